@@ -1,0 +1,30 @@
+# Everything a fresh machine needs is Python 3.11, make and a C compiler; no root.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+READY := .venv/ready
+
+.PHONY: setup run test check ui
+
+setup: $(READY)
+
+# Both files decide what is installed; the stamp is written last, so a broken set-up is begun again.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in [(3, 11), (3, 12)])' || \
+	  { echo "lisor needs Python 3.11 or 3.12, found $$($(PYTHON) --version 2>&1); say: make setup PYTHON=/path/to/python3.11"; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $(READY)
+
+run: setup
+	@$(BIN)/lisor run quickstart
+
+ui: setup
+	@$(BIN)/lisor ui
+
+test: setup
+	@$(BIN)/python -m pytest
+
+check: setup
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy

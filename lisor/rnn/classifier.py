@@ -1,0 +1,235 @@
+"""A recurrent network that reads a sequence and names its class from the last hidden state.
+
+Shapes: R trials side by side, B sequences of a batch, T steps, S symbols, D numbers of a word vector, H hidden units,
+C classes, N sequences."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lisor.data.sequences import Sequences
+from lisor.errors import ModelError, SchemaError
+from lisor.rnn.cells import State, make_cell
+
+SCHEMA = 1
+"""Version of the files written by `TrainedModel.write`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Architecture:
+    """The sizes that fix the shape of every weight.
+
+    `learned_vectors`: whether the word vectors are trained with the network or given from outside."""
+
+    cell: str
+    symbols: int
+    classes: int
+    hidden_size: int
+    vector_size: int
+    learned_vectors: bool
+
+
+class Classifier(nn.Module):
+    """R networks of one architecture, network r drawn from seed r alone; class = argmax of a linear read-out of h.
+
+    `vectors` are the word vectors where they are not learned. The read-out looks at the last real step, so padding
+    changes nothing, and at the initial state of an empty sequence."""
+
+    def __init__(
+        self, architecture: Architecture, seeds: Sequence[int], vectors: Float[Tensor, "S D"] | None = None
+    ) -> None:
+        super().__init__()
+        self.architecture = a = architecture
+        generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self.vectors: Tensor
+        if a.learned_vectors:
+            drawn = [0.1 * torch.randn(a.symbols, a.vector_size, generator=g) for g in generators]
+            self.vectors = nn.Parameter(torch.stack(drawn))
+        elif vectors is None or vectors.shape != (a.symbols, a.vector_size):
+            raise ModelError(f"expected word vectors of shape ({a.symbols}, {a.vector_size})")
+        else:
+            self.register_buffer("vectors", vectors.clone())
+        self.cell = make_cell(a.cell, a.vector_size, a.hidden_size, generators)
+        drawn = [nn.init.xavier_uniform_(torch.empty(a.hidden_size, a.classes), generator=g) for g in generators]
+        self.output_weight = nn.Parameter(torch.stack(drawn))
+        self.output_bias = nn.Parameter(torch.zeros(len(seeds), 1, a.classes))
+
+    def embed(self, symbols: Int[Tensor, "R B"]) -> Float[Tensor, "R B D"]:
+        """The word vector of each symbol."""
+        if not self.architecture.learned_vectors:
+            return F.embedding(symbols, self.vectors)
+        trials, size, width = self.vectors.shape
+        offset = torch.arange(trials, device=symbols.device)[:, None] * size
+        return F.embedding(symbols + offset, self.vectors.reshape(trials * size, width))
+
+    def run(self, symbols: Int[Tensor, "R B T"]) -> Iterator[State]:
+        """The initial state, then the state after each symbol."""
+        trials, batch, steps = symbols.shape
+        state = self.cell.initial_state(batch)
+        yield state
+        flat = self.embed(symbols.transpose(1, 2).reshape(trials, steps * batch))
+        for projected in self.cell.project(flat).view(trials, steps, batch, -1).unbind(dim=1):
+            state = self.cell.step(state, projected)
+            yield state
+
+    def hidden_states(self, symbols: Int[Tensor, "R B T"]) -> Float[Tensor, "R T+1 B H"]:
+        """Every hidden state, the initial one first."""
+        return torch.stack([state[0] for state in self.run(symbols)], dim=1)
+
+    def read_out(self, hidden: Float[Tensor, "R B H"]) -> Float[Tensor, "R B C"]:
+        """The unnormalised log-probability of each class at a hidden state."""
+        return torch.baddbmm(self.output_bias, hidden, self.output_weight)
+
+    def forward(self, symbols: Int[Tensor, "R B T"], lengths: Int[Tensor, "R B"]) -> Float[Tensor, "R B C"]:
+        """The read-out after the last real symbol of each sequence."""
+        hidden = self.hidden_states(symbols)
+        trials, _, batch, _ = hidden.shape
+        trial = torch.arange(trials, device=symbols.device)[:, None]
+        return self.read_out(hidden[trial, lengths, torch.arange(batch, device=symbols.device)[None, :]])
+
+    def trial_weights(self, trial: int) -> dict[str, Tensor]:
+        """The weights of one trial, as a network of its own has them (R = 1)."""
+        stacked = dict(self.named_parameters())
+        return {
+            name: (value[trial : trial + 1] if name in stacked else value).detach().cpu().clone()
+            for name, value in self.state_dict().items()
+        }
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TrainedModel:
+    """One trained network: its sizes, weights, the vocabulary and classes it knows, and how its training went.
+
+    `history` holds a list for each curve, one number an epoch; `best_epoch` (from 0) is the one whose weights these are.
+    A network is also a state machine: `initial_state()`, `step(state, symbol)`, `is_accepting(state)`."""
+
+    architecture: Architecture
+    weights: Mapping[str, Tensor]
+    vocabulary: tuple[str, ...]
+    classes: tuple[str, ...]
+    seed: int
+    history: Mapping[str, Sequence[float]]
+    best_epoch: int
+    unknown: int | None = None
+    tokenizer: str | None = None
+    network: Classifier = field(init=False, repr=False)
+    """The network itself, with R = 1, made from the weights and ready for inference."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weights", MappingProxyType(dict(self.weights)))
+        object.__setattr__(self, "history", MappingProxyType(dict(self.history)))
+        object.__setattr__(self, "network", self._network())
+
+
+    def _network(self) -> Classifier:
+        network = Classifier(self.architecture, [0], vectors=self.weights.get("vectors"))
+        try:
+            network.load_state_dict(dict(self.weights))
+        except RuntimeError as error:
+            raise ModelError(f"the weights do not fit the network: {str(error).splitlines()[-1].strip()}") from None
+        return network.eval().requires_grad_(False)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.network.output_bias.device
+
+    def initial_state(self) -> State:
+        """The state before the first symbol."""
+        return self.network.cell.initial_state(1)
+
+    def step(self, state: State, symbol: int) -> State:
+        """The state after one more symbol."""
+        projected = self.network.cell.project(self.network.embed(torch.tensor([[symbol]], device=self.device)))
+        return self.network.cell.step(state, projected)
+
+    def probabilities(self, hidden: Float[np.ndarray, "N H"]) -> Float[np.ndarray, "N C"]:
+        """The probability of each class that the read-out gives at hidden states."""
+        rows = torch.as_tensor(np.ascontiguousarray(hidden, np.float32), device=self.device)
+        answer: Float[np.ndarray, "N C"] = self.network.read_out(rows[None])[0].softmax(dim=-1).cpu().numpy()
+        return answer
+
+    def is_accepting(self, state: State) -> bool:
+        """Whether the network answers class 1 in a state."""
+        return int(self.network.read_out(state[0])[0, 0].argmax()) == 1
+
+    def predict(self, sequences: Sequences) -> Float[np.ndarray, "N C"]:
+        """The probability of each class for each sequence."""
+        answer = np.empty((len(sequences), self.architecture.classes), np.float32)
+        for rows, symbols, lengths in length_batches(sequences, self.device):
+            with torch.inference_mode():
+                answer[rows] = self.network(symbols, lengths)[0].softmax(dim=-1).cpu().numpy()
+        return answer
+
+    def write(self, folder: Path) -> None:
+        """Write `weights.safetensors` and `model.json`."""
+        save_file({name: value.contiguous() for name, value in self.weights.items()}, folder / "weights.safetensors")
+        about = {
+            "schema": SCHEMA,
+            "architecture": asdict(self.architecture),
+            "vocabulary": self.vocabulary,
+            "classes": self.classes,
+            "seed": self.seed,
+            "history": {name: list(curve) for name, curve in self.history.items()},
+            "best_epoch": self.best_epoch,
+            "unknown": self.unknown,
+            "tokenizer": self.tokenizer,
+        }
+        (folder / "model.json").write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> TrainedModel:
+        """The network that `write` left in `folder`, on the CPU.
+
+        Raises:
+            ModelError: the weights are damaged or of other sizes than the description says.
+            SchemaError: it was written by another version."""
+        about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        if about["schema"] != SCHEMA:
+            raise SchemaError(f"expected a network of schema {SCHEMA}, got {about['schema']}; train it again")
+        try:
+            weights = load_file(folder / "weights.safetensors")
+        except SafetensorError as error:
+            raise ModelError(f"the weights in {folder} cannot be read: {error}") from None
+        return cls(
+            architecture=Architecture(**about["architecture"]),
+            weights=weights,
+            vocabulary=tuple(about["vocabulary"]),
+            classes=tuple(about["classes"]),
+            seed=about["seed"],
+            history=about["history"],
+            best_epoch=about["best_epoch"],
+            unknown=about["unknown"],
+            tokenizer=about["tokenizer"],
+        )
+
+
+def length_batches(
+    sequences: Sequences, device: torch.device, most_symbols: int = 1 << 15
+) -> Iterator[tuple[Int[np.ndarray, " B"], Int[Tensor, "1 B T"], Int[Tensor, "1 B"]]]:
+    """Batches of sequences of similar length, shortest first: their rows, padded symbols and lengths.
+
+    A batch holds at most `most_symbols` symbols, padding included, and at least one sequence."""
+    lengths = sequences.lengths
+    order = np.argsort(lengths, kind="stable")
+    start = 0
+    while start < len(order):
+        # Rising lengths make the padded size of order[start:end] rise with end, so the end is found by halving.
+        fits = np.maximum(lengths[order[start:]], 1) * np.arange(1, len(order) - start + 1)
+        end = start + max(1, int(np.searchsorted(fits, most_symbols, side="right")))
+        rows = order[start:end]
+        symbols = torch.from_numpy(sequences.select(rows).padded())[None].to(device)
+        yield rows, symbols, torch.from_numpy(lengths[rows])[None].to(device)
+        start = end

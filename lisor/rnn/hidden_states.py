@@ -1,0 +1,175 @@
+"""The hidden states that sequences leave behind in a trained network, streamed to Parquet and back.
+
+Shapes: P points (one for each step of each sequence), H hidden units, N sequences, C classes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from jaxtyping import Float, Int
+
+from lisor.data.dataset import Dataset
+from lisor.data.sequences import Sequences
+from lisor.errors import SchemaError
+from lisor.rnn.classifier import TrainedModel, length_batches
+
+SCHEMA = 1
+"""Version of the files written by `dump`."""
+
+MOST_POINTS = 1 << 16
+"""Points of a row group, padding included: what is in memory at a time."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Points:
+    """P steps in a row: the sequence each belongs to, its place there (from 1), the symbol read and the state after it.
+
+    The steps of a sequence stand together and in order. `cell_state` is None but for an LSTM."""
+
+    sequence: Int[np.ndarray, " P"]
+    step: Int[np.ndarray, " P"]
+    symbol: Int[np.ndarray, " P"]
+    state: Float[np.ndarray, "P H"]
+    cell_state: Float[np.ndarray, "P H"] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Answers:
+    """What the network says of the N sequences of a split: labels, predictions and class probabilities."""
+
+    labels: Int[np.ndarray, " N"]
+    predictions: Int[np.ndarray, " N"]
+    probabilities: Float[np.ndarray, "N C"]
+
+
+def dump(model: TrainedModel, dataset: Dataset, folder: Path, *, split: str = "validation") -> None:
+    """Write `states.parquet`, every hidden state of one split, and `answers.parquet`, the network's answers on all.
+
+    Sequences are run in batches of similar length, and each batch becomes one row group, so memory does not grow with
+    their number. Rows: sequence, step, symbol, `state` and, for an LSTM, `cell_state`."""
+    blocks = _run(model, dataset.splits[split].sequences)
+    first = next(blocks, None)
+    names = ["state", "cell_state"][: 1 if first is None or first.cell_state is None else 2]
+    state = pa.list_(pa.float32(), model.architecture.hidden_size)
+    fields = [(name, pa.int32()) for name in ("sequence", "step", "symbol")] + [(name, state) for name in names]
+    schema = pa.schema(fields, metadata={"lisor": json.dumps({"schema": SCHEMA, "split": split})})
+    with pq.ParquetWriter(folder / "states.parquet", schema, compression="none", use_dictionary=False) as writer:
+        block = first
+        while block is not None:
+            columns = [pa.array(column) for column in (block.sequence, block.step, block.symbol)]
+            columns += [_fixed_lists(getattr(block, name)) for name in names]
+            writer.write_table(pa.Table.from_arrays(columns, schema=schema), row_group_size=len(block.sequence))
+            block = next(blocks, None)
+    _write_answers(model, dataset, folder)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HiddenStates:
+    """A dump on disk, read whole or a row group at a time."""
+
+    folder: Path
+
+    def __post_init__(self) -> None:
+        about = json.loads(self._file().schema_arrow.metadata[b"lisor"])
+        if about["schema"] != SCHEMA:
+            raise SchemaError(f"expected hidden states of schema {SCHEMA}, got {about['schema']}; dump them again")
+
+    def row_groups(self) -> Iterator[Points]:
+        """The points of each row group; their arrays are views of Arrow's memory, not copies."""
+        file = self._file()
+        for group in range(file.num_row_groups):
+            table = file.read_row_group(group)
+            ints = [table[name].combine_chunks().to_numpy() for name in ("sequence", "step", "symbol")]
+            cell = _matrix(table["cell_state"]) if "cell_state" in table.column_names else None
+            yield Points(sequence=ints[0], step=ints[1], symbol=ints[2], state=_matrix(table["state"]), cell_state=cell)
+
+    def read(self) -> Points:
+        """All points at once; a dump of a single row group is not copied."""
+        groups = list(self.row_groups())
+        if len(groups) == 1:
+            return groups[0]
+        cells = [group.cell_state for group in groups if group.cell_state is not None]
+        return Points(
+            sequence=np.concatenate([group.sequence for group in groups]),
+            step=np.concatenate([group.step for group in groups]),
+            symbol=np.concatenate([group.symbol for group in groups]),
+            state=np.concatenate([group.state for group in groups]),
+            cell_state=np.concatenate(cells) if cells else None,
+        )
+
+    def matrix(self) -> Float[np.ndarray, "P H"]:
+        """The hidden states alone, filled in row group by row group."""
+        file = self._file()
+        if file.num_row_groups == 1:
+            return _matrix(file.read_row_group(0, columns=["state"])["state"])
+        states = np.empty((file.metadata.num_rows, file.schema_arrow.field("state").type.list_size), np.float32)
+        start = 0
+        for group in range(file.num_row_groups):
+            block = _matrix(file.read_row_group(group, columns=["state"])["state"])
+            states[start : start + len(block)] = block
+            start += len(block)
+        return states
+
+    def answers(self) -> dict[str, Answers]:
+        """The network's answers on each split of the data set, in the order of its sequences."""
+        table = pq.read_table(self.folder / "answers.parquet")
+        names = table["split"].to_numpy()
+        answers = {}
+        for name in dict.fromkeys(names):
+            rows = table.filter(pa.array(names == name)).combine_chunks()
+            labels, predictions = rows["label"].to_numpy(), rows["prediction"].to_numpy()
+            answers[name] = Answers(
+                labels=labels, predictions=predictions, probabilities=_matrix(rows["probabilities"])
+            )
+        return answers
+
+    def _file(self) -> pq.ParquetFile:
+        return pq.ParquetFile(self.folder / "states.parquet", memory_map=True)
+
+
+def _run(model: TrainedModel, sequences: Sequences) -> Iterator[Points]:
+    for rows, symbols, lengths in length_batches(sequences, model.device, MOST_POINTS):
+        with torch.inference_mode():
+            states = list(model.network.run(symbols))[1:]
+        if not states:
+            continue  # nothing but empty sequences
+        real = np.arange(symbols.shape[2]) < lengths[0].cpu().numpy()[:, None]
+        parts = [torch.stack([state[part][0] for state in states], dim=1).cpu().numpy() for part in range(len(states[0]))]
+        yield Points(
+            sequence=np.broadcast_to(rows[:, None], real.shape)[real].astype(np.int32),
+            step=np.broadcast_to(np.arange(1, real.shape[1] + 1, dtype=np.int32), real.shape)[real],
+            symbol=symbols[0].cpu().numpy()[real].astype(np.int32),
+            state=parts[0][real],
+            cell_state=parts[1][real] if len(parts) > 1 else None,
+        )
+
+
+def _write_answers(model: TrainedModel, dataset: Dataset, folder: Path) -> None:
+    tables = []
+    for name, split in dataset.splits.items():
+        probabilities = model.predict(split.sequences)
+        columns = {
+            "split": pa.array([name] * len(split)),
+            "label": pa.array(split.labels),
+            "prediction": pa.array(probabilities.argmax(axis=1).astype(np.int32)),
+            "probabilities": _fixed_lists(probabilities),
+        }
+        tables.append(pa.table(columns))
+    pq.write_table(pa.concat_tables(tables), folder / "answers.parquet", compression="zstd")
+
+
+def _fixed_lists(matrix: Float[np.ndarray, "P H"]) -> pa.FixedSizeListArray:
+    return pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(matrix).reshape(-1)), matrix.shape[1])
+
+
+def _matrix(column: pa.ChunkedArray) -> Float[np.ndarray, "P H"]:
+    lists = column.combine_chunks()
+    matrix: Float[np.ndarray, "P H"] = lists.flatten().to_numpy().reshape(len(lists), -1)
+    return matrix

@@ -1,0 +1,240 @@
+"""Training of R networks at once: one stacked model, each trial with its own seed, early stopping and best weights.
+
+Shapes: R trials still in training, B sequences of a batch, T steps, N sequences, C classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+from lisor.data.dataset import Dataset, Split
+from lisor.errors import ModelError
+from lisor.rnn.classifier import Architecture, Classifier, TrainedModel, length_batches
+
+if TYPE_CHECKING:
+    from lisor.config import ModelsConfig, TrainingConfig
+
+SOLVED = 0.01
+"""Mean loss below which a network that makes no mistake on validation is trained no further."""
+
+CHUNK = 16
+"""Batches among which sequences are sorted by length, so that a batch has little padding."""
+
+CURVES = ("train_loss", "validation_loss", "validation_accuracy", "validation_balanced_accuracy")
+
+
+@dataclass(kw_only=True)
+class _Trial:
+    """What training remembers of one trial."""
+
+    seed: int
+    history: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in CURVES})
+    best_loss: float = float("inf")
+    best_epoch: int = -1
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+
+    def record(self, train_loss: float, scores: dict[str, float]) -> bool:
+        """Append an epoch; True if it is the best so far."""
+        for name, value in ({"train_loss": train_loss} | scores).items():
+            self.history[name].append(value)
+        better = scores["validation_loss"] < self.best_loss
+        if better:
+            self.best_loss, self.best_epoch = scores["validation_loss"], len(self.history["train_loss"]) - 1
+        return better
+
+    def is_finished(self, config: TrainingConfig) -> bool:
+        epochs = len(self.history["train_loss"])
+        solved = self.history["validation_accuracy"][-1] == 1 and self.history["validation_loss"][-1] < SOLVED
+        return solved or epochs >= config.max_epochs or epochs - 1 - self.best_epoch >= config.patience
+
+
+def trial_seed(seed: int, trial: int) -> int:
+    """The seed of one trial, a function of the run's seed and the trial's number alone."""
+    return int(np.random.SeedSequence([seed, trial]).generate_state(1)[0])
+
+
+def train(
+    dataset: Dataset,
+    *,
+    cell: str,
+    models: ModelsConfig,
+    config: TrainingConfig,
+    trials: Sequence[int],
+    on_epoch: Callable[[int, int, float], None] | None = None,
+) -> list[TrainedModel]:
+    """A network for each trial, with the weights of the epoch whose validation loss was lowest.
+
+    Adam (Kingma & Ba, 2015) on the cross-entropy, the gradient of each trial clipped to norm `config.clip` (Pascanu et
+    al., 2013). A trial ends when its validation loss has not fallen for `config.patience` epochs, or when it makes no
+    mistake on validation at a mean loss under 0.01, and leaves the stack. `on_epoch(epoch, trials still training, best
+    validation accuracy among them)` is called after each epoch.
+
+    Raises:
+        ModelError: the loss of a trial was never a number."""
+    device = pick_device(config.device)
+    seeds = [trial_seed(config.seed, trial) for trial in trials]
+    architecture, vectors = design(dataset, cell, models)
+    network = Classifier(architecture, seeds, vectors=vectors).to(device)
+    optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate, fused=device.type != "mps")
+    records = [_Trial(seed=seed) for seed in seeds]
+    active = list(records)
+    for epoch in range(config.max_epochs):
+        losses = _train_epoch(network, optimizer, dataset.splits["train"], active, epoch, config)
+        scores = evaluate(network, dataset.splits["validation"])
+        for place, trial in enumerate(active):
+            if trial.record(losses[place], {name: curve[place] for name, curve in scores.items()}):
+                trial.best_weights = network.trial_weights(place)
+        if on_epoch is not None:
+            on_epoch(epoch + 1, len(active), max(scores["validation_accuracy"]))
+        keep = np.array([not trial.is_finished(config) for trial in active])
+        if not keep.any():
+            break
+        if not keep.all():
+            _leave_stack(network, optimizer, torch.from_numpy(np.flatnonzero(keep)).to(device))
+            active = [trial for trial, stays in zip(active, keep, strict=True) if stays]
+    lost = [number for number, trial in zip(trials, records, strict=True) if not trial.best_weights]
+    if lost:
+        raise ModelError(f"trial {lost[0]} of {cell} diverged (its loss is not a number): lower training.learning_rate")
+    return [
+        TrainedModel(
+            architecture=architecture,
+            weights=trial.best_weights,
+            vocabulary=dataset.vocabulary,
+            classes=dataset.classes,
+            seed=trial.seed,
+            history=trial.history,
+            best_epoch=trial.best_epoch,
+            unknown=dataset.unknown,
+            tokenizer=dataset.tokenizer,
+        )
+        for trial in records
+    ]
+
+
+def design(dataset: Dataset, cell: str, models: ModelsConfig) -> tuple[Architecture, Tensor | None]:
+    """The sizes of a network for a data set, and its word vectors where they are not learned.
+
+    Letters of a language are read as one-hot vectors; words by learned vectors or by those of the data set, which stay
+    as they are."""
+    if dataset.vectors is not None:
+        vectors = torch.from_numpy(dataset.vectors)
+    else:
+        vectors = None if dataset.is_text else torch.eye(len(dataset.vocabulary))
+    architecture = Architecture(
+        cell=cell,
+        symbols=len(dataset.vocabulary),
+        classes=len(dataset.classes),
+        hidden_size=models.hidden_size,
+        vector_size=models.vector_size if vectors is None else vectors.shape[1],
+        learned_vectors=vectors is None,
+    )
+    return architecture, vectors
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of that name; "auto" means CUDA, else MPS, else the CPU, whichever is there."""
+    if name != "auto":
+        return torch.device(name)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def evaluate(network: Classifier, split: Split) -> dict[str, list[float]]:
+    """Mean loss, accuracy and class-balanced accuracy of each stacked network on a split."""
+    trials = network.output_bias.shape[0]
+    device = network.output_bias.device
+    labels = torch.from_numpy(split.labels.astype(np.int64)).to(device)
+    loss = torch.zeros(trials, device=device)
+    right = torch.zeros(trials, len(split), dtype=torch.bool, device=device)
+    for rows, symbols, lengths in length_batches(split.sequences, device):
+        with torch.inference_mode():
+            logits = network(symbols.expand(trials, -1, -1), lengths.expand(trials, -1))
+            truth = labels[rows].expand(trials, -1)
+            loss += F.cross_entropy(logits.transpose(1, 2), truth, reduction="none").sum(dim=1)
+            right[:, rows] = logits.argmax(dim=-1) == truth
+    correct = right.cpu().numpy()
+    return {
+        "validation_loss": (loss / len(split)).tolist(),
+        "validation_accuracy": correct.mean(axis=1).tolist(),
+        "validation_balanced_accuracy": balanced_accuracy(correct, split.labels).tolist(),
+    }
+
+
+def balanced_accuracy(correct: Bool[np.ndarray, "R N"], labels: Int[np.ndarray, " N"]) -> Float[np.ndarray, " R"]:
+    """The mean over classes of the share of each class that is answered right (classes that occur in `labels`)."""
+    shares: Float[np.ndarray, " R"] = np.mean([correct[:, labels == c].mean(axis=1) for c in np.unique(labels)], axis=0)
+    return shares
+
+
+def _train_epoch(
+    network: Classifier,
+    optimizer: torch.optim.Optimizer,
+    split: Split,
+    trials: Sequence[_Trial],
+    epoch: int,
+    config: TrainingConfig,
+) -> list[float]:
+    """One pass over the training split; the mean loss of each trial."""
+    total = torch.zeros(len(trials), device=network.output_bias.device)
+    orders = [_order(split.sequences.lengths, trial.seed, epoch, config.batch_size) for trial in trials]
+    for symbols, lengths, labels in _stacked_batches(split, orders, config.batch_size, epoch, total.device):
+        logits = network(symbols, lengths)
+        losses = F.cross_entropy(logits.transpose(1, 2), labels, reduction="none").mean(dim=1)
+        optimizer.zero_grad(set_to_none=True)
+        losses.sum().backward()
+        _clip_gradients(network, config.clip)
+        optimizer.step()
+        total += losses.detach() * labels.shape[1]
+    return (total / len(split)).tolist()
+
+
+def _order(lengths: Int[np.ndarray, " N"], seed: int, epoch: int, batch_size: int) -> Int[np.ndarray, " N"]:
+    """A random order of the sequences, sorted by length within chunks of `CHUNK` batches."""
+    order = np.random.default_rng([seed, epoch]).permutation(len(lengths))
+    chunks = np.array_split(order, np.arange(CHUNK * batch_size, len(order), CHUNK * batch_size))
+    return np.concatenate([chunk[np.argsort(lengths[chunk], kind="stable")] for chunk in chunks])
+
+
+def _stacked_batches(
+    split: Split, orders: Sequence[Int[np.ndarray, " N"]], batch_size: int, epoch: int, device: torch.device
+) -> Iterator[tuple[Int[Tensor, "R B T"], Int[Tensor, "R B"], Int[Tensor, "R B"]]]:
+    """The batches of every trial side by side, in a random order of batches that all trials share.
+
+    Sharing it puts batches of like length together, and no trial's order depends on which others there are."""
+    starts = np.arange(0, len(split), batch_size)
+    lengths, labels = split.sequences.lengths, split.labels.astype(np.int64)
+    for start in np.random.default_rng(epoch).permutation(starts):
+        rows = np.stack([order[start : start + batch_size] for order in orders])
+        symbols = split.sequences.select(rows.reshape(-1)).padded().reshape(*rows.shape, -1)
+        yield (
+            torch.from_numpy(symbols).to(device),
+            torch.from_numpy(lengths[rows]).to(device),
+            torch.from_numpy(labels[rows]).to(device),
+        )
+
+
+def _clip_gradients(network: Classifier, limit: float) -> None:
+    """Scale the gradient of each trial down to norm `limit` where it is longer."""
+    gradients = [p.grad for p in network.parameters() if p.grad is not None]
+    norms = torch.stack([g.flatten(1).square().sum(dim=1) for g in gradients]).sum(dim=0).sqrt()
+    scale = (limit / (norms + 1e-6)).clamp(max=1.0)
+    for gradient in gradients:
+        gradient.mul_(scale[:, None, None])
+
+
+def _leave_stack(network: Classifier, optimizer: torch.optim.Optimizer, keep: Int[Tensor, " R"]) -> None:
+    """Take the finished trials out of the weights and out of Adam's running means."""
+    for parameter in network.parameters():
+        parameter.data = parameter.data[keep].clone()
+        parameter.grad = None
+        state = optimizer.state[parameter]
+        for name in ("exp_avg", "exp_avg_sq"):
+            state[name] = state[name][keep].clone()
