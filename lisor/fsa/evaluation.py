@@ -4,11 +4,15 @@ Shapes: N sequences."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from jaxtyping import Int
 
 from lisor.data.dataset import Split
@@ -18,6 +22,36 @@ from lisor.rnn.hidden_states import Answers
 
 SELECTION = "selection"
 """The split on which k, rule and method are chosen: nothing is fitted to it, and it is not reported."""
+
+SCHEMA = 1
+"""Version of the file written by `write_results`."""
+
+COLUMNS = pa.schema(
+    [
+        ("dataset", pa.string()),
+        ("cell", pa.string()),
+        ("trial", pa.int32()),
+        ("seed", pa.int64()),
+        ("method", pa.string()),
+        ("rule", pa.string()),
+        ("k", pa.int32()),
+        ("test_set", pa.string()),
+        ("n", pa.int32()),
+        ("n_unique", pa.int32()),
+        ("accuracy", pa.float64()),
+        ("fidelity", pa.float64()),
+        ("rnn_accuracy", pa.float64()),
+        ("exact", pa.bool_()),
+        ("n_states", pa.int32()),
+        ("n_states_minimal", pa.int32()),
+        ("unseen_transitions", pa.float64()),
+        ("chosen", pa.bool_()),
+        ("selected", pa.bool_()),
+        ("seconds", pa.float64()),
+    ],
+    metadata={"lisor": json.dumps({"schema": SCHEMA})},
+)
+"""The columns of `results.parquet`, a row for each automaton and test set."""
 
 TEXT_TOLERANCE = 0.005
 """On text a smaller automaton is preferred to one that is at most this much more faithful."""
@@ -91,7 +125,8 @@ def unseen_share(extraction: Extraction, split: Split, trace: Int[np.ndarray, " 
 
 
 def choose(evaluations: pd.DataFrame, *, tolerance: float) -> pd.DataFrame:
-    """The evaluations of one network's automata, marked `chosen` and `selected`, without the selection split.
+    """The evaluations of one network's automata, marked `chosen` and `selected`, without the selection split,
+    in the order of method, rule, k and test set.
 
     Of each (method, rule) the chosen k is the smallest whose fidelity on the selection split is within `tolerance` of
     the highest. Over all of them the selected automaton is, among those within `tolerance` of the highest, the one
@@ -103,9 +138,16 @@ def choose(evaluations: pd.DataFrame, *, tolerance: float) -> pd.DataFrame:
     near = candidates[candidates["fidelity"] >= candidates["fidelity"].max() - tolerance]
     selected = near.sort_values(["n_states", "k", *family], kind="stable").iloc[:1]
     identity = [*family, "k"]
-    reported = evaluations[evaluations["test_set"] != SELECTION].reset_index(drop=True)
+    reported = evaluations[evaluations["test_set"] != SELECTION]
+    reported = reported.sort_values([*identity, "test_set"], kind="stable", ignore_index=True)
     keys = pd.MultiIndex.from_frame(reported[identity])
     return reported.assign(
         chosen=keys.isin(pd.MultiIndex.from_frame(chosen[identity])),
         selected=keys.isin(pd.MultiIndex.from_frame(selected[identity])),
     )
+
+
+def write_results(table: pd.DataFrame, path: Path) -> None:
+    """Write rows with these `COLUMNS` as `results.parquet`, in the order they have."""
+    exact = table["exact"].astype(object).where(table["exact"].notna(), None)
+    pq.write_table(pa.Table.from_pandas(table.assign(exact=exact), COLUMNS, preserve_index=False), path)

@@ -132,7 +132,6 @@ class TrainedModel:
         object.__setattr__(self, "history", MappingProxyType(dict(self.history)))
         object.__setattr__(self, "network", self._network())
 
-
     def _network(self) -> Classifier:
         network = Classifier(self.architecture, [0], vectors=self.weights.get("vectors"))
         try:

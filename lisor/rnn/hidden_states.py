@@ -141,7 +141,9 @@ def _run(model: TrainedModel, sequences: Sequences) -> Iterator[Points]:
         if not states:
             continue  # nothing but empty sequences
         real = np.arange(symbols.shape[2]) < lengths[0].cpu().numpy()[:, None]
-        parts = [torch.stack([state[part][0] for state in states], dim=1).cpu().numpy() for part in range(len(states[0]))]
+        parts = [
+            torch.stack([state[part][0] for state in states], dim=1).cpu().numpy() for part in range(len(states[0]))
+        ]
         yield Points(
             sequence=np.broadcast_to(rows[:, None], real.shape)[real].astype(np.int32),
             step=np.broadcast_to(np.arange(1, real.shape[1] + 1, dtype=np.int32), real.shape)[real],

@@ -1,0 +1,139 @@
+"""The command line. Exit status: 0 when the run is whole, 2 for a wrong setting or bad input, 1 for anything else."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lisor.errors import ConfigError, DataWarning, LisorError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+MLFLOW_PORT = 5000
+
+
+@app.callback()
+def lisor() -> None:
+    """Train recurrent networks, read finite state automata off them, and measure how faithful they are."""
+
+
+@app.command()
+def run(
+    config: Annotated[str, typer.Argument(help="A YAML file, or the name of one in configs/ without its ending.")],
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be repeated.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the report [LISOR_HOME/reports/<name>].")] = None,
+) -> None:
+    """Run an experiment: what is already computed is taken from the store."""
+    from lisor.config import experiment, load
+
+    settings = load(find_config(config), changes or [])
+    plan = experiment(settings)
+    _set_environment()
+    from flows.pipeline import find_sources, lisor_pipeline
+
+    for study in plan.studies:
+        find_sources(study)  # before anything starts: a missing file should not cost a minute
+    _set_logging()
+    runner = lisor_pipeline.task_runner.duplicate()
+    runner._max_workers = max(1, (os.cpu_count() or 1) // plan.threads)
+    summary = lisor_pipeline.with_options(task_runner=runner)(settings, None if out is None else str(out))
+    _show(summary, out)
+
+
+@app.command()
+def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = MLFLOW_PORT) -> None:
+    """Show the runs of this store in MLflow, on this machine only."""
+    _set_environment()
+    from tasks.artifacts import open_store
+    from tasks.tracking import tracking_uri
+
+    store = open_store()
+    uri = tracking_uri(store.home)
+    if uri.startswith("sqlite:") and not (store.home / "mlflow.db").exists():
+        raise ConfigError(f"there is no run to show in {store.home}; say first: lisor run quickstart")
+    place = (store.home / "mlflow-artifacts").as_uri()
+    arguments = ["--backend-store-uri", uri, "--default-artifact-root", place]
+    os.execv(
+        sys.executable,
+        [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port), *arguments],
+    )
+
+
+def find_config(name: str) -> Path:
+    """The settings file of that path, or of that name in configs/ here or beside the program.
+
+    Raises:
+        ConfigError: there is neither."""
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml") or path.is_file():
+        return path
+    folders = [Path("configs"), Path(__file__).parent.parent / "configs"]
+    for folder in folders:
+        if (folder / f"{name}.yaml").is_file():
+            return folder / f"{name}.yaml"
+    known = sorted({file.stem for folder in folders for file in folder.glob("*.yaml")})
+    raise ConfigError(f"expected a settings file or one of {', '.join(known)}, got {name!r}")
+
+
+def main() -> None:
+    """The console script `lisor`."""
+    try:
+        app(standalone_mode=False)
+    except LisorError as error:
+        _end(2, str(error))
+    except typer.Exit as stop:
+        sys.exit(stop.exit_code)
+    except (typer.Abort, KeyboardInterrupt):
+        _end(1, "stopped; what was finished is kept and will not be computed again")
+    except Exception as error:
+        if hasattr(error, "format_message"):  # a wrong use of the command line, in click's words
+            _end(2, error.format_message())
+        raise
+
+
+def _end(status: int, message: str) -> None:
+    print(f"lisor: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(status)
+
+
+def _set_environment() -> None:
+    """Defaults for Prefect and MLflow, to be set before they are imported; what the user has set stays."""
+    home = Path(os.environ.setdefault("LISOR_HOME", str(Path(".lisor").absolute())))
+    defaults = {
+        "DO_NOT_TRACK": "true",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(home.absolute() / "results"),
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+        "PREFECT_LOGGING_LEVEL": "WARNING",
+        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+    }
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
+
+
+def _set_logging() -> None:
+    """A warning about the data is one plain line."""
+
+    def show(message: Warning | str, category: type[Warning], *_: object) -> None:
+        if issubclass(category, DataWarning):
+            print(f"lisor: note: {message}", file=sys.stderr)
+        else:
+            logging.getLogger("py.warnings").debug("%s", message)
+
+    warnings.showwarning = show  # type: ignore[assignment]
+
+
+def _show(summary: dict[str, object], out: Path | None) -> None:
+    print(summary)
+
+
+if __name__ == "__main__":
+    main()

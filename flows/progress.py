@@ -1,0 +1,65 @@
+"""How far a run is: bars on a terminal, plain lines into a pipe."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from threading import Lock
+from types import TracebackType
+from typing import Any, TypeVar
+
+from prefect.futures import PrefectFuture
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+R = TypeVar("R")
+
+QUIET_SECONDS = 5.0
+"""Into a pipe, a stage says at most once in so many seconds how far it is."""
+
+
+class RunProgress:
+    """Counts the tasks of each stage, and which of them were answered from the cache."""
+
+    def __init__(self) -> None:
+        console = Console(stderr=True)
+        columns = (TextColumn("{task.description:<9}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self._bars = Progress(*columns, console=console) if console.is_terminal else None
+        self._ids: dict[str, TaskID] = {}
+        self._lock = Lock()
+        self._told = time.monotonic()
+        self.total: Counter[str] = Counter()
+        self.done: Counter[str] = Counter()
+        self.cached: Counter[str] = Counter()
+
+    def __enter__(self) -> RunProgress:
+        if self._bars:
+            self._bars.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._bars:
+            self._bars.stop()
+
+    def watch(self, stage: str, future: PrefectFuture[R]) -> PrefectFuture[R]:
+        """Count a task of a stage now, and again when it is done."""
+        with self._lock:
+            self.total[stage] += 1
+            if self._bars and stage not in self._ids:
+                self._ids[stage] = self._bars.add_task(stage, total=0)
+            if self._bars:
+                self._bars.update(self._ids[stage], total=self.total[stage])
+        future.add_done_callback(lambda done: self._advance(stage, done))
+        return future
+
+    def _advance(self, stage: str, future: PrefectFuture[Any]) -> None:
+        with self._lock:
+            self.done[stage] += 1
+            self.cached[stage] += future.state.name == "Cached"
+            if self._bars:
+                self._bars.advance(self._ids[stage])
+            elif self.done[stage] == self.total[stage] or time.monotonic() - self._told > QUIET_SECONDS:
+                self._told = time.monotonic()
+                line = f"{stage}: {self.done[stage]} of {self.total[stage]} done, {self.cached[stage]} from the cache"
+                print(line, file=sys.stderr, flush=True)

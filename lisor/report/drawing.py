@@ -1,0 +1,81 @@
+"""Automata as Graphviz drawings.
+
+Shapes: Q states, S symbols."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from threading import Lock
+
+import numpy as np
+import pygraphviz
+from jaxtyping import Bool
+
+from lisor.fsa.automaton import Automaton
+
+CLASS_COLORS = ("#f4f4f4", "#bfe3d0", "#fbe3a6", "#c9d7f0", "#f3c9d3", "#d9c8ec", "#cfe8ee", "#ead8c3")
+"""Fills of the states of each class: light, so that black text stays readable, and told apart by the label too."""
+
+MOST_SYMBOLS = 4
+"""Symbols named on an edge; of more the first are named and the rest counted. An alphabet this small is never cut."""
+
+_GRAPHVIZ = Lock()
+"""Graphviz keeps global state; one drawing at a time."""
+
+
+def to_dot(automaton: Automaton, seen: Bool[np.ndarray, "Q S"] | None = None) -> str:
+    """The automaton in Graphviz's language.
+
+    An arrow from nowhere marks the start and a double circle the accepting states (each other number of classes is
+    written out); parallel edges are one, labelled with all their symbols; states that no word reaches are left out.
+    `seen` tells which transitions validation showed: the others are dashed, and left out where the alphabet is large."""
+    reachable = automaton.reachable()
+    letters = len(automaton.alphabet) <= 2 * MOST_SYMBOLS
+    lines = [
+        "digraph automaton {",
+        '  graph [rankdir=LR, bgcolor="transparent", nodesep=0.35, ranksep=0.6]',
+        '  node [shape=circle, style=filled, fontname="Helvetica", fontsize=12, width=0.5, margin=0.05]',
+        '  edge [fontname="Helvetica", fontsize=11, arrowsize=0.7]',
+        "  nowhere [shape=point, style=invis, width=0]",
+    ]
+    for state in np.flatnonzero(reachable):
+        output = int(automaton.outputs[state])
+        shape = "doublecircle" if len(automaton.classes) == 2 and output == 1 else "circle"
+        label = str(state) if len(automaton.classes) == 2 else f"{state}\n{automaton.classes[output]}"
+        color = CLASS_COLORS[output % len(CLASS_COLORS)]
+        lines.append(f"  {state} [label={_quote(label)}, shape={shape}, fillcolor={_quote(color)}]")
+    lines.append(f"  nowhere -> {automaton.start}")
+    for source in np.flatnonzero(reachable):
+        for target in np.unique(automaton.transitions[source]):
+            edge = automaton.transitions[source] == target
+            shown = edge if seen is None else edge & seen[source]
+            if shown.any():
+                lines.append(f"  {source} -> {target} [label={_quote(_label(automaton, shown))}]")
+            elif letters:
+                style = 'style=dashed, color="#999999", fontcolor="#777777"'
+                lines.append(f"  {source} -> {target} [label={_quote(_label(automaton, edge))}, {style}]")
+    return "\n".join([*lines, "}", ""])
+
+
+def to_svg(automaton: Automaton, seen: Bool[np.ndarray, "Q S"] | None = None) -> str:
+    """The drawing of `to_dot` as SVG."""
+    return render(to_dot(automaton, seen))
+
+
+def render(dot: str) -> str:
+    """A graph in Graphviz's language as SVG."""
+    with _GRAPHVIZ:
+        svg: bytes = pygraphviz.AGraph(string=dot).draw(format="svg", prog="dot")
+    return svg.decode("utf-8")
+
+
+def _label(automaton: Automaton, edge: Bool[np.ndarray, " S"]) -> str:
+    symbols: Sequence[str] = [automaton.alphabet[symbol] for symbol in np.flatnonzero(edge)]
+    if len(automaton.alphabet) <= 2 * MOST_SYMBOLS or len(symbols) <= MOST_SYMBOLS:
+        return ", ".join(symbols)
+    return ", ".join(symbols[:MOST_SYMBOLS]) + f" … {len(symbols) - MOST_SYMBOLS:,} more"
+
+
+def _quote(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'

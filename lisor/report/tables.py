@@ -1,0 +1,81 @@
+"""Tables that sum up the rows of `results.parquet`, with intervals over trials."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.stats import t
+
+TEST_SET = "test"
+"""The set whose figures the summary shows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """A mean with its 95 % confidence half-width (Student's t over trials); None where there is one trial only."""
+
+    mean: float
+    half_width: float | None
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Interval:
+        """The interval of the mean of these values."""
+        n = len(values)
+        half = float(t.ppf(0.975, n - 1) * np.std(values, ddof=1) / np.sqrt(n)) if n > 1 else None
+        return cls(mean=float(np.mean(values)), half_width=half)
+
+    def __str__(self) -> str:
+        return f"{self.mean:.3f}" if self.half_width is None else f"{self.mean:.3f} ± {self.half_width:.3f}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SummaryRow:
+    """The selected automata of one cell on one data set, over its trials. `exact` counts those equal to the language."""
+
+    dataset: str
+    cell: str
+    trials: int
+    rnn_accuracy: Interval
+    accuracy: Interval
+    fidelity: Interval
+    n_states: tuple[int, ...]
+    n_states_minimal: tuple[int, ...]
+    exact: int | None
+
+    HEADINGS = ("data set", "cell", "network", "automaton", "fidelity", "states", "minimal", "exact")
+
+    def cells(self) -> tuple[str, ...]:
+        """The row as texts, one for each of `HEADINGS`."""
+        exact = "–" if self.exact is None else f"{self.exact} of {self.trials}"
+        figures = (str(self.rnn_accuracy), str(self.accuracy), str(self.fidelity))
+        return (self.dataset, self.cell, *figures, _listed(self.n_states), _listed(self.n_states_minimal), exact)
+
+
+def summarize(results: pd.DataFrame) -> list[SummaryRow]:
+    """A row for each data set and cell, in the order in which `results` has them."""
+    rows = []
+    selected = results[results["selected"] & (results["test_set"] == TEST_SET)]
+    for (dataset, cell), group in selected.groupby(["dataset", "cell"], sort=False):
+        known = group["exact"].dropna()
+        rows.append(
+            SummaryRow(
+                dataset=str(dataset),
+                cell=str(cell),
+                trials=len(group),
+                rnn_accuracy=Interval.of(group["rnn_accuracy"].tolist()),
+                accuracy=Interval.of(group["accuracy"].tolist()),
+                fidelity=Interval.of(group["fidelity"].tolist()),
+                n_states=tuple(group["n_states"].tolist()),
+                n_states_minimal=tuple(group["n_states_minimal"].tolist()),
+                exact=int(known.sum()) if len(known) else None,
+            )
+        )
+    return rows
+
+
+def _listed(values: tuple[int, ...]) -> str:
+    """The values of the trials if they are few, else their range."""
+    return ", ".join(map(str, values)) if len(values) <= 5 else f"{min(values)}–{max(values)}"

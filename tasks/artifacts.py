@@ -1,0 +1,210 @@
+"""The content-addressed store: what tasks leave for each other, as files that are complete, checked and never change.
+
+LISOR_HOME/store/<kind>/<key>/   the files of one artifact and, written last, manifest.json with their digests
+LISOR_HOME/locks, scratch        kernel locks; artifacts still being built
+LISOR_HOME/results, mlflow.db, mlflow-artifacts, reports, runs      of Prefect, of MLflow, and of finished runs
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from lisor.errors import StoreError
+
+SCHEMA = 1
+"""Version of the manifest."""
+
+_MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Ref:
+    """A small reference to an artifact: its kind, its key and the digest of its files."""
+
+    kind: str
+    key: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file or folder of the user's, known by the digest of its content; its name may change."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Store:
+    """Artifacts under one folder, on a POSIX file system with working locks."""
+
+    home: Path
+
+    def build(self, kind: str, keys: Sequence[str], write: Callable[[list[Path]], None]) -> list[Ref]:
+        """The artifacts of these keys, made by one call of `write` unless all of them are there and whole.
+
+        `write` fills one folder for each key. It runs under a kernel lock on the first key, which the system frees when
+        the process dies, so two runs never build the same artifact at a time; a folder enters the store whole or not.
+
+        Raises:
+            StoreError: the store cannot be written."""
+        with self._lock(f"{kind}-{keys[0]}"):
+            found = self.find(kind, keys)
+            if found is not None:
+                return found
+            scratch = self.home / "scratch" / f"{kind}-{keys[0]}"
+            shutil.rmtree(scratch, ignore_errors=True)  # left behind by a process that was killed
+            folders = [scratch / key for key in keys]
+            for folder in folders:
+                folder.mkdir(parents=True)
+            started = time.perf_counter()
+            write(folders)
+            seconds = (time.perf_counter() - started) / len(keys)
+            refs = []
+            for key, folder in zip(keys, folders, strict=True):
+                manifest = _describe(kind, key, folder, seconds)
+                write_text(folder / _MANIFEST, json.dumps(manifest, indent=1))
+                self._move_in(folder, kind, key)
+                refs.append(Ref(kind, key, manifest["sha256"]))
+            shutil.rmtree(scratch)
+            return refs
+
+    def find(self, kind: str, keys: Sequence[str]) -> list[Ref] | None:
+        """References to these artifacts if every one is there and whole, else None."""
+        refs = []
+        for key in keys:
+            manifest = self._manifest(kind, key)
+            if manifest is None:
+                return None
+            refs.append(Ref(kind, key, manifest["sha256"]))
+        return refs
+
+    def open(self, ref: Ref) -> Path:
+        """The folder of an artifact whose files are as they were when it was built.
+
+        Raises:
+            StoreError: a file is missing or was altered."""
+        manifest = self._manifest(ref.kind, ref.key)
+        if manifest is None or manifest["sha256"] != ref.sha256:
+            raise StoreError(f"the artifact {ref.kind}/{ref.key} is missing or damaged; run again to compute it anew")
+        return self.folder(ref.kind, ref.key)
+
+    def seconds(self, ref: Ref) -> float:
+        """How long it took to build an artifact."""
+        return float(json.loads((self.open(ref) / _MANIFEST).read_text())["seconds"])
+
+    def folder(self, kind: str, key: str) -> Path:
+        """Where the artifact of a key lies, if it is there."""
+        return self.home / "store" / kind / key
+
+    @contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """Hold the kernel lock of that name, shared by every process that uses this store."""
+        with self._lock(name):
+            yield
+
+    @contextmanager
+    def _lock(self, name: str) -> Iterator[None]:
+        try:
+            (self.home / "locks").mkdir(parents=True, exist_ok=True)
+            with (self.home / "locks" / f"{name}.lock").open("w") as handle:
+                fcntl.flock(handle, fcntl.LOCK_EX)
+                yield
+        except OSError as error:
+            raise StoreError(f"the store {self.home} cannot be written: {error.strerror or error}") from error
+
+    def _manifest(self, kind: str, key: str) -> dict[str, Any] | None:
+        """The manifest of an artifact, if it is readable and every file has the digest it says."""
+        folder = self.folder(kind, key)
+        try:
+            manifest: dict[str, Any] = json.loads((folder / _MANIFEST).read_text())
+            whole = manifest["schema"] == SCHEMA and manifest["sha256"] == _digest_of_digests(manifest["files"])
+            for name, digest in manifest["files"].items():
+                whole = whole and _digest_unchanged(folder / name) == digest
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+        return manifest if whole else None
+
+    def _move_in(self, folder: Path, kind: str, key: str) -> None:
+        place = self.folder(kind, key)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if place.exists():  # a damaged one: set it aside first, since a folder cannot replace another
+            aside = self.home / "scratch" / f"damaged-{kind}-{key}-{os.getpid()}"
+            place.replace(aside)
+            shutil.rmtree(aside)
+        folder.replace(place)
+
+
+def open_store() -> Store:
+    """The store of this process: LISOR_HOME, or .lisor in the working folder."""
+    return Store(Path(os.environ.get("LISOR_HOME", ".lisor")).absolute())
+
+
+def open_artifact(ref: Ref) -> Path:
+    """The folder of an artifact in this process's store, checked."""
+    return open_store().open(ref)
+
+
+def describe_source(path: str) -> Source:
+    """A user's file or folder with the digest of its content.
+
+    Raises:
+        StoreError: it cannot be read."""
+    place = Path(path).expanduser().absolute()
+    files = sorted(entry for entry in place.rglob("*") if entry.is_file()) if place.is_dir() else [place]
+    try:
+        digests = {str(file.relative_to(place.parent)): _digest_unchanged(file) for file in files}
+    except OSError as error:
+        raise StoreError(f"expected a readable file or folder, but {path} is not: {error.strerror or error}") from None
+    if not place.is_dir():
+        return Source(str(place), f"{place.suffix[1:]}-{next(iter(digests.values()))}")
+    inside = {name.partition("/")[2]: digest for name, digest in digests.items()}
+    return Source(str(place), f"folder-{_digest_of_digests(inside)}")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file that is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as handle:
+        handle.write(text)
+        handle.flush()
+        os.fsync(handle.fileno())
+    Path(handle.name).replace(path)
+
+
+def _describe(kind: str, key: str, folder: Path, seconds: float) -> dict[str, Any]:
+    files = {str(file.relative_to(folder)): _digest(file) for file in sorted(folder.rglob("*")) if file.is_file()}
+    digest = _digest_of_digests(files)
+    return {"schema": SCHEMA, "kind": kind, "key": key, "files": files, "sha256": digest, "seconds": round(seconds, 4)}
+
+
+def _digest_of_digests(files: dict[str, str]) -> str:
+    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _digest_unchanged(path: Path) -> str:
+    """The digest of a file, read again only if its time, size or inode changed."""
+    status = path.stat()
+    return _digest_at(path, status.st_mtime_ns, status.st_size, status.st_ino)
+
+
+@lru_cache(maxsize=1 << 16)
+def _digest_at(path: Path, modified: int, size: int, inode: int) -> str:
+    return _digest(path)

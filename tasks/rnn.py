@@ -1,0 +1,78 @@
+"""Tasks that train networks and dump their hidden states."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from prefect.logging import get_run_logger
+
+from lisor.config import ModelsConfig, TrainingConfig
+from lisor.rnn import hidden_states, training
+from lisor.rnn.classifier import TrainedModel
+from tasks.artifacts import Ref, open_artifact
+from tasks.caching import cached, cached_block
+from tasks.data import read_dataset
+
+FIRST_BLOCKS = (1, 3, 5, 10)
+"""Where the first blocks of trials end; the later ones are ten trials each."""
+
+
+def trial_blocks(trials: int) -> list[tuple[int, ...]]:
+    """The trials cut into blocks whose edges never move, so that no trial depends on how many are asked for.
+
+    Trials of a block are trained side by side and round off together, so a block is always trained whole. The edges fit
+    the usual numbers (1, 3, 5, 10, 20, …); between them up to the rest of a block is trained beyond what was asked."""
+    blocks, start = [], 0
+    while start < trials:
+        end = next((edge for edge in FIRST_BLOCKS if edge > start), start + 10)
+        blocks.append(tuple(range(start, end)))
+        start = end
+    return blocks
+
+
+@cached_block(
+    "model",
+    "lisor.rnn.training",
+    name="train {cell} {trials} on {label}",
+    parts="trials",
+    without=["label", "models.cells", "training_config.trials"],
+)
+def train_networks(
+    folders: Sequence[Path],
+    dataset: Ref,
+    cell: str,
+    models: ModelsConfig,
+    training_config: TrainingConfig,
+    trials: tuple[int, ...],
+    threads: int,
+    label: str,
+) -> None:
+    """A trained network for each trial of a block, trained side by side."""
+    networks = training.train(
+        read_dataset(dataset),
+        cell=cell,
+        models=models,
+        config=training_config,
+        trials=trials,
+        on_epoch=_tell(f"{label} {cell}"),
+    )
+    for network, folder in zip(networks, folders, strict=True):
+        network.write(folder)
+
+
+@cached("hidden-states", "lisor.rnn.hidden_states", name="dump {label}", without=["label"])
+def dump_hidden_states(folder: Path, model: Ref, dataset: Ref, threads: int, label: str) -> None:
+    """The hidden states of a network on the validation split, and its answers on every split."""
+    hidden_states.dump(TrainedModel.read(open_artifact(model)), read_dataset(dataset), folder)
+
+
+def _tell(label: str) -> Callable[[int, int, float], None]:
+    """Tell the run's log how far training is: at each power of two, then every 25 epochs."""
+    logger = get_run_logger()
+
+    def tell(epoch: int, trials: int, accuracy: float) -> None:
+        if epoch & (epoch - 1) == 0 or epoch % 25 == 0:
+            logger.info("%s: epoch %d, %d in training, validation accuracy %.3f", label, epoch, trials, accuracy)
+
+    return tell
