@@ -7,7 +7,7 @@ import os
 import sys
 import warnings
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -37,15 +37,14 @@ def run(
     settings = load(find_config(config), changes or [])
     plan = experiment(settings)
     _set_environment()
-    from flows.pipeline import find_sources, lisor_pipeline
+    from flows.pipeline import find_sources, lisor_pipeline, thread_runner
 
     for study in plan.studies:
         find_sources(study)  # before anything starts: a missing file should not cost a minute
     _set_logging()
-    runner = lisor_pipeline.task_runner.duplicate()
-    runner._max_workers = max(1, (os.cpu_count() or 1) // plan.threads)
-    summary = lisor_pipeline.with_options(task_runner=runner)(settings, None if out is None else str(out))
-    _show(summary, out)
+    flow = lisor_pipeline.with_options(task_runner=thread_runner(plan.threads))
+    summary = flow(settings, None if out is None else str(out))
+    _show(summary)
 
 
 @app.command()
@@ -112,7 +111,8 @@ def _set_environment() -> None:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(home.absolute() / "results"),
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
-        "PREFECT_LOGGING_LEVEL": "WARNING",
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # RunProgress tells what a person wants to know
+        "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
         "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
     }
     for name, value in defaults.items():
@@ -131,8 +131,34 @@ def _set_logging() -> None:
     warnings.showwarning = show  # type: ignore[assignment]
 
 
-def _show(summary: dict[str, object], out: Path | None) -> None:
-    print(summary)
+def _show(summary: dict[str, Any]) -> None:
+    """The closing table, and where to look."""
+    import pandas as pd
+    from rich.console import Console
+    from rich.table import Table
+
+    from lisor.report.tables import SummaryRow, summarize
+
+    folder = Path(summary["out"])
+    table = Table(*SummaryRow.HEADINGS, title="selected automata on the test set, mean ± 95 % interval over trials")
+    for row in summarize(pd.read_parquet(folder / "results.parquet")):
+        table.add_row(*row.cells())
+    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False, markup=False, soft_wrap=True)
+    console.print(table)
+    console.print(_tell_cache(summary["tasks"]))
+    console.print(f"report   {folder / 'report.html'}")
+    console.print(f"results  {folder / 'results.parquet'}")
+    console.print(f"MLflow   say: lisor ui, then open http://127.0.0.1:{MLFLOW_PORT}")
+
+
+def _tell_cache(tasks: dict[str, Any]) -> str:
+    total = tasks["run"] + tasks["from_cache"]
+    if tasks["run"] == 0:
+        return f"all {total} tasks were answered from the cache: nothing was trained"
+    trained = tasks["trained"]
+    return (
+        f"{total} tasks: {tasks['run']} run, of them {trained} trained networks; {tasks['from_cache']} from the cache"
+    )
 
 
 if __name__ == "__main__":

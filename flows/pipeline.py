@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ import pandas as pd
 from prefect import flow
 from prefect.artifacts import create_link_artifact
 from prefect.futures import PrefectFuture, as_completed
-from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows.progress import RunProgress
 from lisor.config import MOVIE_REVIEWS, Experiment, Study, experiment
@@ -31,11 +32,9 @@ from tasks.fsa import (
     extract_automata,
     k_blocks,
 )
-from tasks.report import REPORT, as_json, publish, write_report
+from tasks.report import publish, write_report
 from tasks.rnn import dump_hidden_states, train_networks, trial_blocks
 from tasks.tracking import track
-
-STAGES = ("data", "train", "dump", "cluster", "extract", "evaluate", "report")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +58,13 @@ def find_sources(study: Study) -> Sources:
     )
 
 
-@flow(name="lisor", flow_run_name="{settings[name]}", task_runner=ThreadPoolTaskRunner(max_workers=os.cpu_count()))
+def thread_runner(threads: int = 1) -> TaskRunner[PrefectFuture[Any]]:
+    """As many tasks at a time as fill the machine when each uses so many threads."""
+    runner: Any = ThreadPoolTaskRunner(max_workers=max(1, (os.cpu_count() or 1) // threads))
+    return runner  # type: ignore[no-any-return]  # its type parameter is invariant
+
+
+@flow(name="lisor", flow_run_name="{settings[name]}", task_runner=thread_runner())
 def lisor_pipeline(settings: dict[str, Any], out: str | None = None) -> dict[str, Any]:
     """Run an experiment and return its summary, which also stands in `summary.json`.
 
@@ -71,22 +76,22 @@ def lisor_pipeline(settings: dict[str, Any], out: str | None = None) -> dict[str
     folder = Path(out).absolute() if out else store.home / "reports" / plan.name
     with RunProgress() as progress:
         networks = _make_networks(plan, progress)
-        results = progress.watch("report", collect_results.submit(networks)).result()
-        report = progress.watch("report", write_report.submit(plan.name, results, networks)).result()
+        results = progress.submit("report", collect_results, networks).result()
+        report = progress.submit("report", write_report, plan.name, results, networks).result()
     record = {"schema": 1, "name": plan.name, "out": str(folder), "settings": settings}
     record["artifacts"] = {
         "results": asdict(results),
         "report": asdict(report),
         "networks": list(map(asdict, networks)),
     }
-    summary = _summarize(plan, results, networks, progress, time.monotonic() - started)
-    publish(str(folder), results, report, as_json(record), as_json(summary))
+    summary = _summarize(plan, folder, results, networks, progress, time.monotonic() - started)
+    publish(str(folder), results, report, _as_json(record), _as_json(summary))
     run_experiment, run = track(plan.name, settings, results, report, networks)
     summary["mlflow"] = {"experiment": run_experiment, "run": run}
-    write_text(store.home / "runs" / plan.name / f"{digest(record['artifacts'])}.json", as_json(record))
+    write_text(store.home / "runs" / plan.name / f"{digest(record['artifacts'])}.json", _as_json(record))
     create_link_artifact(
         key=f"{plan.name.lower().replace('_', '-').replace('.', '-')}-report",
-        link=(folder / REPORT).as_uri(),
+        link=(folder / "report.html").as_uri(),
         description=f"Report of {plan.name}; MLflow run {run}",
     )
     return summary
@@ -99,10 +104,9 @@ def _make_networks(plan: Experiment, progress: RunProgress) -> list[Network]:
         dataset = _submit_dataset(study, progress)
         for cell in study.models.cells:
             for block in trial_blocks(study.training.trials):
-                future = train_networks.submit(
-                    dataset, cell, study.models, study.training, block, plan.threads, study.dataset.name
-                )
-                training[progress.watch("train", future)] = (study, dataset, cell, block)
+                name, sizes = study.dataset.name, (study.models, study.training)
+                future = progress.submit("train", train_networks, dataset, cell, *sizes, block, plan.threads, name)
+                training[future] = (study, dataset, cell, block)
     waiting = []
     for future in as_completed(list(training)):
         study, dataset, cell, block = training[future]
@@ -117,11 +121,13 @@ def _make_networks(plan: Experiment, progress: RunProgress) -> list[Network]:
 
 def _submit_dataset(study: Study, progress: RunProgress) -> PrefectFuture[Ref]:
     if study.dataset.language is not None:
-        return progress.watch("data", draw_words.submit(study.dataset))
+        return progress.submit("data", draw_words, study.dataset)
     sources = find_sources(study)
-    fetched = fetch_movie_reviews.submit() if sources.text is None else read_corpus.submit(sources.text)
-    corpus = progress.watch("data", fetched)
-    return progress.watch("data", number_words.submit(corpus, sources.vectors, study.dataset))
+    if sources.text is None:
+        corpus = progress.submit("data", fetch_movie_reviews)
+    else:
+        corpus = progress.submit("data", read_corpus, sources.text)
+    return progress.submit("data", number_words, corpus, sources.vectors, study.dataset)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,18 +169,17 @@ def _submit_network(
     progress: RunProgress,
 ) -> _Pending:
     label = f"{study.dataset.name}-{cell}-{trial}"
-    states = progress.watch("dump", dump_hidden_states.submit(model, data, plan.threads, label))
-    unseen = study.extraction.unseen
+    states = progress.submit("dump", dump_hidden_states, model, data, plan.threads, label)
+    language, rules, unseen = study.dataset.language, study.extraction.rules, study.extraction.unseen
     if unseen == "auto":
-        unseen = "reject" if study.dataset.language is not None else "stay"
+        unseen = "stay" if language is None else "reject"
     blocks = []
     for method in study.clustering.methods:
         for ks in k_blocks(*study.clustering.k):
-            clusterings = cluster_hidden_states.submit(states, method, ks, study.clustering.seed, plan.threads, label)
-            automata = extract_automata.submit(model, states, clusterings, study.extraction.rules, unseen, label)
-            evaluations = evaluate_automata.submit(automata, states, data, study.dataset.language, label)
-            for stage, future in zip(STAGES[3:6], (clusterings, automata, evaluations), strict=True):
-                progress.watch(stage, future)
+            how = (method, ks, study.clustering.seed, plan.threads)
+            clusterings = progress.submit("cluster", cluster_hidden_states, states, *how, label)
+            automata = progress.submit("extract", extract_automata, model, states, clusterings, rules, unseen, label)
+            evaluations = progress.submit("evaluate", evaluate_automata, automata, states, data, language, label)
             blocks.append((clusterings, automata, evaluations))
     return _Pending(
         dataset=study.dataset.name, cell=cell, trial=trial, model=model, data=data, states=states, blocks=blocks
@@ -182,7 +187,7 @@ def _submit_network(
 
 
 def _summarize(
-    plan: Experiment, results: Ref, networks: list[Network], progress: RunProgress, seconds: float
+    plan: Experiment, folder: Path, results: Ref, networks: list[Network], progress: RunProgress, seconds: float
 ) -> dict[str, Any]:
     """What ran, with which versions, how long each stage took when it was computed, and the headline numbers."""
     store = open_store()
@@ -195,12 +200,19 @@ def _summarize(
     }
     rows = summarize(pd.read_parquet(open_artifact(results) / RESULTS))
     done, cached = progress.done.total(), progress.cached.total()
+    trained = progress.done["train"] - progress.cached["train"]
     headline: list[Mapping[str, Any]] = [asdict(row) for row in rows]
     return {
         "schema": 1,
         "name": plan.name,
+        "out": str(folder),
         "versions": {"lisor": version("lisor"), **library_versions()},
         "seconds": {"this_run": round(seconds, 2), **{stage: round(value, 2) for stage, value in spent.items()}},
-        "tasks": {"run": done - cached, "from_cache": cached},
+        "tasks": {"run": done - cached, "trained": trained, "from_cache": cached},
         "headline": headline,
     }
+
+
+def _as_json(value: object) -> str:
+    """A value as indented JSON text."""
+    return json.dumps(value, indent=1, ensure_ascii=False)

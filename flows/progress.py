@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from threading import Lock
 from types import TracebackType
 from typing import Any, TypeVar
 
 from prefect.futures import PrefectFuture
+from prefect.tasks import Task
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from tasks.rnn import PROGRESS
 
 R = TypeVar("R")
 
@@ -33,17 +38,22 @@ class RunProgress:
         self.done: Counter[str] = Counter()
         self.cached: Counter[str] = Counter()
 
+        self._handler = _Lines(self._print)
+
     def __enter__(self) -> RunProgress:
+        logging.getLogger("prefect.task_runs").addHandler(self._handler)
         if self._bars:
             self._bars.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        logging.getLogger("prefect.task_runs").removeHandler(self._handler)
         if self._bars:
             self._bars.stop()
 
-    def watch(self, stage: str, future: PrefectFuture[R]) -> PrefectFuture[R]:
-        """Count a task of a stage now, and again when it is done."""
+    def submit(self, stage: str, task: Task[..., R], *arguments: Any) -> PrefectFuture[R]:
+        """Submit a task of a stage; it is counted now, and again when it is done."""
+        future: PrefectFuture[R] = task.submit(*arguments)
         with self._lock:
             self.total[stage] += 1
             if self._bars and stage not in self._ids:
@@ -54,6 +64,7 @@ class RunProgress:
         return future
 
     def _advance(self, stage: str, future: PrefectFuture[Any]) -> None:
+        future.wait()  # it is done, but its state is read from the server until somebody has waited
         with self._lock:
             self.done[stage] += 1
             self.cached[stage] += future.state.name == "Cached"
@@ -61,5 +72,24 @@ class RunProgress:
                 self._bars.advance(self._ids[stage])
             elif self.done[stage] == self.total[stage] or time.monotonic() - self._told > QUIET_SECONDS:
                 self._told = time.monotonic()
-                line = f"{stage}: {self.done[stage]} of {self.total[stage]} done, {self.cached[stage]} from the cache"
-                print(line, file=sys.stderr, flush=True)
+                self._print(
+                    f"{stage}: {self.done[stage]} of {self.total[stage]} done, {self.cached[stage]} from the cache"
+                )
+
+    def _print(self, line: str) -> None:
+        if self._bars:
+            self._bars.console.print(line, markup=False, highlight=False)
+        else:
+            print(line, file=sys.stderr, flush=True)
+
+
+class _Lines(logging.Handler):
+    """Hands on what tasks say of their progress."""
+
+    def __init__(self, show: Callable[[str], None]) -> None:
+        super().__init__(logging.INFO)
+        self._show = show
+        self.addFilter(lambda record: getattr(record, PROGRESS, False))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._show(record.getMessage())

@@ -1,8 +1,8 @@
 """Cached tasks: when a step has to run, and when its artifact is already there.
 
-A step's key is made of its kind, its settings, the digests of its inputs, the code of the `lisor` modules it runs, and the
-versions of the libraries that decide its numbers. Prefect looks the key up among its result records; the store decides
-whether the artifact behind the record is whole."""
+A step's key is made of its kind, its settings, the digests of its inputs, the code of the `lisor` modules it runs, and
+the versions of the libraries that decide its numbers. Prefect looks the key up among its result records; the store
+decides whether the artifact behind the record is whole."""
 
 from __future__ import annotations
 
@@ -17,12 +17,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec
 
-import torch
 from prefect import task
 from prefect.context import TaskRunContext
 from prefect.results import get_result_store
 from prefect.tasks import Task
-from threadpoolctl import threadpool_limits
 
 import lisor
 from tasks.artifacts import Ref, Source, open_store
@@ -43,8 +41,10 @@ def cached(
     `without` lists arguments, or fields of arguments (`training.trials`), that do not change the content."""
 
     def decorate(function: Callable[Concatenate[Path, P], None]) -> Task[P, Ref]:
+        run = _with_threads(function)
+
         def body(key: str, arguments: dict[str, Any]) -> list[Ref]:
-            return open_store().build(kind, [key], lambda folders: function(folders[0], **arguments))
+            return open_store().build(kind, [key], lambda folders: run(folders[0], **arguments))
 
         return _make_task(function, kind, modules, name, without, body, lambda key, arguments: [key], one=True)
 
@@ -57,11 +57,13 @@ def cached_block(
     """Like `cached`, for a task that makes one artifact for each member of its argument `parts`."""
 
     def decorate(function: Callable[Concatenate[list[Path], P], None]) -> Task[P, list[Ref]]:
+        run = _with_threads(function)
+
         def keys(key: str, arguments: dict[str, Any]) -> list[str]:
             return [f"{key}-{part}" for part in arguments[parts]]
 
         def body(key: str, arguments: dict[str, Any]) -> list[Ref]:
-            return open_store().build(kind, keys(key, arguments), lambda folders: function(folders, **arguments))
+            return open_store().build(kind, keys(key, arguments), lambda folders: run(folders, **arguments))
 
         return _make_task(function, kind, modules, name, without, body, keys, one=False)
 
@@ -96,9 +98,6 @@ def _make_task(
     def body(*args: Any, **kwargs: Any) -> Any:
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
-        threads = int(bound.arguments.get("threads", 1))
-        torch.set_num_threads(threads)
-        threadpool_limits(threads)  # in this thread and for good: tasks of one run all have the same number
         refs = build(key_of(bound.arguments), dict(bound.arguments))
         return refs[0] if one else refs
 
@@ -113,6 +112,21 @@ def _make_task(
     )(body)
 
 
+def _with_threads(function: Callable[..., None]) -> Callable[..., None]:
+    """The function, run with as many threads in the numerical libraries as its argument `threads` says, else one."""
+
+    def run(*args: Any, **arguments: Any) -> None:
+        import torch  # not at the top: a run that is answered from the cache needs neither
+        from threadpoolctl import threadpool_limits
+
+        threads = int(arguments.get("threads", 1))
+        torch.set_num_threads(threads)
+        threadpool_limits(threads)  # for good, since all tasks of a run have the same number
+        function(*args, **arguments)
+
+    return run
+
+
 def _forget_stale(key: str, expected: Ref | list[Ref] | None) -> None:
     """Blank Prefect's record of a key unless it says what the store has; Prefect computes a blank one anew."""
     records = get_result_store()
@@ -122,8 +136,9 @@ def _forget_stale(key: str, expected: Ref | list[Ref] | None) -> None:
         current = records.read(key).result
     except Exception:  # whatever is wrong with it, it cannot be served
         current = None
-    if (expected is None or current != expected) and records.result_storage is not None:
-        records.result_storage.write_path(key, b"")
+    if expected is None or current != expected:
+        storage: Any = records.result_storage
+        storage.write_path(key, b"", _sync=True)
 
 
 def digest(value: object) -> str:

@@ -1,18 +1,17 @@
-"""Tasks that cluster hidden states, read automata off the clusters, and evaluate them."""
+"""Tasks that cluster hidden states, read automata off the clusters, and evaluate them.
+
+What a task runs is imported inside it, so that a run answered from the cache need not load torch and scikit-learn."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
-from lisor.data.languages import LANGUAGES
 from lisor.errors import DataError
-from lisor.fsa import clustering, evaluation, extraction
-from lisor.rnn.classifier import TrainedModel
-from lisor.rnn.hidden_states import HiddenStates
 from tasks.artifacts import Ref, open_artifact, open_store
 from tasks.caching import cached
 from tasks.data import read_dataset
@@ -42,7 +41,7 @@ class Network:
 
 
 def k_blocks(first: int, last: int) -> list[tuple[int, ...]]:
-    """The numbers of clusters cut into blocks that end at 16, 32, 64, …, so that a wider grid adds blocks at its end."""
+    """The numbers of clusters in blocks that end at 16, 32, 64, …, so that a wider grid adds blocks at its end."""
     blocks, edge = [], 16
     while first <= last:
         if first <= edge:
@@ -57,6 +56,9 @@ def cluster_hidden_states(
     folder: Path, states: Ref, method: str, ks: tuple[int, ...], seed: int, threads: int, label: str
 ) -> None:
     """A clustering of a network's hidden states for each k of a block."""
+    from lisor.fsa import clustering
+    from lisor.rnn.hidden_states import HiddenStates
+
     matrix = HiddenStates(folder=open_artifact(states)).matrix()
     clustering.write(clustering.cluster(matrix, ks, method=method, seed=seed), folder)
 
@@ -68,10 +70,14 @@ def extract_automata(
     states: Ref,
     clusterings: Ref,
     rules: tuple[str, ...],
-    unseen: extraction.Unseen,
+    unseen: Literal["reject", "stay"],
     label: str,
 ) -> None:
     """An automaton for each clustering of a block and each rule."""
+    from lisor.fsa import clustering, extraction
+    from lisor.rnn.classifier import TrainedModel
+    from lisor.rnn.hidden_states import HiddenStates
+
     network = TrainedModel.read(open_artifact(model))
     points = HiddenStates(folder=open_artifact(states)).read()
     blocks = list(clustering.read(open_artifact(clusterings)))
@@ -84,6 +90,10 @@ def extract_automata(
 @cached("evaluations", "lisor.fsa.evaluation", name="evaluate {label}", without=["label"])
 def evaluate_automata(folder: Path, automata: Ref, states: Ref, dataset: Ref, language: str | None, label: str) -> None:
     """The accuracy, fidelity and exactness of each automaton of a block on every split it was not trained on."""
+    from lisor.data.languages import LANGUAGES
+    from lisor.fsa import evaluation, extraction
+    from lisor.rnn.hidden_states import HiddenStates
+
     splits = {name: split for name, split in read_dataset(dataset).splits.items() if name != "train"}
     rows = evaluation.evaluate(
         extraction.read(open_artifact(automata)),
@@ -99,6 +109,9 @@ def evaluate_automata(folder: Path, automata: Ref, states: Ref, dataset: Ref, la
 @cached("results", "lisor.fsa.evaluation", name="collect results")
 def collect_results(folder: Path, networks: Sequence[Network]) -> None:
     """The table of all evaluations, with the automata that are chosen and selected."""
+    from lisor.fsa import evaluation
+    from lisor.rnn.classifier import TrainedModel
+
     store = open_store()
     tables = []
     for network in networks:

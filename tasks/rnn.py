@@ -1,18 +1,24 @@
-"""Tasks that train networks and dump their hidden states."""
+"""Tasks that train networks and dump their hidden states.
+
+What a task runs is imported inside it, so that a run answered from the cache need not load torch."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from prefect.logging import get_run_logger
 
 from lisor.config import ModelsConfig, TrainingConfig
-from lisor.rnn import hidden_states, training
-from lisor.rnn.classifier import TrainedModel
 from tasks.artifacts import Ref, open_artifact
 from tasks.caching import cached, cached_block
 from tasks.data import read_dataset
+
+TELL_SECONDS = 10.0
+
+PROGRESS = "lisor_progress"
+"""Marks log records that a person at the terminal wants to see."""
 
 FIRST_BLOCKS = (1, 3, 5, 10)
 """Where the first blocks of trials end; the later ones are ten trials each."""
@@ -49,6 +55,8 @@ def train_networks(
     label: str,
 ) -> None:
     """A trained network for each trial of a block, trained side by side."""
+    from lisor.rnn import training
+
     networks = training.train(
         read_dataset(dataset),
         cell=cell,
@@ -64,15 +72,21 @@ def train_networks(
 @cached("hidden-states", "lisor.rnn.hidden_states", name="dump {label}", without=["label"])
 def dump_hidden_states(folder: Path, model: Ref, dataset: Ref, threads: int, label: str) -> None:
     """The hidden states of a network on the validation split, and its answers on every split."""
+    from lisor.rnn import hidden_states
+    from lisor.rnn.classifier import TrainedModel
+
     hidden_states.dump(TrainedModel.read(open_artifact(model)), read_dataset(dataset), folder)
 
 
 def _tell(label: str) -> Callable[[int, int, float], None]:
-    """Tell the run's log how far training is: at each power of two, then every 25 epochs."""
-    logger = get_run_logger()
+    """Tell the run's log every few seconds how far training is."""
+    logger, told = get_run_logger(), time.monotonic()
 
     def tell(epoch: int, trials: int, accuracy: float) -> None:
-        if epoch & (epoch - 1) == 0 or epoch % 25 == 0:
-            logger.info("%s: epoch %d, %d in training, validation accuracy %.3f", label, epoch, trials, accuracy)
+        nonlocal told
+        if time.monotonic() - told > TELL_SECONDS:
+            told = time.monotonic()
+            message = "%s: epoch %d, %d in training, best validation accuracy %.3f"
+            logger.info(message, label, epoch, trials, accuracy, extra={PROGRESS: True})
 
     return tell

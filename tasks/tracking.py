@@ -1,7 +1,7 @@
 """What MLflow is told of a run. The only file that knows MLflow.
 
-Everything here is read from artifacts and found again by a tag with the run's key: the same run adds nothing, and a deleted
-database is filled anew without computing anything."""
+Everything here is read from artifacts and found again by a tag with the run's key: the same run adds nothing, and a
+deleted database is filled anew without computing anything."""
 
 from __future__ import annotations
 
@@ -10,24 +10,22 @@ import logging
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from mlflow import MlflowClient
-from mlflow.entities import Dataset as MlflowDataset
-from mlflow.entities import DatasetInput, InputTag, Metric, Param, ViewType
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, ViewType
 from prefect import task
 
 from lisor.report.tables import summarize
-from lisor.rnn.classifier import TrainedModel
 from tasks.artifacts import Ref, Store, open_store
 from tasks.caching import digest, library_versions
 from tasks.data import read_dataset
 from tasks.fsa import RESULTS, Network
-from tasks.report import REPORT
 
 KEY = "lisor.key"
 """The tag by which a run is found again."""
@@ -49,27 +47,59 @@ def track(
     for chatty in ("alembic", "mlflow"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     store = open_store()
-    table = pd.read_parquet(store.open(results) / RESULTS)
     with store.lock("mlflow"):  # neither the first use of a database nor search-then-create is atomic
         client = MlflowClient(tracking_uri(store.home))
-        experiment = _experiment(client, name, store)
+        experiment = _find_experiment(client, name, store)
         key = digest([name, results.sha256, report.sha256])
-        tags = {"lisor.version": version("lisor"), **{f"lisor.{lib}": at for lib, at in library_versions().items()}}
-        parent = _finished_run(client, experiment, key)
-        if parent is None:
-            parent = _start_run(client, experiment, name, key, tags)
-            _log_params(client, parent, settings)
-            _log_metrics(client, parent, _headline(table))
-            client.log_artifact(parent, str(store.open(report) / REPORT))
-            client.log_artifacts(parent, str(store.open(report) / "figures"), "figures")
-            client.log_artifact(parent, str(store.open(results) / RESULTS))
-            for network in networks:
-                _log_network(client, experiment, parent, key, tags, network, table, report, store)
-            client.set_terminated(parent, "FINISHED")  # last, so that a run cut short is found to be unfinished
-    return experiment, parent
+        found = _find_finished(client, experiment, key)
+        if found is not None:
+            return experiment, found
+        table = pd.read_parquet(store.open(results) / RESULTS)
+        parent = _Run.start(client, experiment, name, key)
+        parent.log_params(settings)
+        parent.log_metrics(_headline(table))
+        client.log_artifacts(parent.id, str(store.open(report)))
+        client.log_artifact(parent.id, str(store.open(results) / RESULTS))
+        for network in networks:
+            _log_network(parent, network, table, report, store)
+        client.set_terminated(parent.id, "FINISHED")  # last, so that a run cut short is found to be unfinished
+    return experiment, parent.id
 
 
-def _experiment(client: MlflowClient, name: str, store: Store) -> str:
+@dataclass(frozen=True, kw_only=True)
+class _Run:
+    """A run in MLflow that is being filled."""
+
+    client: MlflowClient
+    experiment: str
+    key: str
+    id: str
+
+    @classmethod
+    def start(
+        cls, client: MlflowClient, experiment: str, name: str, key: str, tags: Mapping[str, str] | None = None
+    ) -> _Run:
+        versions = {"lisor": version("lisor"), **library_versions()}
+        every = {f"version.{library}": number for library, number in versions.items()}
+        every |= {KEY: key, "mlflow.source.name": "lisor", **(tags or {})}
+        run = client.create_run(experiment, tags=every, run_name=name)
+        return cls(client=client, experiment=experiment, key=key, id=run.info.run_id)
+
+    def start_child(self, name: str, tags: Mapping[str, str]) -> _Run:
+        parent = {"mlflow.parentRunId": self.id}
+        return _Run.start(self.client, self.experiment, name, self.key, {**tags, **parent})
+
+    def log_metrics(self, metrics: Sequence[Metric]) -> None:
+        for start in range(0, len(metrics), _MOST_METRICS):
+            self.client.log_batch(self.id, metrics=metrics[start : start + _MOST_METRICS])
+
+    def log_params(self, settings: Mapping[str, Any]) -> None:
+        params = [Param(name, str(value)) for name, value in _flat(settings)]
+        for start in range(0, len(params), _MOST_PARAMS):
+            self.client.log_batch(self.id, params=params[start : start + _MOST_PARAMS])
+
+
+def _find_experiment(client: MlflowClient, name: str, store: Store) -> str:
     found = client.get_experiment_by_name(name)
     if found is None:
         local = tracking_uri(store.home).startswith("sqlite:")
@@ -80,73 +110,69 @@ def _experiment(client: MlflowClient, name: str, store: Store) -> str:
     return str(found.experiment_id)
 
 
-def _finished_run(client: MlflowClient, experiment: str, key: str) -> str | None:
+def _find_finished(client: MlflowClient, experiment: str, key: str) -> str | None:
     """The finished parent run of this key; runs of the key that were cut short are deleted with their children."""
-    whole = None
-    for run in client.search_runs([experiment], f"tags.`{KEY}` = '{key}'", ViewType.ACTIVE_ONLY):
+    search = partial(client.search_runs, [experiment], run_view_type=ViewType.ACTIVE_ONLY)
+    finished = None
+    for run in search(f"tags.`{KEY}` = '{key}'"):
         if run.data.tags.get("mlflow.parentRunId"):
             continue
         if run.info.status == "FINISHED":
-            whole = run.info.run_id
+            finished = str(run.info.run_id)
         else:
-            for child in client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{run.info.run_id}'"):
+            for child in search(f"tags.`mlflow.parentRunId` = '{run.info.run_id}'"):
                 client.delete_run(child.info.run_id)
             client.delete_run(run.info.run_id)
-    return whole
+    return finished
 
 
-def _start_run(
-    client: MlflowClient, experiment: str, name: str, key: str, tags: Mapping[str, str], parent: str | None = None
-) -> str:
-    every = {**tags, KEY: key, "mlflow.source.name": "lisor", **({"mlflow.parentRunId": parent} if parent else {})}
-    return str(client.create_run(experiment, tags=every, run_name=name).info.run_id)
-
-
-def _log_network(
-    client: MlflowClient,
-    experiment: str,
-    parent: str,
-    key: str,
-    tags: Mapping[str, str],
-    network: Network,
-    table: pd.DataFrame,
-    report: Ref,
-    store: Store,
-) -> None:
-    """A child run for one network: its curves over epochs and over k, its automata, and the figures of the chosen one."""
-    model = TrainedModel.read(store.open(network.model))
-    rows = table[
-        (table["dataset"] == network.dataset) & (table["cell"] == network.cell) & (table["trial"] == network.trial)
-    ]
+def _log_network(parent: _Run, network: Network, table: pd.DataFrame, report: Ref, store: Store) -> None:
+    """A child run for one network: its curves over epochs and over k, its automata, and the selected one's figures."""
+    about = json.loads((store.open(network.model) / "model.json").read_text(encoding="utf-8"))
     own = {"dataset": network.dataset, "cell": network.cell}
-    run = _start_run(client, experiment, network.label, key, {**tags, **own}, parent)
-    size = asdict(model.architecture)
-    _log_params(client, run, {**own, "trial": network.trial, "seed": model.seed, **{"model": size}})
-    curves = [
-        Metric(name, value, _now(), epoch)
-        for name, curve in model.history.items()
-        for epoch, value in enumerate(curve, 1)
-    ]
-    for row in rows.itertuples():
-        family = f"{row.test_set}/{row.method}.{row.rule}"
-        for column in ("accuracy", "fidelity", "unseen_transitions", "n_states_minimal"):
-            curves.append(Metric(f"{family}.{column}", float(getattr(row, column)), _now(), int(row.k)))
-    _log_metrics(client, run, curves)
-    selected = rows[rows["selected"] & (rows["test_set"] == "test")].iloc[0]
-    columns = ("k", "n_states", "n_states_minimal", "accuracy", "fidelity", "rnn_accuracy")
-    figures = {f"selected.{column}": float(selected[column]) for column in columns}
-    if selected["exact"] is not None:
-        figures["selected.exact"] = float(selected["exact"])
-    _log_metrics(client, run, [Metric(name, value, _now(), 0) for name, value in figures.items()])
+    client, run = parent.client, parent.start_child(network.label, own)
+    run.log_params({**own, "trial": network.trial, "seed": about["seed"], "network": about["architecture"]})
+    mine = (table["dataset"] == network.dataset) & (table["cell"] == network.cell) & (table["trial"] == network.trial)
+    rows = table[mine]
+    run.log_metrics([*_training_curves(about["history"]), *_curves_over_k(rows), *_selected_figures(rows)])
     dataset = read_dataset(network.data)
-    profile = json.dumps({name: len(split) for name, split in dataset.splits.items()})
-    source = json.dumps({"uri": store.folder(network.data.kind, network.data.key).as_uri()})
-    described = MlflowDataset(network.dataset, network.data.sha256[:32], "local", source, profile=profile)
-    client.log_inputs(run, [DatasetInput(described, [InputTag("mlflow.data.context", "training")])])
-    for file in sorted((store.open(report) / "automata").rglob(f"{network.label}*.*")):
-        client.log_artifact(run, str(file), "selected" if file.parent.name == "selected" else "chosen")
-    client.log_artifacts(run, str(store.open(network.model)), "network")
-    client.set_terminated(run, "FINISHED")
+    described = Dataset(
+        name=network.dataset,
+        digest=network.data.sha256[:32],
+        source_type="local",
+        source=json.dumps({"uri": store.folder(network.data.kind, network.data.key).as_uri()}),
+        profile=json.dumps({name: len(split) for name, split in dataset.splits.items()}),
+    )
+    client.log_inputs(run.id, [DatasetInput(described, [InputTag("mlflow.data.context", "training")])])
+    automata = store.open(report) / "automata"
+    for file in sorted(automata.glob(f"{network.label}-*.*")):
+        client.log_artifact(run.id, str(file), "chosen")
+    for file in sorted((automata / "selected").glob(f"{network.label}.*")):
+        client.log_artifact(run.id, str(file), "selected")
+    client.log_artifacts(run.id, str(store.open(network.model)), "network")
+    client.set_terminated(run.id, "FINISHED")
+
+
+def _training_curves(history: Mapping[str, Sequence[float]]) -> list[Metric]:
+    return [_metric(name, value, epoch) for name, curve in history.items() for epoch, value in enumerate(curve, 1)]
+
+
+def _curves_over_k(rows: pd.DataFrame) -> list[Metric]:
+    """Figures of every automaton with k as the step, named test set/method.rule.figure."""
+    columns = ("accuracy", "fidelity", "unseen_transitions", "n_states_minimal")
+    return [
+        _metric(f"{row['test_set']}/{row['method']}.{row['rule']}.{column}", row[column], row["k"])
+        for row in rows.to_dict("records")
+        for column in columns
+    ]
+
+
+def _selected_figures(rows: pd.DataFrame) -> list[Metric]:
+    selected = rows[rows["selected"] & (rows["test_set"] == "test")].iloc[0]
+    columns = ["k", "n_states", "n_states_minimal", "accuracy", "fidelity", "rnn_accuracy"]
+    if selected["exact"] is not None:
+        columns.append("exact")
+    return [_metric(f"selected.{column}", selected[column]) for column in columns]
 
 
 def _headline(table: pd.DataFrame) -> list[Metric]:
@@ -154,22 +180,15 @@ def _headline(table: pd.DataFrame) -> list[Metric]:
     metrics = []
     for row in summarize(table):
         figures = {"rnn_accuracy": row.rnn_accuracy, "accuracy": row.accuracy, "fidelity": row.fidelity}
-        for name, interval in figures.items():
-            metrics.append(Metric(f"{row.dataset}.{row.cell}.{name}", interval.mean, _now(), 0))
+        named = {name: interval.mean for name, interval in figures.items()}
         if row.exact is not None:
-            metrics.append(Metric(f"{row.dataset}.{row.cell}.exact", row.exact / row.trials, _now(), 0))
+            named["exact"] = row.exact / row.trials
+        metrics += [_metric(f"{row.dataset}.{row.cell}.{name}", value) for name, value in named.items()]
     return metrics
 
 
-def _log_metrics(client: MlflowClient, run: str, metrics: Sequence[Metric]) -> None:
-    for start in range(0, len(metrics), _MOST_METRICS):
-        client.log_batch(run, metrics=metrics[start : start + _MOST_METRICS])
-
-
-def _log_params(client: MlflowClient, run: str, settings: Mapping[str, Any]) -> None:
-    params = [Param(name, str(value)) for name, value in _flat(settings)]
-    for start in range(0, len(params), _MOST_PARAMS):
-        client.log_batch(run, params=params[start : start + _MOST_PARAMS])
+def _metric(name: str, value: float, step: int = 0) -> Metric:
+    return Metric(name, float(value), int(time.time() * 1000), int(step))
 
 
 def _flat(value: Any, path: str = "") -> list[tuple[str, Any]]:
@@ -181,7 +200,3 @@ def _flat(value: Any, path: str = "") -> list[tuple[str, Any]]:
     else:
         return [(path, value)]
     return [pair for name, item in inner for pair in _flat(item, name)]
-
-
-def _now() -> int:
-    return int(time.time() * 1000)

@@ -33,7 +33,7 @@ class Language:
     fixed_length: int | None = None
 
     def equals(self, other: Automaton) -> bool:
-        """Whether `other` accepts the words of this language and no others (of the fixed length, where there is one)."""
+        """Whether `other` accepts the words of this language and no others, of the fixed length where there is one."""
         if self.fixed_length is None:
             return self.automaton.distinguishing_word(other) is None
         words = Sequences.from_lists(_every_word(len(self.automaton.alphabet), self.fixed_length))
@@ -62,10 +62,8 @@ def build(
     language as others wherever a length has both. A length whose fresh words are used up gives its share to the rest;
     a language too small to have 1,000 words of a class repeats words instead."""
     rng = np.random.default_rng(seed)
-    if language.fixed_length is not None:
-        lengths = [language.fixed_length]
-    else:
-        lengths = list(range(max_length + 1))
+    fixed = language.fixed_length
+    lengths = list(range(max_length + 1)) if fixed is None else [fixed]
     enough = _class_sizes(language.automaton, lengths).min() >= 1000
     splits: dict[str, Split] = {}
     seen: set[bytes] = set()

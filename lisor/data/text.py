@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from jaxtyping import Float, Int
+from jaxtyping import Float, Shaped
 
 from lisor.data.dataset import Dataset, Split
 from lisor.data.sequences import Sequences
@@ -59,7 +59,7 @@ def read_table(path: Path) -> pd.DataFrame:
 
 
 def prepare(table: pd.DataFrame, *, sizes: dict[str, int | None], seed: int) -> tuple[pd.DataFrame, list[str]]:
-    """The table with every row usable and in one of the splits train, validation, selection, test; and what was dropped.
+    """The usable rows, each in one of the splits train, validation, selection, test; and notes of what was dropped.
 
     Without a split column rows are dealt 70 : 15 : 15; with one that names no validation rows, 15 % of the training
     rows are taken for it, and with no test rows likewise. Half of validation becomes the selection split. `sizes` caps
@@ -194,7 +194,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 
 def _read_folder(path: Path) -> pd.DataFrame:
     """Texts as train/pos/*.txt, train/neg/*.txt, test/pos/*.txt, …; the names of the class folders are the labels."""
-    rows = []
+    rows: list[tuple[Path, str, str]] = []
     for split in sorted(_SPLIT_NAMES):
         for folder in sorted(entry for entry in (path / split).glob("*") if entry.is_dir() and entry.name != "unsup"):
             rows.extend((file, folder.name, split) for file in sorted(folder.glob("*.txt")))
@@ -212,14 +212,14 @@ def _check_columns(names: Iterable[str], path: Path) -> None:
         raise DataError(f"expected the columns 'text' and 'label' in {path.name}, found {columns}")
 
 
-def _assign_splits(table: pd.DataFrame, rng: np.random.Generator) -> Int[np.ndarray, " N"]:
+def _assign_splits(table: pd.DataFrame, rng: np.random.Generator) -> Shaped[np.ndarray, " N"]:
     """The name of the split of each row."""
     if "split" in table:
         named = table["split"].astype(str).str.lower().str.strip().map(_SPLIT_NAMES)
         if named.isna().any():
             odd = table["split"][named.isna()].iloc[0]
             raise DataError(f"expected 'train', 'validation' or 'test' in the column 'split', found {odd!r}")
-        splits = named.to_numpy(dtype=object)
+        splits: Shaped[np.ndarray, " N"] = named.to_numpy(dtype=object)
     else:
         splits = np.full(len(table), "train", object)
     given = set(splits)

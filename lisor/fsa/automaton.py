@@ -99,7 +99,8 @@ class Automaton:
 
     def classify(self, sequences: Sequences) -> Int[np.ndarray, " N"]:
         """The class of each sequence: the output of the state in which it ends."""
-        return self.outputs[self.run(sequences)]
+        classes: Int[np.ndarray, " N"] = self.outputs[self.run(sequences)]
+        return classes
 
     def encode(self, word: Sequence[str]) -> list[int]:
         """The symbols of a word as indices: `encode("0110")`, `encode(["not", "bad"])`.

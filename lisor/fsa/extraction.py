@@ -110,7 +110,7 @@ def majority(counts: TransitionCounts) -> tuple[Int[np.ndarray, "Q S"], Bool[np.
 def write(extractions: Iterable[Extraction], folder: Path) -> None:
     """Write `automata.parquet`, a row for each automaton; they share alphabet and classes."""
     rows = list(extractions)
-    about = {"schema": SCHEMA}
+    about: dict[str, object] = {"schema": SCHEMA}
     if rows:
         first = rows[0].automaton
         about |= {"alphabet": first.alphabet, "classes": first.classes}

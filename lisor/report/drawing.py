@@ -26,9 +26,9 @@ _GRAPHVIZ = Lock()
 def to_dot(automaton: Automaton, seen: Bool[np.ndarray, "Q S"] | None = None) -> str:
     """The automaton in Graphviz's language.
 
-    An arrow from nowhere marks the start and a double circle the accepting states (each other number of classes is
-    written out); parallel edges are one, labelled with all their symbols; states that no word reaches are left out.
-    `seen` tells which transitions validation showed: the others are dashed, and left out where the alphabet is large."""
+    An arrow from nowhere marks the start and a double circle the accepting states (more classes than two are written
+    out); parallel edges are one, labelled with all their symbols; states that no word reaches are left out. `seen`
+    tells which transitions validation showed: the others are dashed, and left out where the alphabet is large."""
     reachable = automaton.reachable()
     letters = len(automaton.alphabet) <= 2 * MOST_SYMBOLS
     lines = [

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 ACCURACY, FIDELITY, NETWORK, CHOSEN = "#0072b2", "#d55e00", "#555555", "#009e73"
 """Colors of Okabe & Ito (2008), which color-blind readers can tell apart; line styles differ too."""
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.hashsalt": "lisor",
     "svg.fonttype": "none",
     "font.family": "sans-serif",
@@ -42,7 +44,7 @@ def quality_against_k(results: pd.DataFrame, test_set: str = "test") -> str:
                   transform=axes.get_xaxis_transform(), label="chosen k")  # fmt: skip
         axes.set_title(cell)
         axes.set_xlabel("k (clusters)")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     panels[0].set_ylabel(f"share of the {test_set} set")
     return _finish(figure, panels[0])
 
@@ -62,7 +64,7 @@ def training_curves(histories: Mapping[str, Sequence[Mapping[str, Sequence[float
         axes.set_title(cell)
         axes.set_xlabel("epoch")
         axes.set_ylim(0, 1.05)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return _finish(figure, panels[0])
 
 

@@ -34,7 +34,7 @@ class Section:
     title: str
     introduction: str
     notes: tuple[str, ...]
-    tables: tuple[Table, ...]
+    table: Table
     figures: tuple[Picture, ...]
     automata: tuple[Picture, ...]
 
@@ -49,7 +49,7 @@ def render(title: str, introduction: str, summary: Table, sections: Sequence[Sec
 
 def _inline(svg: str) -> Markup:
     """An SVG without the XML declaration, which HTML does not allow inside a page."""
-    return Markup(svg[svg.index("<svg") :])  # noqa: S704  # drawn by lisor.report, which escapes the texts in it
+    return Markup(svg[svg.index("<svg") :])  # drawn by lisor.report, which escapes the texts in it
 
 
 _STYLE = Markup("""
@@ -107,11 +107,10 @@ _PAGE = """<!doctype html>
 {% endif %}
 {% for picture in section.figures %}
 <h3>{{ picture.title }}</h3>
-<figure class="plot"><div class="scroll">{{ picture.svg | inline }}</div><figcaption>{{ picture.caption }}</figcaption></figure>
+<figure class="plot"><div class="scroll">{{ picture.svg | inline }}</div>
+<figcaption>{{ picture.caption }}</figcaption></figure>
 {% endfor %}
-{% for table in section.tables %}
-{{ show(table) }}
-{% endfor %}
+{{ show(section.table) }}
 <h3>Automata</h3>
 <div class="gallery">
 {% for picture in section.automata %}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t
+from scipy.special import stdtrit
 
 TEST_SET = "test"
 """The set whose figures the summary shows."""
@@ -24,7 +24,7 @@ class Interval:
     def of(cls, values: Sequence[float]) -> Interval:
         """The interval of the mean of these values."""
         n = len(values)
-        half = float(t.ppf(0.975, n - 1) * np.std(values, ddof=1) / np.sqrt(n)) if n > 1 else None
+        half = float(stdtrit(n - 1, 0.975) * np.std(values, ddof=1) / np.sqrt(n)) if n > 1 else None
         return cls(mean=float(np.mean(values)), half_width=half)
 
     def __str__(self) -> str:
@@ -33,7 +33,7 @@ class Interval:
 
 @dataclass(frozen=True, kw_only=True)
 class SummaryRow:
-    """The selected automata of one cell on one data set, over its trials. `exact` counts those equal to the language."""
+    """The selected automata of one cell on one data set over its trials; `exact` counts those equal to the language."""
 
     dataset: str
     cell: str

@@ -1,7 +1,8 @@
 """Recurrent cells, each beside its paper. R independent trials are computed side by side.
 
-Every cell has `gates` (how many), `hidden_size`, `initial_state(batch)`, `project(inputs)`, which is the part of a step that
-does not depend on the state, and `step(state, projected)`. A state is a tuple of tensors whose first is the hidden state h.
+Every cell has `gates` (how many), `hidden_size`, `initial_state(batch)`, `project(inputs)`, which is the part of a step
+that does not depend on the state, and `step(state, projected)`. A state is a tuple of tensors, first of them the hidden
+state h.
 
 Shapes: R trials, B sequences of a batch, D inputs, H hidden units."""
 

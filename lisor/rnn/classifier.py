@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn.functional import embedding
 
 from lisor.data.sequences import Sequences
 from lisor.errors import ModelError, SchemaError
@@ -69,10 +69,10 @@ class Classifier(nn.Module):
     def embed(self, symbols: Int[Tensor, "R B"]) -> Float[Tensor, "R B D"]:
         """The word vector of each symbol."""
         if not self.architecture.learned_vectors:
-            return F.embedding(symbols, self.vectors)
+            return embedding(symbols, self.vectors)
         trials, size, width = self.vectors.shape
         offset = torch.arange(trials, device=symbols.device)[:, None] * size
-        return F.embedding(symbols + offset, self.vectors.reshape(trials * size, width))
+        return embedding(symbols + offset, self.vectors.reshape(trials * size, width))
 
     def run(self, symbols: Int[Tensor, "R B T"]) -> Iterator[State]:
         """The initial state, then the state after each symbol."""
@@ -112,7 +112,7 @@ class Classifier(nn.Module):
 class TrainedModel:
     """One trained network: its sizes, weights, the vocabulary and classes it knows, and how its training went.
 
-    `history` holds a list for each curve, one number an epoch; `best_epoch` (from 0) is the one whose weights these are.
+    `history` holds a list for each curve, one number an epoch; the weights are those of `best_epoch` (from 0).
     A network is also a state machine: `initial_state()`, `step(state, symbol)`, `is_accepting(state)`."""
 
     architecture: Architecture

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn.functional import cross_entropy
 
 from lisor.data.dataset import Dataset, Split
 from lisor.errors import ModelError
@@ -124,7 +124,7 @@ def design(dataset: Dataset, cell: str, models: ModelsConfig) -> tuple[Architect
     Letters of a language are read as one-hot vectors; words by learned vectors or by those of the data set, which stay
     as they are."""
     if dataset.vectors is not None:
-        vectors = torch.from_numpy(dataset.vectors)
+        vectors: Tensor | None = torch.from_numpy(dataset.vectors)
     else:
         vectors = None if dataset.is_text else torch.eye(len(dataset.vocabulary))
     architecture = Architecture(
@@ -158,7 +158,7 @@ def evaluate(network: Classifier, split: Split) -> dict[str, list[float]]:
         with torch.inference_mode():
             logits = network(symbols.expand(trials, -1, -1), lengths.expand(trials, -1))
             truth = labels[rows].expand(trials, -1)
-            loss += F.cross_entropy(logits.transpose(1, 2), truth, reduction="none").sum(dim=1)
+            loss += cross_entropy(logits.transpose(1, 2), truth, reduction="none").sum(dim=1)
             right[:, rows] = logits.argmax(dim=-1) == truth
     correct = right.cpu().numpy()
     return {
@@ -187,9 +187,9 @@ def _train_epoch(
     orders = [_order(split.sequences.lengths, trial.seed, epoch, config.batch_size) for trial in trials]
     for symbols, lengths, labels in _stacked_batches(split, orders, config.batch_size, epoch, total.device):
         logits = network(symbols, lengths)
-        losses = F.cross_entropy(logits.transpose(1, 2), labels, reduction="none").mean(dim=1)
+        losses = cross_entropy(logits.transpose(1, 2), labels, reduction="none").mean(dim=1)
         optimizer.zero_grad(set_to_none=True)
-        losses.sum().backward()
+        torch.autograd.backward(losses.sum())
         _clip_gradients(network, config.clip)
         optimizer.step()
         total += losses.detach() * labels.shape[1]
