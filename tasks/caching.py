@@ -173,7 +173,7 @@ def library_versions() -> dict[str, str]:
 @lru_cache(maxsize=64)
 def source_digest(modules: tuple[str, ...], root: Path = Path(lisor.__path__[0]).parent) -> str:
     """A digest of the code of `lisor` modules and of all they import from `lisor`, comments and docstrings apart."""
-    return digest({name: _code(_path(name, root)) for name in sorted(import_graph(modules, root))})
+    return digest({name: _read_module(name, root)[0] for name in sorted(import_graph(modules, root))})
 
 
 def import_graph(modules: Iterable[str], root: Path) -> set[str]:
@@ -184,12 +184,24 @@ def import_graph(modules: Iterable[str], root: Path) -> set[str]:
         name = waiting.pop()
         if name not in found:
             found.add(name)
-            waiting.extend(_imports(_path(name, root), root))
+            waiting.extend(_read_module(name, root)[1])
     return found
 
 
-def _imports(path: Path, root: Path) -> Iterable[str]:
-    for node in ast.walk(_without_type_checking(ast.parse(path.read_text(encoding="utf-8")))):
+@lru_cache(maxsize=256)
+def _read_module(name: str, root: Path) -> tuple[str, frozenset[str]]:
+    """The code of a module as text, without docstrings, comments and layout, and the `lisor` modules it imports."""
+    tree = _without_type_checking(ast.parse(_path(name, root).read_text(encoding="utf-8")))
+    imports = frozenset(_imports(tree, root))
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):  # a text that stands alone is a docstring, of a function or of an attribute
+            node.body = [line for line in body if not _is_text(line)] or [ast.Pass()]  # type: ignore[attr-defined]
+    return ast.dump(tree, annotate_fields=False), imports
+
+
+def _imports(tree: ast.Module, root: Path) -> Iterable[str]:
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
@@ -208,16 +220,6 @@ def _without_type_checking(tree: ast.Module) -> ast.Module:
         if not (isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING")
     ]
     return tree
-
-
-def _code(path: Path) -> str:
-    """The syntax tree of a file as text, without docstrings, comments and layout."""
-    tree = _without_type_checking(ast.parse(path.read_text(encoding="utf-8")))
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list):  # a text that stands alone is a docstring, of a function or of an attribute
-            node.body = [line for line in body if not _is_text(line)] or [ast.Pass()]  # type: ignore[attr-defined]
-    return ast.dump(tree, annotate_fields=False)
 
 
 def _is_text(node: ast.AST) -> bool:

@@ -24,7 +24,7 @@ def draw_words(folder: Path, config: DatasetConfig) -> None:
         max_length=config.length_limit,
         balanced=config.balanced,
         seed=config.seed,
-        fresh=("selection", "test"),
+        fresh=languages.FRESH,
     )
     dataset.write(folder)
 

@@ -18,6 +18,10 @@ from lisor.data.sequences import Sequences
 from lisor.fsa.automaton import Automaton
 
 CLASSES = ("reject", "accept")
+
+FRESH = ("selection", "test")
+"""Splits whose words should not have been met in training or validation."""
+
 FEW = 4096
 """A group of at most this many words is listed rather than drawn from by trial and error."""
 

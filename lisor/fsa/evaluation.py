@@ -57,6 +57,11 @@ TEXT_TOLERANCE = 0.005
 """On text a smaller automaton is preferred to one that is at most this much more faithful."""
 
 
+def default_tolerance(*, is_text: bool) -> float:
+    """How much fidelity a smaller automaton may cost: none where the language can be met exactly."""
+    return TEXT_TOLERANCE if is_text else 0.0
+
+
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """One automaton on one set of sequences.

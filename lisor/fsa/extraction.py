@@ -33,6 +33,11 @@ Unseen = Literal["reject", "stay"]
 _FILE = "automata.parquet"
 
 
+def default_unseen(*, is_text: bool) -> Unseen:
+    """The usual policy: a word of a language that goes where none went is rejected, a text's word changes nothing."""
+    return "stay" if is_text else "reject"
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TransitionCounts:
     """How often each (state, symbol, next state) occurred; only the E triples that did."""
