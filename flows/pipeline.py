@@ -171,8 +171,6 @@ def _submit_network(
     label = f"{study.dataset.name}-{cell}-{trial}"
     states = progress.submit("dump", dump_hidden_states, model, data, plan.threads, label)
     language, rules, unseen = study.dataset.language, study.extraction.rules, study.extraction.unseen
-    if unseen == "auto":
-        unseen = "stay" if language is None else "reject"
     blocks = []
     for method in study.clustering.methods:
         for ks in k_blocks(*study.clustering.k):

@@ -70,7 +70,7 @@ def extract_automata(
     states: Ref,
     clusterings: Ref,
     rules: tuple[str, ...],
-    unseen: Literal["reject", "stay"],
+    unseen: Literal["auto", "reject", "stay"],
     label: str,
 ) -> None:
     """An automaton for each clustering of a block and each rule."""
@@ -80,9 +80,10 @@ def extract_automata(
 
     network = TrainedModel.read(open_artifact(model))
     points = HiddenStates(folder=open_artifact(states)).read()
+    policy = extraction.default_unseen(is_text=network.tokenizer is not None) if unseen == "auto" else unseen
     blocks = list(clustering.read(open_artifact(clusterings)))
     extraction.write(
-        (extraction.extract(network, points, block, rule=rule, unseen=unseen) for block in blocks for rule in rules),
+        (extraction.extract(network, points, block, rule=rule, unseen=policy) for block in blocks for rule in rules),
         folder,
     )
 
@@ -126,7 +127,7 @@ def collect_results(folder: Path, networks: Sequence[Network]) -> None:
             raise DataError(
                 f"{network.label} has fewer distinct hidden states than the smallest k of the grid; lower clustering.k"
             )
-        tolerance = evaluation.TEXT_TOLERANCE if model.tokenizer else 0.0
+        tolerance = evaluation.default_tolerance(is_text=model.tokenizer is not None)
         table = evaluation.choose(pd.concat(blocks, ignore_index=True), tolerance=tolerance)
         identity = {"dataset": network.dataset, "cell": network.cell, "trial": network.trial, "seed": model.seed}
         tables.append(table.assign(**identity))

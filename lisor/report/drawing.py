@@ -4,7 +4,6 @@ Shapes: Q states, S symbols."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from threading import Lock
 
 import numpy as np
@@ -70,10 +69,11 @@ def render(dot: str) -> str:
 
 
 def _label(automaton: Automaton, edge: Bool[np.ndarray, " S"]) -> str:
-    symbols: Sequence[str] = [automaton.alphabet[symbol] for symbol in np.flatnonzero(edge)]
-    if len(automaton.alphabet) <= 2 * MOST_SYMBOLS or len(symbols) <= MOST_SYMBOLS:
+    symbols = [automaton.alphabet[symbol] for symbol in np.flatnonzero(edge)]
+    if len(automaton.alphabet) <= 2 * MOST_SYMBOLS:
         return ", ".join(symbols)
-    return ", ".join(symbols[:MOST_SYMBOLS]) + f" … {len(symbols) - MOST_SYMBOLS:,} more"
+    more = f" … {len(symbols) - MOST_SYMBOLS:,} more" if len(symbols) > MOST_SYMBOLS else ""
+    return " · ".join(symbols[:MOST_SYMBOLS]) + more  # a comma may be a symbol of a text
 
 
 def _quote(text: str) -> str:

@@ -37,6 +37,8 @@ class Section:
     table: Table
     figures: tuple[Picture, ...]
     automata: tuple[Picture, ...]
+    wide: bool = False
+    """Whether the automata need the whole width: one below the other."""
 
 
 def render(title: str, introduction: str, summary: Table, sections: Sequence[Section]) -> str:
@@ -65,10 +67,12 @@ nav a { margin-right: 1rem; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .8rem .3rem 0; text-align: left; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th { color: var(--soft); font-weight: 600; }
-figure { margin: 1rem 0; } .plot svg { max-width: 100%; height: auto; }
+figure { margin: 1rem 0; } .plot svg { max-width: 100%; min-width: 38rem; height: auto; }
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 30rem), 1fr)); gap: 1rem; }
 .gallery figure { margin: 0; padding: .8rem; background: var(--tint); border-radius: 8px; min-width: 0; }
 .gallery svg { max-width: 100%; height: auto; max-height: 26rem; }
+.gallery.wide { grid-template-columns: minmax(0, 1fr); }
+.gallery.wide svg { min-width: 56rem; max-height: none; }
 .gallery .title { font-weight: 600; }
 li { color: var(--soft); }
 @media print { .gallery figure { break-inside: avoid; } }
@@ -112,7 +116,7 @@ _PAGE = """<!doctype html>
 {% endfor %}
 {{ show(section.table) }}
 <h3>Automata</h3>
-<div class="gallery">
+<div class="gallery{{ " wide" if section.wide }}">
 {% for picture in section.automata %}
 <figure><div class="title">{{ picture.title }}</div><div class="scroll">{{ picture.svg | inline }}</div>
 <figcaption>{{ picture.caption }}</figcaption></figure>

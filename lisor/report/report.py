@@ -101,6 +101,7 @@ def _section(
         notes=(*dataset.notes, *_short_grids(rows)),
         table=_chosen_table(rows),
         figures=tuple(plots.values()),
+        wide=dataset.is_text,
         automata=tuple(picture for network in networks for picture in _draw_automata(folder, rows, network)),
     )
 
