@@ -11,6 +11,7 @@ from threading import Lock
 from types import TracebackType
 from typing import Any, TypeVar
 
+from prefect.exceptions import UnfinishedRun
 from prefect.futures import PrefectFuture
 from prefect.tasks import Task
 from rich.console import Console
@@ -37,6 +38,7 @@ class RunProgress:
         self.total: Counter[str] = Counter()
         self.done: Counter[str] = Counter()
         self.cached: Counter[str] = Counter()
+        self.failure: BaseException | None = None
 
         self._handler = _Lines(self._print)
 
@@ -50,6 +52,8 @@ class RunProgress:
         logging.getLogger("prefect.task_runs").removeHandler(self._handler)
         if self._bars:
             self._bars.stop()
+        if isinstance(error, UnfinishedRun) and self.failure is not None:
+            raise self.failure from None  # what went wrong, rather than the task that was waiting for it
 
     def submit(self, stage: str, task: Task[..., R], *arguments: Any) -> PrefectFuture[R]:
         """Submit a task of a stage; it is counted now, and again when it is done."""
@@ -65,16 +69,21 @@ class RunProgress:
 
     def _advance(self, stage: str, future: PrefectFuture[Any]) -> None:
         future.wait()  # it is done, but its state is read from the server until somebody has waited
+        failed = future.state.is_failed() or future.state.is_crashed()
+        failure = future.state.result(raise_on_failure=False) if failed else None
         with self._lock:
             self.done[stage] += 1
+            self.failure = self.failure or failure
             self.cached[stage] += future.state.name == "Cached"
             if self._bars:
                 self._bars.advance(self._ids[stage])
-            elif self.done[stage] == self.total[stage] or time.monotonic() - self._told > QUIET_SECONDS:
+            elif self.failure is None and self._is_news(stage):
                 self._told = time.monotonic()
-                self._print(
-                    f"{stage}: {self.done[stage]} of {self.total[stage]} done, {self.cached[stage]} from the cache"
-                )
+                done = f"{self.done[stage]} of {self.total[stage]} done"
+                self._print(f"{stage}: {done}, {self.cached[stage]} from the cache")
+
+    def _is_news(self, stage: str) -> bool:
+        return self.done[stage] == self.total[stage] or time.monotonic() - self._told > QUIET_SECONDS
 
     def _print(self, line: str) -> None:
         if self._bars:

@@ -60,7 +60,7 @@ class Store:
 
         Raises:
             StoreError: the store cannot be written."""
-        with self._lock(f"{kind}-{keys[0]}"):
+        with self.lock(f"{kind}-{keys[0]}"):
             found = self.find(kind, keys)
             if found is not None:
                 return found
@@ -69,17 +69,13 @@ class Store:
             folders = [scratch / key for key in keys]
             for folder in folders:
                 folder.mkdir(parents=True)
-            started = time.perf_counter()
-            write(folders)
-            seconds = (time.perf_counter() - started) / len(keys)
-            refs = []
-            for key, folder in zip(keys, folders, strict=True):
-                manifest = _describe(kind, key, folder, seconds)
-                write_text(folder / _MANIFEST, json.dumps(manifest, indent=1))
-                self._move_in(folder, kind, key)
-                refs.append(Ref(kind, key, manifest["sha256"]))
-            shutil.rmtree(scratch)
-            return refs
+            try:
+                started = time.perf_counter()
+                write(folders)
+                seconds = (time.perf_counter() - started) / len(keys)
+                return [self._enter(kind, key, folder, seconds) for key, folder in zip(keys, folders, strict=True)]
+            finally:
+                shutil.rmtree(scratch, ignore_errors=True)
 
     def find(self, kind: str, keys: Sequence[str]) -> list[Ref] | None:
         """References to these artifacts if every one is there and whole, else None."""
@@ -111,12 +107,10 @@ class Store:
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
-        """Hold the kernel lock of that name, shared by every process that uses this store."""
-        with self._lock(name):
-            yield
+        """Hold the kernel lock of that name, shared by every process that uses this store.
 
-    @contextmanager
-    def _lock(self, name: str) -> Iterator[None]:
+        Raises:
+            StoreError: the lock, or something written while it was held, could not be written."""
         try:
             (self.home / "locks").mkdir(parents=True, exist_ok=True)
             with (self.home / "locks" / f"{name}.lock").open("w") as handle:
@@ -137,7 +131,10 @@ class Store:
             return None
         return manifest if whole else None
 
-    def _move_in(self, folder: Path, kind: str, key: str) -> None:
+    def _enter(self, kind: str, key: str, folder: Path, seconds: float) -> Ref:
+        """Move a finished folder to its place in the store, its manifest written last."""
+        manifest = _describe(kind, key, folder, seconds)
+        write_text(folder / _MANIFEST, json.dumps(manifest, indent=1))
         place = self.folder(kind, key)
         place.parent.mkdir(parents=True, exist_ok=True)
         if place.exists():  # a damaged one: set it aside first, since a folder cannot replace another
@@ -145,6 +142,7 @@ class Store:
             place.replace(aside)
             shutil.rmtree(aside)
         folder.replace(place)
+        return Ref(kind, key, manifest["sha256"])
 
 
 def open_store() -> Store:

@@ -38,15 +38,15 @@ class Clustering:
 def cluster(states: Float[np.ndarray, "P H"], ks: Sequence[int], *, method: str, seed: int) -> list[Clustering]:
     """A clustering for each k: LISOR-k of Hou & Zhou (2020), which is k-means on all hidden states.
 
-    The centers for k depend on the states, the seed and k alone. A k above the number of distinct states is left out
-    with a `DataWarning`."""
+    The centers for k depend on the states, the seed and k alone. A k above the number of distinct states is left out,
+    with a `DataWarning` where the grid is cut."""
     most = count_distinct(states, max(ks))
     kept = [k for k in ks if k <= most]
+    if not kept:
+        return []
     if len(kept) < len(ks):
         note = f"the grid of k ends at {most}, the number of distinct hidden states; {max(ks)} was asked for"
         warnings.warn(note, DataWarning, stacklevel=2)
-    if not kept:
-        return []
     seeds = seed_centers(states, max(kept), seed)
     results = [lloyd(states, seeds[:k]) for k in kept]
     return [
