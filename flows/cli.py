@@ -155,10 +155,8 @@ def _tell_cache(tasks: dict[str, Any]) -> str:
     total = tasks["run"] + tasks["from_cache"]
     if tasks["run"] == 0:
         return f"all {total} tasks were answered from the cache: nothing was trained"
-    trained = tasks["trained"]
-    return (
-        f"{total} tasks: {tasks['run']} run, of them {trained} trained networks; {tasks['from_cache']} from the cache"
-    )
+    ran = f"{tasks['run']} run ({tasks['trained']} of them training)"
+    return f"{total} tasks: {ran}, {tasks['from_cache']} from the cache"
 
 
 if __name__ == "__main__":
