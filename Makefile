@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: setup run test check ui
+.PHONY: setup run test test-slow check ui readme
 
 setup: $(READY)
 
@@ -22,7 +22,14 @@ ui: setup
 	@$(BIN)/lisor ui
 
 test: setup
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -m "not slow"
+
+test-slow: setup
+	@$(BIN)/python -m pytest -m slow -n 0
+
+# Writes into README.md what the quickstart prints.
+readme: setup
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python docs/update_readme.py
 
 check: setup
 	@$(BIN)/ruff check .

@@ -38,7 +38,7 @@ class RunProgress:
         self.total: Counter[str] = Counter()
         self.done: Counter[str] = Counter()
         self.cached: Counter[str] = Counter()
-        self.failure: BaseException | None = None
+        self._futures: list[PrefectFuture[Any]] = []
 
         self._handler = _Lines(self._print)
 
@@ -52,13 +52,14 @@ class RunProgress:
         logging.getLogger("prefect.task_runs").removeHandler(self._handler)
         if self._bars:
             self._bars.stop()
-        if isinstance(error, UnfinishedRun) and self.failure is not None:
-            raise self.failure from None  # what went wrong, rather than the task that was waiting for it
+        if isinstance(error, UnfinishedRun):
+            raise self._find_failure() or error from None  # what went wrong, not the task that was waiting for it
 
     def submit(self, stage: str, task: Task[..., R], *arguments: Any) -> PrefectFuture[R]:
         """Submit a task of a stage; it is counted now, and again when it is done."""
         future: PrefectFuture[R] = task.submit(*arguments)
         with self._lock:
+            self._futures.append(future)
             self.total[stage] += 1
             if self._bars and stage not in self._ids:
                 self._ids[stage] = self._bars.add_task(stage, total=0)
@@ -69,18 +70,24 @@ class RunProgress:
 
     def _advance(self, stage: str, future: PrefectFuture[Any]) -> None:
         future.wait()  # it is done, but its state is read from the server until somebody has waited
-        failed = future.state.is_failed() or future.state.is_crashed()
-        failure = future.state.result(raise_on_failure=False) if failed else None
         with self._lock:
             self.done[stage] += 1
-            self.failure = self.failure or failure
             self.cached[stage] += future.state.name == "Cached"
             if self._bars:
                 self._bars.advance(self._ids[stage])
-            elif self.failure is None and self._is_news(stage):
+            elif self._is_news(stage):
                 self._told = time.monotonic()
                 done = f"{self.done[stage]} of {self.total[stage]} done"
                 self._print(f"{stage}: {done}, {self.cached[stage]} from the cache")
+
+    def _find_failure(self) -> BaseException | None:
+        """What the first failed task raised."""
+        for future in self._futures:
+            future.wait(timeout=0)
+            if future.state.is_failed() or future.state.is_crashed():
+                raised: BaseException = future.state.result(raise_on_failure=False)
+                return raised
+        return None
 
     def _is_news(self, stage: str) -> bool:
         return self.done[stage] == self.total[stage] or time.monotonic() - self._told > QUIET_SECONDS

@@ -153,8 +153,9 @@ def read_vectors(path: Path, vocabulary: tuple[str, ...]) -> Float[np.ndarray, "
                 if number == 1 and len(numbers) == 1:  # word2vec begins with the counts of words and numbers
                     continue
                 size = size or len(numbers)
-                if len(numbers) != size:
-                    raise DataError(f"line {number} of {path.name}: expected {size} numbers, got {len(numbers)}")
+                if not numbers or len(numbers) != size:
+                    expected = f"{size} numbers" if size else "a word and its numbers, as in files of word vectors"
+                    raise DataError(f"line {number} of {path.name}: expected {expected}, got {len(numbers)}")
                 if word in wanted:
                     found[wanted[word]] = np.array(numbers, np.float32)
     except (ValueError, OSError, EOFError) as error:

@@ -155,4 +155,5 @@ def choose(evaluations: pd.DataFrame, *, tolerance: float) -> pd.DataFrame:
 def write_results(table: pd.DataFrame, path: Path) -> None:
     """Write rows with these `COLUMNS` as `results.parquet`, in the order they have."""
     exact = table["exact"].astype(object).where(table["exact"].notna(), None)
-    pq.write_table(pa.Table.from_pandas(table.assign(exact=exact), COLUMNS, preserve_index=False), path)
+    rows = pa.Table.from_pandas(table.assign(exact=exact), COLUMNS, preserve_index=False)
+    pq.write_table(rows.replace_schema_metadata(COLUMNS.metadata), path)

@@ -1,0 +1,58 @@
+"""What many tests share: a data set of "000", a network trained on it, and the hidden states that it leaves behind."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import settings
+
+from lisor.config import ModelsConfig, TrainingConfig
+from lisor.data import languages
+from lisor.data.dataset import Dataset
+from lisor.rnn import hidden_states, training
+from lisor.rnn.classifier import Architecture, Classifier, TrainedModel
+from lisor.rnn.hidden_states import HiddenStates
+
+settings.register_profile("lisor", deadline=None, derandomize=True)  # the same examples on every machine
+settings.load_profile("lisor")
+torch.set_num_threads(1)  # pytest-xdist uses the cores
+
+
+@pytest.fixture(scope="session")
+def words() -> Dataset:
+    """Words over 0 and 1, accepted where they contain 000."""
+    sizes = {"train": 1000, "validation": 200, "selection": 100, "test": 100}
+    language = languages.LANGUAGES["000"]
+    return languages.build(language, sizes=sizes, max_length=12, balanced=True, seed=0, fresh=languages.FRESH)
+
+
+@pytest.fixture(scope="session")
+def network(words: Dataset) -> TrainedModel:
+    """A network that has learned `words`."""
+    config = TrainingConfig(learning_rate=0.05, batch_size=128, max_epochs=40)
+    return training.train(words, cell="gru", models=ModelsConfig(hidden_size=8), config=config, trials=[0])[0]
+
+
+@pytest.fixture(scope="session")
+def dumped(words: Dataset, network: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> HiddenStates:
+    """The hidden states of `network` on the validation split of `words`."""
+    folder = tmp_path_factory.mktemp("dump")
+    hidden_states.dump(network, words, folder)
+    return HiddenStates(folder=folder)
+
+
+def random_network(cell: str = "gru", *, symbols: int = 2, classes: int = 2, seed: int = 0) -> TrainedModel:
+    """An untrained network of 4 hidden units that reads one-hot symbols and rarely answers two words alike."""
+    architecture = Architecture(
+        cell=cell, symbols=symbols, classes=classes, hidden_size=4, vector_size=symbols, learned_vectors=False
+    )
+    stack = Classifier(architecture, [seed], vectors=torch.eye(symbols))
+    return TrainedModel(
+        architecture=architecture,
+        weights=stack.trial_weights(0),
+        vocabulary=tuple(map(str, range(symbols))),
+        classes=tuple(f"class {i}" for i in range(classes)),
+        seed=seed,
+        history={"train_loss": [0.7]},
+        best_epoch=0,
+    )

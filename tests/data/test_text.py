@@ -1,0 +1,415 @@
+import gzip
+import re
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lisor.data import text
+from lisor.data.dataset import Dataset
+from lisor.errors import DataError, DataWarning
+
+SPLITS = ("train", "validation", "selection", "test")
+RAW = pd.DataFrame({"text": ["good, really", "bad \u2019til the end"], "label": ["pos", "neg"]})
+PARQUET = RAW.to_parquet(index=False, compression=None)
+
+
+def raw(rows: int = 100, **columns) -> pd.DataFrame:
+    """Texts that are all different, of two classes by turns."""
+    texts = [f"text number {i}" for i in range(rows)]
+    return pd.DataFrame({"text": texts, "label": [("neg", "pos")[i % 2] for i in range(rows)]} | columns)
+
+
+def prepared(rows: dict[str, list[tuple[str, str]]]) -> pd.DataFrame:
+    """A table as `prepare` makes it, from (text, label) by split; the other splits are filled up."""
+    filler = [("good", "pos"), ("bad", "neg")]
+    filled = {name: rows.get(name, filler) for name in SPLITS}
+    return pd.DataFrame(
+        [(text, label, name) for name, rows in filled.items() for text, label in rows],
+        columns=["text", "label", "split"],
+    )
+
+
+def build(table: pd.DataFrame, **options) -> Dataset:
+    return text.build(table, **{"max_length": 60, "min_count": 1} | options)
+
+
+def read_back(dataset: Dataset, split: str) -> list[str]:
+    return [" ".join(dataset.vocabulary[i] for i in row) for row in dataset.splits[split].sequences]
+
+
+# Cutting into words
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        ("It isn't bad!", "it is n't bad !"),
+        ("can't won't don't", "ca n't wo n't do n't"),
+        ("it's I'm you'd they're we've he'll", "it 's i 'm you 'd they 're we 've he 'll"),
+        ("it\u2019s n\u2019t", "it 's n't"),
+        ("rock 'n' roll", "rock ' n ' roll"),
+        ("the dogs' day", "the dogs ' day"),
+        ("good.<br /><br />Bad", "good . bad"),
+        ("<b>bold</b> text", "bold text"),
+        ("Tom &amp; Jerry &lt;3", "tom & jerry < 3"),
+        ("well-made, 9/10 ...", "well - made , 9 / 10 . . ."),
+        ("Crème brûlée, ÄRGER, 東京 😀", "crème brûlée , ärger , 東京 😀"),
+        ("  \t\n ", ""),
+        ("", ""),
+    ],
+)
+def test_a_text_is_cut_into_words_and_marks(raw, words):
+    assert text.tokenize(raw) == words.split()
+
+
+def test_a_comparison_is_not_a_tag():
+    assert text.tokenize("3 < 4 and 5 > 2") == ["3", "<", "4", "and", "5", ">", "2"]
+
+
+@given(st.text())
+def test_words_are_never_empty_and_hold_no_space(raw):
+    for word in text.tokenize(raw):
+        assert word
+        assert not re.search(r"\s", word)
+
+
+# Reading
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("reviews.csv", lambda path: RAW.to_csv(path, index=False)),
+        ("reviews.tsv", lambda path: RAW.to_csv(path, index=False, sep="\t")),
+        ("reviews.parquet", lambda path: RAW.to_parquet(path, index=False)),
+        ("with-mark.csv", lambda path: RAW.to_csv(path, index=False, encoding="utf-8-sig")),
+        ("indexed.parquet", lambda path: RAW.set_index("text").to_parquet(path)),
+        ("other-index.parquet", lambda path: RAW.set_index(pd.Index([7, 7])).to_parquet(path)),
+        ("codes.parquet", lambda path: RAW.astype("category").to_parquet(path)),
+    ],
+)
+def test_a_table_is_read_from_a_file(tmp_path, name, write):
+    write(tmp_path / name)
+    table = text.read_table(tmp_path / name)
+    assert table["text"].tolist() == RAW["text"].tolist()
+    assert table["label"].tolist() == RAW["label"].tolist()
+
+
+def test_texts_that_look_like_missing_values_are_texts(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("text,label\nNA,None\nnull,nan\n")
+    assert text.read_table(path).to_numpy().tolist() == [["NA", "None"], ["null", "nan"]]
+
+
+def test_a_folder_is_read_as_the_imdb_reviews_are_laid_out(tmp_path):
+    for place in ("train/pos/0_9.txt", "train/neg/1_1.txt", "train/unsup/2_0.txt", "test/pos/0_10.txt"):
+        file = tmp_path / place
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(place, encoding="utf-8")
+    (tmp_path / "train" / "urls_pos.txt").write_text("http://example.org")
+    rows = text.read_table(tmp_path).to_numpy().tolist()
+    assert sorted(rows) == [
+        ["test/pos/0_10.txt", "pos", "test"],
+        ["train/neg/1_1.txt", "neg", "train"],
+        ["train/pos/0_9.txt", "pos", "train"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("reviews.doc", b"text,label\na,b\n", r"expected a \.csv, \.tsv or \.parquet file or a folder.*reviews\.doc"),
+        ("a.csv", b"review,label\na,b\n", r"'text' and 'label' in a\.csv, found 'review', 'label'"),
+        ("a.csv", b"text,stars\na,b\n", "found 'text', 'stars'"),
+        ("a.tsv", b"text,label\na,b\n", "found 'text,label'"),
+        ("a.csv", b"", r"a\.csv cannot be read as CSV"),
+        ("a.csv", b"text,label\n", r"a\.csv has no rows"),
+        ("a.csv", bytes(range(256)) * 4, "cannot be read as CSV"),
+        ("a.csv", "text,label\ncafé,b\n".encode("latin-1"), "cannot be read as CSV"),
+        ("a.csv", b'text,label\n"a,b\n', "cannot be read as CSV"),
+        ("a.csv", b"text,label\na,b\nwell, no,b\n", "cannot be read as CSV: .*line 3"),
+        ("a.csv", b"text,label\nwell, yes,pos\nwell, no,neg\n", r"a\.csv"),
+        ("a.parquet", b"", r"a\.parquet cannot be read as Parquet"),
+        ("a.parquet", b"PAR1 and nothing else PAR1", "cannot be read as Parquet"),
+    ],
+)
+def test_a_file_that_is_no_table_of_labelled_texts_is_refused(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        text.read_table(tmp_path / name)
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"reviews\.csv does not exist"):
+        text.read_table(tmp_path / "reviews.csv")
+
+
+def test_a_folder_without_texts_is_refused(tmp_path):
+    with pytest.raises(DataError, match="train/pos and test/neg"):
+        text.read_table(tmp_path)
+
+
+def test_parquet_without_a_label_column_is_refused(tmp_path):
+    path = tmp_path / "a.parquet"
+    RAW[["text"]].to_parquet(path, index=False)
+    with pytest.raises(DataError, match="found 'text'"):
+        text.read_table(path)
+
+
+def test_parquet_cut_short_is_refused(tmp_path):
+    path = tmp_path / "a.parquet"
+    RAW.to_parquet(path, index=False)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(DataError, match="cannot be read as Parquet"):
+        text.read_table(path)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"text": [b"\xff\xfe", b"good"], "label": ["a", "b"]},
+        {"text": [["good"], ["bad"]], "label": ["a", "b"]},
+        {"text": ["good", "bad"], "label": [["a"], ["b"]]},
+    ],
+)
+def test_parquet_columns_that_hold_neither_texts_nor_names_are_refused(tmp_path, columns):
+    path = tmp_path / "a.parquet"
+    table = pa.table(columns)
+    if table.schema.field("text").type == pa.binary():
+        table = table.set_column(0, "text", table["text"].combine_chunks().view(pa.string()))
+    pq.write_table(table, path)
+    with pytest.raises(DataError, match=r"a\.parquet"):
+        text.read_table(path)
+
+
+def read_or_refuse(path) -> None:
+    """Read a file, whatever it holds: anything but a table or a DataError is a crash."""
+    try:
+        table = text.read_table(path)
+    except DataError:
+        return
+    assert {"text", "label"} <= set(table.columns)
+    assert len(table)
+
+
+csv_like = st.text(alphabet='ab,\t\n\r"\0 é').map(lambda body: f"text,label{body}".encode())
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(max_size=200) | csv_like, st.sampled_from([".csv", ".tsv", ".parquet"]))
+def test_no_bytes_crash_the_reader(tmp_path, content, suffix):
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(content)
+    read_or_refuse(path)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_no_damage_to_parquet_crashes_the_reader(tmp_path, data):
+    damaged = bytearray(PARQUET)
+    for place in data.draw(st.lists(st.integers(0, len(PARQUET) - 1), min_size=1, max_size=5)):
+        damaged[place] = data.draw(st.integers(0, 255))
+    path = tmp_path / "a.parquet"
+    path.write_bytes(damaged)
+    read_or_refuse(path)
+
+
+# Splits
+
+
+def test_rows_without_split_are_dealt_70_15_15_and_half_of_validation_is_selection():
+    table, notes = text.prepare(raw(200), sizes={}, seed=0)
+    assert table["split"].value_counts().to_dict() == {"train": 140, "test": 30, "validation": 15, "selection": 15}
+    assert notes == []
+
+
+@given(st.integers(14, 120), st.integers(0, 5))
+def test_splits_are_disjoint_and_complete(rows, seed):
+    table = text.prepare(raw(rows), sizes={}, seed=seed)[0]
+    assert sorted(table["text"]) == sorted(raw(rows)["text"])
+    assert set(table["split"]) == set(SPLITS)
+    assert (table["label"] == table["text"].map(dict(raw(rows).to_numpy()))).all()
+
+
+def test_the_same_seed_deals_alike_and_another_otherwise():
+    one, again, other = (text.prepare(raw(), sizes={}, seed=seed)[0] for seed in (0, 0, 1))
+    pd.testing.assert_frame_equal(one, again)
+    assert not one.equals(other)
+
+
+def test_given_splits_are_kept():
+    given_splits = ["train"] * 40 + ["valid"] * 20 + [" Test "] * 40
+    table = text.prepare(raw(split=given_splits), sizes={}, seed=0)[0]
+    numbers = table["text"].str.split().str[-1].astype(int)
+    ranges = {name: (group.min(), group.max(), len(group)) for name, group in numbers.groupby(table["split"])}
+    assert ranges["train"] == (0, 39, 40)
+    assert ranges["test"] == (60, 99, 40)
+    both = numbers[table["split"].isin(["validation", "selection"])]
+    assert sorted(both) == list(range(40, 60))
+    assert (table["split"] == "selection").sum() == 10
+
+
+@pytest.mark.parametrize(
+    ("split", "counts"),
+    [
+        (["train"] * 60 + ["test"] * 40, {"train": 51, "validation": 5, "selection": 4, "test": 40}),
+        (["train"] * 60 + ["dev"] * 40, {"train": 51, "validation": 20, "selection": 20, "test": 9}),
+        (["train"] * 100, {"train": 72, "validation": 7, "selection": 6, "test": 15}),
+    ],
+)
+def test_splits_that_are_not_given_are_taken_from_training(split, counts):
+    table = text.prepare(raw(split=split), sizes={}, seed=0)[0]
+    assert table["split"].value_counts().to_dict() == counts
+
+
+def test_sizes_cap_the_splits():
+    table = text.prepare(raw(200), sizes={"train": 10, "validation": 3, "selection": None, "test": 1000}, seed=0)[0]
+    assert table["split"].value_counts().to_dict() == {"train": 10, "validation": 3, "selection": 15, "test": 30}
+
+
+def test_rows_without_text_or_label_are_dropped_counted_and_noted():
+    table = raw(60)
+    table.loc[[0, 1], "text"] = [None, "  "]
+    table.loc[[1, 2, 3, 4], "label"] = None
+    with pytest.warns(DataWarning) as caught:
+        kept, notes = text.prepare(table, sizes={}, seed=0)
+    assert notes == ["2 of 60 rows dropped: no text", "3 of 60 rows dropped: no label"]
+    assert [str(warning.message) for warning in caught] == notes
+    assert sorted(kept["text"]) == sorted(table["text"][5:])
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (raw(label="pos"), "at least two classes in the column 'label', found 'pos'"),
+        (raw(split="training"), "'train', 'validation' or 'test' in the column 'split', found 'training'"),
+        (raw(split=["train"] * 99 + [None]), "in the column 'split', found"),
+        (raw(split="test"), "no rows are left for the split 'train'"),
+        (raw(3), "3 rows are too few"),
+    ],
+)
+def test_a_table_that_cannot_be_split_is_refused(table, message):
+    with pytest.raises(DataError, match=message):
+        text.prepare(table, sizes={}, seed=0)
+
+
+@pytest.mark.filterwarnings("ignore::lisor.errors.DataWarning")
+def test_a_table_of_nothing_but_empty_texts_is_refused():
+    with pytest.raises(DataError, match="at least two classes in the column 'label', found none"):
+        text.prepare(raw(text=""), sizes={}, seed=0)
+
+
+# Numbering the words
+
+
+def test_the_vocabulary_is_ordered_by_frequency_in_training_then_alphabet():
+    dataset = build(prepared({"train": [("b a c c", "pos"), ("c b a d", "neg")], "test": [("e e e e e", "pos")]}))
+    assert dataset.vocabulary == ("<pad>", "<unk>", "c", "a", "b", "d")
+    assert (dataset.unknown, dataset.tokenizer, dataset.is_text) == (1, "words", True)
+
+
+def test_words_that_are_rare_or_unseen_in_training_are_unknown():
+    rows = {"train": [("a a b", "pos"), ("c c", "neg")], "test": [("a b c d", "pos")]}
+    dataset = build(prepared(rows), min_count=2)
+    assert dataset.vocabulary == ("<pad>", "<unk>", "a", "c")
+    assert read_back(dataset, "train") == ["a a <unk>", "c c"]
+    assert read_back(dataset, "test") == ["a <unk> c <unk>"]
+
+
+def test_no_more_than_the_first_words_of_a_text_are_read():
+    dataset = build(prepared({"train": [("a b c d", "pos"), ("a", "neg")]}), max_length=2)
+    assert dataset.vocabulary == ("<pad>", "<unk>", "a", "b")
+    assert read_back(dataset, "train") == ["a b", "a"]
+
+
+def test_a_text_of_nothing_but_mark_up_is_an_empty_sequence():
+    assert read_back(build(prepared({"test": [("<br />", "pos")]})), "test") == [""]
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [
+        (["pos", "neg"], ("neg", "pos")),
+        (["10", "9"], ("9", "10")),
+        ([1.0, 0.0], ("0", "1")),
+        ([-1, 1], ("-1", "1")),
+        ([True, False], ("False", "True")),
+        (["ENTY", "ABBR", "HUM", "DESC", "LOC", "NUM"], ("ABBR", "DESC", "ENTY", "HUM", "LOC", "NUM")),
+    ],
+)
+def test_classes_are_in_order_and_labels_point_to_them(labels, classes):
+    rows = [(f"word {label}", label) for label in labels]
+    dataset = build(prepared(dict.fromkeys(SPLITS, rows)))
+    assert dataset.classes == classes
+    for split in dataset.splits.values():
+        assert [dataset.classes[label] for label in split.labels] == [
+            str(int(label)) if isinstance(label, float) else str(label) for label in labels
+        ]
+
+
+def test_one_class_in_training_is_refused():
+    with pytest.raises(DataError, match="two classes among the training rows"):
+        build(prepared({"train": [("good", "pos"), ("better", "pos")]}))
+
+
+def test_notes_are_handed_on():
+    assert build(prepared({}), notes=["1 of 2 rows dropped: no text"]).notes == ("1 of 2 rows dropped: no text",)
+
+
+# Word vectors
+
+VOCABULARY = ("<pad>", "<unk>", "good", "bad")
+GLOVE = "good 1 2 3\nother 9 9 9\nbad 3 4 5\n"
+
+
+@pytest.mark.parametrize("header", ["", "3 3\n"], ids=["glove", "word2vec"])
+@pytest.mark.parametrize("zipped", [False, True], ids=["plain", "gz"])
+def test_vectors_are_read_and_missing_ones_are_the_mean(tmp_path, header, zipped):
+    path = tmp_path / ("vectors.txt.gz" if zipped else "vectors.txt")
+    content = (header + GLOVE).encode()
+    path.write_bytes(gzip.compress(content) if zipped else content)
+    vectors = text.read_vectors(path, VOCABULARY)
+    assert vectors.dtype == np.float32
+    assert vectors.tolist() == [[0, 0, 0], [2, 3, 4], [1, 2, 3], [3, 4, 5]]
+
+
+def test_a_data_set_carries_its_vectors(tmp_path):
+    path = tmp_path / "vectors.txt"
+    path.write_text(GLOVE)
+    dataset = build(prepared({}), vectors=path)
+    assert dataset.vectors[dataset.vocabulary.index("good")].tolist() == [1, 2, 3]
+
+
+BROKEN_ZIP = gzip.compress(GLOVE.encode())[:10] + b"\xff" * 20
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("v.txt", b"good 1 2 3\nbad 1 2\n", r"line 2 of v\.txt: expected 3 numbers, got 2"),
+        ("v.txt", b"good 1 2 x\n", r"v\.txt is not a text file of word vectors"),
+        ("v.txt", b"other 1 2 3\n", r"v\.txt has a vector for none of the 4 words"),
+        ("v.txt", b"", "for none of the 4 words"),
+        ("v.txt", b"good\nbad\n", r"v\.txt"),
+        ("v.txt", b"good 1 2\nbad 1 nan\n", r"v\.txt"),
+        ("v.txt", b"\xff\xfe\x00", "is not a text file of word vectors"),
+        ("v.txt.gz", b"good 1 2 3\n", "is not a text file of word vectors"),
+        ("v.txt.gz", gzip.compress(GLOVE.encode())[:-12], "is not a text file of word vectors"),
+        ("v.txt.gz", BROKEN_ZIP, "is not a text file of word vectors"),
+    ],
+)
+def test_a_file_that_holds_no_word_vectors_is_refused(tmp_path, name, content, message):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        text.read_vectors(path, VOCABULARY)
+
+
+def test_a_missing_file_of_vectors_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"expected a file of word vectors.*glove\.txt does not exist"):
+        text.read_vectors(tmp_path / "glove.txt", VOCABULARY)

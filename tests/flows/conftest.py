@@ -1,0 +1,67 @@
+"""A real Prefect server for the tests of flows, and experiments small enough to run in a second."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.settings import PREFECT_RESULTS_LOCAL_STORAGE_PATH, temporary_settings
+from prefect.testing.utilities import prefect_test_harness
+
+from flows.pipeline import lisor_pipeline
+
+
+@pytest.fixture(scope="session")
+def prefect_server() -> Iterator[None]:
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
+
+
+@pytest.fixture
+def home(prefect_server: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty store, with Prefect's records inside it."""
+    store = tmp_path / "store"
+    monkeypatch.setenv("LISOR_HOME", str(store))
+    with records_in(store):
+        yield store
+
+
+@pytest.fixture(scope="session")
+def finished_store(prefect_server: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store in which `tiny` has run; tests take copies of it."""
+    store = tmp_path_factory.mktemp("finished") / "store"
+    with pytest.MonkeyPatch.context() as patch, records_in(store):
+        patch.setenv("LISOR_HOME", str(store))
+        lisor_pipeline(settings())
+    return store
+
+
+@pytest.fixture
+def finished(home: Path, finished_store: Path) -> Path:
+    """A store of its own in which `tiny` has run."""
+    shutil.copytree(finished_store, home)
+    return home
+
+
+@pytest.fixture
+def tiny() -> dict[str, Any]:
+    return settings()
+
+
+def records_in(store: Path) -> AbstractContextManager[Any]:
+    return temporary_settings({PREFECT_RESULTS_LOCAL_STORAGE_PATH: store / "results"})
+
+
+def settings() -> dict[str, Any]:
+    """Settings of a language, one network and five numbers of clusters."""
+    return {
+        "name": "tiny",
+        "datasets": [{"language": "000", "train": 200, "validation": 60, "test": 40, "selection": 40, "max_length": 8}],
+        "models": {"cells": ["gru"], "hidden_size": 5},
+        "training": {"trials": 1, "max_epochs": 3, "learning_rate": 0.03},
+        "clustering": {"k": [2, 6]},
+    }

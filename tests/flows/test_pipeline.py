@@ -1,0 +1,239 @@
+import copy
+import json
+import shutil
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from mlflow import MlflowClient
+
+import tasks.caching
+from flows.pipeline import lisor_pipeline
+from lisor.fsa.automaton import Automaton
+from lisor.fsa.evaluation import COLUMNS
+
+ROOT = Path(__file__).parent.parent.parent
+pytestmark = [
+    pytest.mark.xdist_group("prefect"),  # one server for all of them
+    pytest.mark.filterwarnings("default::lisor.errors.DataWarning"),
+]
+
+
+def results(home: Path, name: str = "tiny") -> pd.DataFrame:
+    """The results of a run, times aside."""
+    return pd.read_parquet(home / "reports" / name / "results.parquet").drop(columns="seconds")
+
+
+def mlflow_runs(home: Path) -> list[Any]:
+    client = MlflowClient(f"sqlite:///{home / 'mlflow.db'}")
+    return list(client.search_runs([experiment.experiment_id for experiment in client.search_experiments()]))
+
+
+def built(home: Path) -> dict[Path, int]:
+    """Every artifact with the time it entered the store."""
+    return {path.parent: path.stat().st_mtime_ns for path in (home / "store").rglob("manifest.json")}
+
+
+def kinds_built_since(home: Path, before: dict[Path, int]) -> set[str]:
+    return {path.parent.name for path, time in built(home).items() if before.get(path) != time}
+
+
+def test_a_run_leaves_what_its_readers_rely_on(home: Path, tiny: dict[str, Any]) -> None:
+    summary = lisor_pipeline(tiny)
+    out = home / "reports/tiny"
+    assert pq.read_schema(out / "results.parquet").equals(COLUMNS, check_metadata=True)
+    table = results(home)
+    assert set(table["k"]) == {2, 3, 4, 5, 6}
+    assert set(table["test_set"]) == {"validation", "test"}
+    assert table.groupby("test_set")["selected"].sum().tolist() == [1, 1]
+    (chosen,) = table[table["chosen"] & (table["test_set"] == "test")].itertuples()
+    for ending in ("json", "svg", "dot"):
+        assert (out / f"automata/000-gru-0-kmeans-majority-k{chosen.k}.{ending}").exists()
+    automaton = Automaton.from_json((out / "automata/selected/000-gru-0.json").read_text())
+    assert automaton.n_states == chosen.n_states
+    assert json.loads((out / "summary.json").read_text())["tasks"] == summary["tasks"]
+    record = json.loads((out / "run.json").read_text())
+    assert record["settings"] == tiny
+    assert json.loads(next((home / "runs/tiny").iterdir()).read_text()) == record
+    page = (out / "report.html").read_text()
+    assert page.count("<svg") == 3
+    assert "http" not in page.replace("http://www.w3.org", "")
+
+
+def test_the_same_run_again_computes_nothing_and_adds_nothing_to_mlflow(finished: Path, tiny: dict[str, Any]) -> None:
+    before, table, runs = built(finished), results(finished), len(mlflow_runs(finished))
+    summary = lisor_pipeline(tiny)
+    assert summary["tasks"]["run"] == 0
+    assert built(finished) == before
+    pd.testing.assert_frame_equal(results(finished), table)
+    assert len(mlflow_runs(finished)) == runs == 2
+
+
+def test_mlflow_shows_a_parent_and_a_child_for_each_network(home: Path, tiny: dict[str, Any]) -> None:
+    lisor_pipeline({**tiny, "models": {"cells": ["srn", "gru"], "hidden_size": 5}})
+    runs = {run.info.run_name: run for run in mlflow_runs(home)}
+    assert set(runs) == {"tiny", "000-srn-0", "000-gru-0"}
+    parent, child = runs["tiny"], runs["000-gru-0"]
+    assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert child.data.params["network.hidden_size"] == "5"
+    assert child.inputs.dataset_inputs[0].dataset.name == "000"
+    client = MlflowClient(f"sqlite:///{home / 'mlflow.db'}")
+    curve = client.get_metric_history(child.info.run_id, "test/kmeans.majority.fidelity")
+    assert [point.step for point in curve] == [2, 3, 4, 5, 6]
+    assert len(client.get_metric_history(child.info.run_id, "validation_loss")) == 3
+    assert "report.html" in {file.path for file in client.list_artifacts(parent.info.run_id)}
+    assert {"selected/000-gru-0.svg"} <= {f.path for f in client.list_artifacts(child.info.run_id, "selected")}
+
+
+def test_a_deleted_tracking_database_is_filled_anew_without_computing(finished: Path, tiny: dict[str, Any]) -> None:
+    before = built(finished)
+    (finished / "mlflow.db").unlink()
+    shutil.rmtree(finished / "mlflow-artifacts")
+    assert lisor_pipeline(tiny)["tasks"]["run"] == 0
+    assert len(mlflow_runs(finished)) == 2
+    assert built(finished) == before
+
+
+def test_a_run_that_mlflow_knows_as_unfinished_is_logged_anew(finished: Path, tiny: dict[str, Any]) -> None:
+    run = lisor_pipeline(tiny)["mlflow"]["run"]
+    MlflowClient(f"sqlite:///{finished / 'mlflow.db'}").set_terminated(run, "FAILED")
+    assert sorted(run.info.status for run in mlflow_runs(finished)) == ["FINISHED", "FINISHED"]
+
+
+@pytest.mark.parametrize("kind", ["dataset", "model", "hidden-states", "clusterings", "automata", "results", "report"])
+@pytest.mark.parametrize("how", ["truncated", "deleted"])
+def test_a_damaged_artifact_is_computed_anew_and_nothing_else(
+    finished: Path, tiny: dict[str, Any], kind: str, how: str
+) -> None:
+    before, table = built(finished), results(finished)
+    (artifact,) = (finished / "store" / kind).iterdir()
+    if how == "deleted":
+        shutil.rmtree(artifact)
+    else:
+        largest = max((file for file in artifact.rglob("*") if file.is_file()), key=lambda file: file.stat().st_size)
+        largest.write_bytes(largest.read_bytes()[: largest.stat().st_size // 2])
+    summary = lisor_pipeline(tiny)
+    assert kinds_built_since(finished, before) == {kind}
+    assert summary["tasks"]["run"] == 1
+    pd.testing.assert_frame_equal(results(finished), table)
+
+
+def test_a_record_that_says_something_else_is_not_believed(finished: Path, tiny: dict[str, Any]) -> None:
+    before = built(finished)
+    (artifact,) = (finished / "store/hidden-states").iterdir()
+    record = finished / "results" / artifact.name
+    text = record.read_text()
+    sha256 = json.loads((artifact / "manifest.json").read_text())["sha256"]
+    assert sha256 in text
+    record.write_text(text.replace(sha256, "0" * 64))
+    assert lisor_pipeline(tiny)["tasks"]["run"] == 1
+    assert built(finished) == before
+
+
+def test_lost_records_cost_no_computing(finished: Path, tiny: dict[str, Any]) -> None:
+    before = built(finished)
+    shutil.rmtree(finished / "results")
+    lisor_pipeline(tiny)
+    assert built(finished) == before
+
+
+def test_two_empty_stores_give_equal_results(
+    finished: Path, tiny: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LISOR_HOME", str(tmp_path / "other"))
+    shutil.rmtree(finished / "results")
+    lisor_pipeline(tiny)
+    pd.testing.assert_frame_equal(results(finished), results(tmp_path / "other"))
+    digests = [
+        {json.loads(path.read_text())["sha256"] for path in (place / "store/model").rglob("manifest.json")}
+        for place in (finished, tmp_path / "other")
+    ]
+    assert digests[0] == digests[1]
+
+
+def test_more_trials_leave_the_first_unchanged_and_train_only_the_new(home: Path, tiny: dict[str, Any]) -> None:
+    tiny["training"]["trials"] = 3
+    lisor_pipeline(tiny)
+    first, before = results(home), built(home)
+    more = copy.deepcopy(tiny)
+    more["training"]["trials"] = 5
+    summary = lisor_pipeline(more)
+    assert summary["tasks"]["trained"] == 1
+    assert {path for path in before if path.parent.name == "model"} <= set(built(home))
+    pd.testing.assert_frame_equal(results(home)[lambda rows: rows["trial"] < 3].reset_index(drop=True), first)
+
+
+def test_a_wider_grid_computes_only_the_new_block(home: Path, tiny: dict[str, Any]) -> None:
+    tiny["clustering"]["k"] = [2, 16]
+    lisor_pipeline(tiny)
+    first = results(home).drop(columns=["chosen", "selected"])
+    tiny["clustering"]["k"] = [2, 18]
+    summary = lisor_pipeline(tiny)
+    assert summary["tasks"]["run"] == 5  # one block clustered, read off and evaluated; results and report
+    wider = results(home).drop(columns=["chosen", "selected"])
+    pd.testing.assert_frame_equal(wider[wider["k"] <= 16].reset_index(drop=True), first)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reruns"),
+    [
+        ("import json", "# a comment\nimport json", set()),
+        ('"""Automata read off', '"""Machines read off', set()),
+        ("START = 0", "START = 0 + 0", {"automata"}),  # the automata are the same: what follows sees equal inputs
+    ],
+    ids=["comment", "docstring", "changed line"],
+)
+def test_only_code_that_runs_decides_what_is_computed_again(
+    finished: Path,
+    tiny: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    old: str,
+    new: str,
+    reruns: set[str],
+) -> None:
+    before = built(finished)
+    shutil.copytree(ROOT / "lisor", tmp_path / "lisor", ignore=shutil.ignore_patterns("__pycache__"))
+    path = tmp_path / "lisor/fsa/extraction.py"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new, 1))
+    monkeypatch.setattr(tasks.caching, "source_digest", partial(tasks.caching.source_digest, root=tmp_path))
+    summary = lisor_pipeline(tiny)
+    follows = {"evaluations", "report"} if reruns else set()  # they run that code too
+    assert kinds_built_since(finished, before) - {"results"} == reruns | follows
+    assert summary["tasks"]["trained"] == 0
+
+
+def test_a_renamed_file_of_texts_trains_nothing_anew(home: Path, tiny: dict[str, Any], tmp_path: Path) -> None:
+    rows = {"text": ["a good film", "a bad film"] * 40, "label": ["pos", "neg"] * 40}
+    pd.DataFrame(rows).to_csv(tmp_path / "one.csv", index=False)
+    tiny["datasets"] = [{"text": str(tmp_path / "one.csv")}]
+    lisor_pipeline(tiny)
+    before = built(home)
+    (tmp_path / "one.csv").rename(tmp_path / "two.csv")
+    tiny["datasets"] = [{"text": str(tmp_path / "two.csv")}]
+    lisor_pipeline(tiny)
+    assert kinds_built_since(home, before) == {"results", "report"}
+    assert set(results(home)["dataset"]) == {"two"}
+
+
+def test_text_with_markup_is_shown_and_not_run(home: Path, tiny: dict[str, Any], tmp_path: Path) -> None:
+    script = "<script>alert(1)</script>"
+    rows = {"text": ["very good", "very bad", "good bad"] * 30, "label": [script, "b", "c"] * 30}
+    pd.DataFrame(rows).to_csv(tmp_path / "texts.csv", index=False)
+    tiny["datasets"] = [{"text": str(tmp_path / "texts.csv")}]
+    lisor_pipeline(tiny)
+    page = (home / "reports/tiny/report.html").read_text()
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_the_empty_words_of_the_small_language_and_its_short_grid(home: Path, tiny: dict[str, Any]) -> None:
+    tiny["datasets"] = [{"language": "0110", "train": 64, "validation": 16, "test": 20, "balanced": False}]
+    tiny["clustering"]["k"] = [2, 64]
+    with pytest.warns(UserWarning, match="grid of k ends at"):
+        lisor_pipeline(tiny)
+    assert results(home)["k"].max() <= 30

@@ -1,0 +1,214 @@
+import json
+from collections import Counter, defaultdict
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lisor.data.sequences import Sequences
+from lisor.errors import SchemaError
+from lisor.fsa import extraction
+from lisor.fsa.clustering import Clustering, cluster
+from lisor.fsa.extraction import Extraction, count_transitions, extract, majority
+from lisor.rnn.classifier import TrainedModel
+from lisor.rnn.hidden_states import Points
+from tests.conftest import random_network
+from tests.strategies import words
+
+
+def as_points(sequences: list[list[int]], hidden: int = 1) -> Points:
+    """The steps of the sequences; their hidden states play no part in an extraction."""
+    steps = [(row, step, symbol) for row, word in enumerate(sequences) for step, symbol in enumerate(word, 1)]
+    columns = np.array(steps, np.int32).reshape(-1, 3).T
+    return Points(sequence=columns[0], step=columns[1], symbol=columns[2], state=np.zeros((len(steps), hidden)))
+
+
+def clustered(labels: list[int], centers: np.ndarray) -> Clustering:
+    return Clustering(method="kmeans", k=len(centers), centers=centers, labels=np.array(labels, np.int32), inertia=0.0)
+
+
+def sign_network() -> TrainedModel:
+    """A network of 4 hidden units that accepts where the first is above 0, as it is not in the initial state."""
+    network = random_network()
+    weights = dict(network.weights)
+    weights["output_weight"] = torch.tensor([[[-1.0, 1.0], [0, 0], [0, 0], [0, 0]]])
+    weights["output_bias"] = torch.tensor([[[0.1, 0.0]]])
+    return TrainedModel(
+        architecture=network.architecture,
+        weights=weights,
+        vocabulary=("0", "1"),
+        classes=("reject", "accept"),
+        seed=0,
+        history={},
+        best_epoch=0,
+        unknown=None,
+        tokenizer=None,
+    )
+
+
+def count_plainly(sequences: list[list[int]], labels: list[int]) -> Counter[tuple[int, int, int]]:
+    """How often (state, symbol, next state) occurs, step by step; the start is 0 and cluster c is c + 1."""
+    counts: Counter[tuple[int, int, int]] = Counter()
+    label = iter(labels)
+    for word in sequences:
+        state = 0
+        for symbol in word:
+            target = next(label) + 1
+            counts[state, symbol, target] += 1
+            state = target
+    return counts
+
+
+@st.composite
+def labelled_words(draw: st.DrawFn, k: int = 3) -> tuple[list[list[int]], list[int]]:
+    sequences = draw(words())
+    total = sum(map(len, sequences))
+    return sequences, draw(st.lists(st.integers(0, k - 1), min_size=total, max_size=total))
+
+
+@given(labelled_words())
+def test_transitions_are_counted_as_step_by_step(labelled):
+    sequences, labels = labelled
+    counts = count_transitions(as_points(sequences), np.array(labels, np.int32), k=3, symbols=2)
+    columns = (counts.source, counts.symbol, counts.target, counts.count)
+    found = {(q, a, r): n for q, a, r, n in zip(*(column.tolist() for column in columns), strict=True)}
+    assert found == count_plainly(sequences, labels)
+    assert (counts.states, counts.symbols) == (4, 2)
+
+
+@given(labelled_words())
+def test_the_most_frequent_next_state_is_kept_and_a_tie_goes_to_the_lower_index(labelled):
+    sequences, labels = labelled
+    counts = count_transitions(as_points(sequences), np.array(labels, np.int32), k=3, symbols=2)
+    transitions, seen = majority(counts)
+    votes: defaultdict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
+    for (state, symbol, target), count in count_plainly(sequences, labels).items():
+        votes[state, symbol].append((-count, target))
+    for state in range(4):
+        for symbol in range(2):
+            assert seen[state, symbol] == ((state, symbol) in votes)
+            if seen[state, symbol]:
+                assert transitions[state, symbol] == min(votes[state, symbol])[1]
+
+
+CENTERS = np.array([[-1, 0, 0, 0], [1, 0, 0, 0], [-2, 1, 0, 0]], np.float32)
+
+
+def test_an_example_worked_by_hand():
+    """Clusters A, B, C become states 1, 2, 3, of which B accepts.
+
+    011  start -0-> A -1-> B -1-> A        (B, 1) leads to A once
+    11   start -1-> B -1-> C               and to C once: the lower index, A, wins
+    01   start -0-> A -1-> B
+    000  start -0-> A -0-> A -0-> C        (A, 0) leads to A once and to C once: A wins
+    (B, 0) and both of C were never seen, so they lead to the sink, state 4, which rejects."""
+    points = as_points([[0, 1, 1], [1, 1], [0, 1], [0, 0, 0]])
+    A, B, C = 0, 1, 2
+    result = extract(sign_network(), points, clustered([A, B, A, B, C, A, B, A, A, C], CENTERS))
+    automaton = result.automaton
+    assert automaton.transitions.tolist() == [[1, 2], [1, 2], [4, 1], [4, 4], [4, 4]]
+    assert automaton.outputs.tolist() == [0, 0, 1, 0, 0]
+    assert result.seen.tolist() == [[True, True], [True, True], [False, True], [False, False], [False, False]]
+    assert (result.method, result.rule, result.k, automaton.start) == ("kmeans", "majority", 3, 0)
+    accepted = [word for word in ("", "0", "1", "01", "10", "11", "011", "0111") if automaton.accepts(word)]
+    assert accepted == ["1", "01", "0111"]
+
+
+@given(labelled_words())
+def test_nothing_leads_into_the_start_where_unseen_steps_are_rejected(labelled):
+    sequences, labels = labelled
+    automaton = extract(sign_network(), as_points(sequences), clustered(labels, CENTERS), unseen="reject").automaton
+    assert (automaton.transitions > 0).all()
+
+
+@given(labelled_words())
+def test_unseen_steps_are_rejected_for_good_by_a_sink_that_is_there_only_when_needed(labelled):
+    sequences, labels = labelled
+    result = extract(sign_network(), as_points(sequences), clustered(labels, CENTERS), unseen="reject")
+    transitions, sink = result.automaton.transitions, 4
+    everything_seen = result.seen[:sink].all()
+    assert result.automaton.n_states == (4 if everything_seen else 5)
+    assert ((transitions == sink) == ~result.seen).all()
+    if not everything_seen:
+        assert result.automaton.outputs[sink] == 0
+
+
+def test_no_sink_is_added_where_every_step_was_seen():
+    sequences = [[0, 0, 1, 1, 0], [1, 0]]
+    result = extract(sign_network(), as_points(sequences), clustered([0, 0, 1, 1, 0, 1, 0], CENTERS[:2]))
+    assert result.seen.all()
+    assert result.automaton.n_states == 3
+
+
+@given(labelled_words())
+def test_unseen_steps_may_lead_nowhere(labelled):
+    sequences, labels = labelled
+    result = extract(sign_network(), as_points(sequences), clustered(labels, CENTERS), unseen="stay")
+    rejecting = extract(sign_network(), as_points(sequences), clustered(labels, CENTERS), unseen="reject")
+    stays = result.automaton.transitions == np.arange(4)[:, None]
+    assert result.automaton.n_states == 4
+    assert stays[~result.seen].all()
+    assert (result.automaton.transitions == rejecting.automaton.transitions[:4])[result.seen].all()
+
+
+@pytest.mark.parametrize(("is_text", "policy"), [(False, "reject"), (True, "stay")])
+def test_words_of_a_language_are_rejected_and_those_of_a_text_change_nothing(is_text, policy):
+    assert extraction.default_unseen(is_text=is_text) == policy
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_outputs_are_what_the_network_reads_out_of_the_centers(classes):
+    network = random_network(symbols=2, classes=classes, seed=3)
+    centers = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
+    result = extract(network, as_points([[0, 1]]), clustered([0, 1], centers), unseen="stay")
+    logits = centers @ network.weights["output_weight"][0].numpy() + network.weights["output_bias"][0, 0].numpy()
+    assert result.automaton.outputs[1:].tolist() == logits.argmax(axis=1).tolist()
+    assert len(set(result.automaton.outputs)) == classes
+    start = network.predict(Sequences.from_lists([[], [0]]))[0]
+    assert result.automaton.outputs[0] == start.argmax()
+
+
+def test_an_automaton_carries_what_the_network_knows(network):
+    automaton = extract(network, as_points([[0, 1]], 8), clustered([0, 1], np.zeros((2, 8), np.float32))).automaton
+    assert (automaton.alphabet, automaton.classes) == (network.vocabulary, network.classes)
+    assert (automaton.unknown, automaton.tokenizer) == (network.unknown, network.tokenizer)
+
+
+def test_the_automaton_of_a_trained_network_is_the_language(network, words, dumped):
+    points = dumped.read()
+    found = [extract(network, points, block) for block in cluster(points.state, range(4, 13), method="kmeans", seed=0)]
+    test = words.splits["test"]
+    accuracies = [(result.automaton.classify(test.sequences) == test.labels).mean() for result in found]
+    assert max(accuracies) == 1
+    assert 4 in [result.automaton.minimized().n_states for result in found]
+
+
+def read_back(folder, results: list[Extraction]) -> list[Extraction]:
+    extraction.write(results, folder)
+    return list(extraction.read(folder))
+
+
+@pytest.mark.parametrize("unseen", ["reject", "stay"])
+def test_automata_are_read_as_they_were_written(tmp_path, unseen):
+    points = as_points([[0, 1, 1], [], [1]])
+    blocks = [clustered([0, 1, 1, 0], CENTERS[:2]), clustered([0, 1, 2, 0], CENTERS)]
+    written = [extract(sign_network(), points, block, unseen=unseen) for block in blocks]
+    for one, two in zip(read_back(tmp_path, written), written, strict=True):
+        assert (one.method, one.rule, one.k) == (two.method, two.rule, two.k)
+        assert one.automaton == two.automaton
+        np.testing.assert_array_equal(one.seen, two.seen)
+
+
+def test_no_automaton_is_read_as_none(tmp_path):
+    assert read_back(tmp_path, []) == []
+
+
+def test_another_schema_is_refused(tmp_path):
+    extraction.write([extract(sign_network(), as_points([[0]]), clustered([0], CENTERS[:1]))], tmp_path)
+    path = tmp_path / "automata.parquet"
+    pq.write_table(pq.read_table(path).replace_schema_metadata({"lisor": json.dumps({"schema": 99})}), path)
+    with pytest.raises(SchemaError, match="schema 1, got 99"):
+        list(extraction.read(tmp_path))

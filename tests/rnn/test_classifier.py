@@ -1,0 +1,174 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from lisor.data.sequences import Sequences
+from lisor.errors import ModelError, SchemaError
+from lisor.rnn.cells import CELLS
+from lisor.rnn.classifier import Architecture, Classifier, TrainedModel, length_batches
+from tests.conftest import random_network
+from tests.strategies import ragged_sequences
+
+S, D, H, C = 3, 5, 4, 2
+
+
+def classifier(cell: str = "gru", seeds=(0, 1), *, learned: bool = True) -> Classifier:
+    architecture = Architecture(cell=cell, symbols=S, classes=C, hidden_size=H, vector_size=D, learned_vectors=learned)
+    vectors = torch.randn(S, D, generator=torch.Generator().manual_seed(9))
+    return Classifier(architecture, seeds, vectors=None if learned else vectors).requires_grad_(False)
+
+
+def batch(*words: list[int], width: int, filler: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Words as two equal trials, padded with a filler."""
+    symbols = torch.tensor([[*word, *[filler] * (width - len(word))] for word in words]).reshape(1, len(words), width)
+    return symbols.expand(2, -1, -1), torch.tensor([[len(word) for word in words]]).expand(2, -1)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@given(words=st.lists(st.lists(st.integers(0, S - 1), max_size=5), min_size=1, max_size=4), filler=st.integers(0, 2))
+def test_padding_changes_nothing(cell, words, filler):
+    network = classifier(cell)
+    narrow = network(*batch(*words, width=max(1, *map(len, words))))
+    wide = network(*batch(*words, width=9, filler=filler))
+    torch.testing.assert_close(narrow, wide, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_empty_sequence_is_answered_from_the_initial_state(cell):
+    network = classifier(cell)
+    nn.init.normal_(network.output_bias)
+    logits = network(*batch([], [1, 2], width=2))
+    assert torch.equal(logits[:, 0], network.output_bias[:, 0])
+    torch.testing.assert_close(logits[:, 0], network.read_out(network.cell.initial_state(1)[0])[:, 0])
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_nothing_but_empty_sequences_is_answered_too(cell):
+    network = classifier(cell)
+    assert torch.equal(network(*batch([], [], width=0)), network.output_bias.expand(2, 2, C))
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("learned", [False, True])
+def test_each_trial_is_the_network_built_from_its_seed_alone(cell, learned):
+    stack = classifier(cell, (3, 5), learned=learned)
+    symbols, lengths = batch([0, 1, 2], [2], [], width=3)
+    for trial, seed in enumerate([3, 5]):
+        alone = classifier(cell, [seed], learned=learned)
+        weights = stack.trial_weights(trial)
+        assert weights.keys() == alone.state_dict().keys()
+        assert all(torch.equal(weights[name], value) for name, value in alone.state_dict().items())
+        torch.testing.assert_close(stack(symbols, lengths)[trial], alone(symbols[:1], lengths[:1])[0])
+
+
+def test_trials_read_different_symbols_side_by_side():
+    network = classifier()
+    (one, lengths), (two, _) = batch([0, 1], width=2), batch([2, 2], width=2)
+    mixed = network(torch.stack([one[0], two[1]]), lengths)
+    torch.testing.assert_close(mixed[0], network(one, lengths)[0])
+    torch.testing.assert_close(mixed[1], network(two, lengths)[1])
+
+
+@pytest.mark.parametrize("vectors", [None, torch.zeros(S, D + 1), torch.zeros(S + 1, D)])
+def test_given_vectors_must_fit_the_sizes(vectors):
+    architecture = Architecture(cell="gru", symbols=S, classes=C, hidden_size=H, vector_size=D, learned_vectors=False)
+    with pytest.raises(ModelError, match=rf"word vectors of shape \({S}, {D}\)"):
+        Classifier(architecture, [0], vectors=vectors)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@given(ragged_sequences(symbols=3))
+def test_step_by_step_a_network_answers_as_it_predicts(cell, sequences):
+    network = random_network(cell, symbols=3)
+    for sequence, expected in zip(sequences, network.predict(sequences), strict=True):
+        state = network.initial_state()
+        for symbol in sequence.tolist():
+            state = network.step(state, symbol)
+        probabilities = network.probabilities(state[0][0].numpy())[0]
+        np.testing.assert_allclose(probabilities, expected, atol=1e-6)
+        if abs(expected[1] - expected[0]) > 1e-5:
+            assert network.is_accepting(state) == (expected.argmax() == 1)
+
+
+def test_only_class_one_is_accepting_among_many():
+    network = random_network(classes=3)
+    network.network.output_bias.copy_(torch.tensor([0.0, 0.0, 9.0]))
+    assert not network.is_accepting(network.initial_state())
+    network.network.output_bias.copy_(torch.tensor([0.0, 9.0, 0.0]))
+    assert network.is_accepting(network.initial_state())
+
+
+@given(ragged_sequences())
+def test_probabilities_sum_to_one_and_keep_the_order_of_the_sequences(sequences):
+    network = random_network()
+    probabilities = network.predict(sequences)
+    np.testing.assert_allclose(probabilities.sum(axis=1), np.ones(len(sequences)), atol=1e-6)
+    for row in range(len(sequences)):
+        alone = network.predict(sequences.select(np.array([row])))
+        np.testing.assert_allclose(probabilities[row], alone[0], atol=1e-6)
+
+
+@given(ragged_sequences(), st.integers(1, 20))
+def test_batches_hold_each_sequence_once_shortest_first_and_no_more_than_asked(sequences, most):
+    seen: list[int] = []
+    for rows, symbols, lengths in length_batches(sequences, torch.device("cpu"), most):
+        assert len(rows) == 1 or symbols.numel() <= most
+        assert symbols[0].numpy().tolist() == sequences.select(rows).padded().tolist()
+        assert lengths[0].tolist() == sequences.lengths[rows].tolist()
+        seen.extend(rows)
+    assert sorted(seen) == list(range(len(sequences)))
+    assert sequences.lengths[seen].tolist() == sorted(sequences.lengths)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_network_is_read_as_it_was_written(tmp_path, cell):
+    written = random_network(cell)
+    written.write(tmp_path)
+    read = TrainedModel.read(tmp_path)
+    for name in ("architecture", "vocabulary", "classes", "seed", "history", "best_epoch", "unknown", "tokenizer"):
+        assert getattr(read, name) == getattr(written, name)
+    assert read.weights.keys() == written.weights.keys()
+    assert all(torch.equal(read.weights[name], value) for name, value in written.weights.items())
+    words = Sequences.from_lists([[0, 1, 1], []])
+    assert np.array_equal(read.predict(words), written.predict(words))
+
+
+def change_description(folder, **fields) -> None:
+    path = folder / "model.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+
+
+def test_another_schema_is_refused(tmp_path):
+    random_network().write(tmp_path)
+    change_description(tmp_path, schema=99)
+    with pytest.raises(SchemaError, match="schema 1, got 99"):
+        TrainedModel.read(tmp_path)
+
+
+def test_damaged_weights_are_refused(tmp_path):
+    random_network().write(tmp_path)
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(path.read_bytes()[:-7])
+    with pytest.raises(ModelError, match="cannot be read"):
+        TrainedModel.read(tmp_path)
+
+
+@pytest.mark.parametrize("change", [{"hidden_size": 5}, {"cell": "srn"}, {"classes": 3}, {"symbols": 3}])
+def test_weights_of_other_sizes_are_refused(tmp_path, change):
+    random_network().write(tmp_path)
+    about = json.loads((tmp_path / "model.json").read_text())["architecture"]
+    change_description(tmp_path, architecture=about | change)
+    with pytest.raises(ModelError, match=r"the weights do not fit|expected word vectors"):
+        TrainedModel.read(tmp_path)
+
+
+def test_weights_and_history_cannot_be_replaced():
+    network = random_network()
+    for mapping in (network.weights, network.history):
+        with pytest.raises(TypeError):
+            mapping["new"] = None

@@ -1,0 +1,214 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import balanced_accuracy_score, log_loss
+from torch import nn
+
+from lisor.config import ModelsConfig, TrainingConfig
+from lisor.data.dataset import Dataset, Split
+from lisor.data.sequences import Sequences
+from lisor.errors import ModelError
+from lisor.rnn import training
+from lisor.rnn.cells import CELLS
+from lisor.rnn.classifier import Architecture, Classifier, TrainedModel
+
+QUICK = TrainingConfig(max_epochs=2, batch_size=128, learning_rate=0.02, device="cpu")
+
+
+def train(dataset: Dataset, *, cell="gru", config=QUICK, trials=(0,), on_epoch=None) -> list[TrainedModel]:
+    models = ModelsConfig(hidden_size=6, vector_size=5)
+    return training.train(dataset, cell=cell, models=models, config=config, trials=trials, on_epoch=on_epoch)
+
+
+@pytest.fixture
+def exact_floats():
+    """Double precision, in which rounding is too small to hide a mistake."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.fixture(scope="module")
+def texts(words: Dataset) -> Dataset:
+    """The words as if they were text, with one class more that nothing has, so vectors are learned."""
+    return replace(words, classes=(*words.classes, "neither"), tokenizer="words", unknown=1)
+
+
+def test_a_network_learns_the_language(network, words):
+    assert network.history["validation_accuracy"][network.best_epoch] == 1
+    for split in words.splits.values():
+        assert (network.predict(split.sequences).argmax(axis=1) == split.labels).mean() > 0.99
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("kind", ["words", "texts"])
+def test_trials_trained_side_by_side_equal_those_trained_alone(cell, kind, request):
+    dataset = request.getfixturevalue(kind)
+    together = train(dataset, cell=cell, trials=(0, 1, 2))
+    for trial, network in enumerate(together):
+        (alone,) = train(dataset, cell=cell, trials=(trial,))
+        assert network.seed == alone.seed
+        for name, value in alone.weights.items():
+            torch.testing.assert_close(network.weights[name], value, atol=1e-4, rtol=1e-3)
+
+
+def test_a_trial_that_leaves_the_stack_leaves_the_others_unchanged(words, exact_floats):
+    config = replace(QUICK, max_epochs=14, patience=1, learning_rate=0.1)
+    together = train(words, config=config, trials=(0, 1, 2, 3))
+    epochs = [len(network.history["train_loss"]) for network in together]
+    assert len(set(epochs)) > 2, "the trials should end at different epochs for this test to mean anything"
+    for trial, network in enumerate(together):
+        (alone,) = train(words, config=config, trials=(trial,))
+        for name, curve in alone.history.items():
+            np.testing.assert_allclose(network.history[name], curve, rtol=1e-6)
+        for name, value in alone.weights.items():
+            torch.testing.assert_close(network.weights[name], value, atol=1e-6, rtol=1e-6)
+
+
+def test_no_trial_depends_on_which_others_there_are(words):
+    (two, seven) = train(words, trials=(2, 7))
+    assert two.seed == training.trial_seed(QUICK.seed, 2) != seven.seed
+    assert two.seed != training.trial_seed(QUICK.seed + 1, 2)
+
+
+def test_the_weights_are_those_of_the_epoch_of_lowest_validation_loss(words):
+    config = replace(QUICK, max_epochs=12, patience=2, learning_rate=0.3)
+    for network in train(words, cell="srn", config=config, trials=(0, 1, 2)):
+        losses = network.history["validation_loss"]
+        assert network.best_epoch == np.argmin(losses)
+        scores = training.evaluate(network.network, words.splits["validation"])
+        np.testing.assert_allclose(scores["validation_loss"][0], losses[network.best_epoch], rtol=1e-5)
+        assert scores["validation_accuracy"][0] == network.history["validation_accuracy"][network.best_epoch]
+
+
+@pytest.mark.parametrize("patience", [1, 3])
+def test_training_ends_when_the_validation_loss_has_not_fallen_for_so_many_epochs(words, patience):
+    validation = words.splits["validation"]
+    noise = Split(sequences=validation.sequences, labels=np.random.default_rng(0).permutation(validation.labels))
+    unlearnable = replace(words, splits={**words.splits, "validation": noise})
+    for network in train(unlearnable, config=replace(QUICK, max_epochs=60, patience=patience), trials=(0, 1, 2)):
+        assert len(network.history["validation_loss"]) - 1 - network.best_epoch == patience
+
+
+def test_training_ends_at_the_last_epoch_allowed(words):
+    (network,) = train(words, config=replace(QUICK, max_epochs=3))
+    assert {name: len(curve) for name, curve in network.history.items()} == dict.fromkeys(training.CURVES, 3)
+
+
+def test_training_ends_when_nothing_is_left_to_learn(network):
+    accuracy, loss = network.history["validation_accuracy"], network.history["validation_loss"]
+    solved = [a == 1 and b < training.SOLVED for a, b in zip(accuracy, loss, strict=True)]
+    assert solved.index(True) == len(solved) - 1 == network.best_epoch
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_same_seed_gives_the_same_bytes(words, tmp_path, cell):
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for folder in folders:
+        folder.mkdir()
+        train(words, cell=cell, trials=(0, 1))[1].write(folder)
+    for name in ("weights.safetensors", "model.json"):
+        assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes()
+
+
+def test_another_seed_gives_another_network(words):
+    one, other = train(words)[0], train(words, config=replace(QUICK, seed=1))[0]
+    assert not torch.equal(one.weights["output_weight"], other.weights["output_weight"])
+
+
+def test_a_loss_that_is_never_a_number_is_refused(words):
+    with pytest.raises(ModelError, match=r"trial 4 of gru diverged.*lower training\.learning_rate"):
+        train(words, config=replace(QUICK, learning_rate=1e38), trials=(4,))
+
+
+def test_each_epoch_is_told_with_the_trials_left_and_the_best_accuracy(words):
+    told = []
+    networks = train(
+        words,
+        config=replace(QUICK, max_epochs=14, patience=1, learning_rate=0.1),
+        trials=(0, 1, 2),
+        on_epoch=lambda *facts: told.append(facts),
+    )
+    accuracies = [network.history["validation_accuracy"] for network in networks]
+    for epoch, (number, left, best) in enumerate(told):
+        still = [curve[epoch] for curve in accuracies if len(curve) > epoch]
+        assert (number, left, best) == (epoch + 1, len(still), max(still))
+    assert len(told) == max(map(len, accuracies))
+
+
+def test_the_gradient_of_each_trial_is_clipped_as_torch_clips_it():
+    architecture = Architecture(cell="mgu", symbols=3, classes=2, hidden_size=4, vector_size=5, learned_vectors=True)
+    stack, norms = Classifier(architecture, [0, 1, 2]), []
+    alone = [Classifier(architecture, [seed]) for seed in (0, 1, 2)]
+    for trial, scale in enumerate([0.001, 1, 100]):
+        for mine, its in zip(stack.parameters(), alone[trial].parameters(), strict=True):
+            mine.grad = torch.zeros_like(mine) if mine.grad is None else mine.grad
+            its.grad = scale * torch.randn_like(its)
+            mine.grad[trial] = its.grad[0]
+        norms.append(float(nn.utils.clip_grad_norm_(alone[trial].parameters(), 0.5)))
+    training._clip_gradients(stack, 0.5)
+    assert norms[0] < 0.5 < norms[1] < norms[2]
+    for trial, network in enumerate(alone):
+        for mine, its in zip(stack.parameters(), network.parameters(), strict=True):
+            torch.testing.assert_close(mine.grad[trial], its.grad[0])
+
+
+def test_trials_alone_and_side_by_side_are_equal_where_a_batch_is_nothing_but_empty_words(exact_floats):
+    few = [[], [0], [1], [0, 1]]
+    split = Split(sequences=Sequences.from_lists([[]] * 32 + few * 8), labels=np.arange(64) % 2)
+    dataset = Dataset(vocabulary=("0", "1"), classes=("no", "yes"), splits={"train": split, "validation": split})
+    config = replace(QUICK, batch_size=2)
+    for trial, network in enumerate(train(dataset, config=config, trials=(0, 1, 2))):
+        (alone,) = train(dataset, config=config, trials=(trial,))
+        for name, value in alone.weights.items():
+            torch.testing.assert_close(network.weights[name], value, atol=1e-9, rtol=1e-9)
+
+
+def test_a_network_carries_what_its_data_set_says(texts):
+    (network,) = train(texts)
+    for name in ("vocabulary", "classes", "unknown", "tokenizer"):
+        assert getattr(network, name) == getattr(texts, name)
+
+
+@pytest.mark.parametrize(
+    ("fields", "vector_size", "learned"),
+    [
+        ({}, 2, False),
+        ({"tokenizer": "words"}, 5, True),
+        ({"tokenizer": "words", "vectors": np.ones((2, 3), np.float32)}, 3, False),
+    ],
+    ids=["one-hot letters", "learned vectors", "given vectors"],
+)
+def test_how_symbols_are_read_follows_from_the_data_set(words, fields, vector_size, learned):
+    dataset = replace(words, **fields)
+    architecture, _ = training.design(dataset, "gru", ModelsConfig(vector_size=5))
+    assert (architecture.vector_size, architecture.learned_vectors) == (vector_size, learned)
+    (network,) = train(dataset)
+    if "vectors" in fields:
+        assert np.array_equal(network.weights["vectors"], fields["vectors"])
+
+
+def test_evaluation_agrees_with_scikit_learn(words, network):
+    split = words.splits["test"]
+    probabilities = network.predict(split.sequences)
+    scores = training.evaluate(network.network, split)
+    predictions = probabilities.argmax(axis=1)
+    assert scores["validation_loss"][0] == pytest.approx(log_loss(split.labels, probabilities), rel=1e-4)
+    assert scores["validation_accuracy"][0] == (predictions == split.labels).mean()
+    assert scores["validation_balanced_accuracy"][0] == balanced_accuracy_score(split.labels, predictions)
+
+
+@pytest.mark.parametrize("classes", [2, 3, 6])
+def test_balanced_accuracy_agrees_with_scikit_learn(classes):
+    rng = np.random.default_rng(classes)
+    labels, predictions = rng.integers(classes, size=200), rng.integers(classes, size=(3, 200))
+    shares = training.balanced_accuracy(predictions == labels, labels)
+    np.testing.assert_allclose(shares, [balanced_accuracy_score(labels, row) for row in predictions])
+
+
+@pytest.mark.parametrize("name", ["cpu", "auto"])
+def test_a_device_is_picked_by_name(name):
+    device = training.pick_device(name)
+    assert device.type == name or (name == "auto" and device.type in ("cpu", "cuda", "mps"))

@@ -1,0 +1,156 @@
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lisor import config
+from lisor.data.languages import LANGUAGES
+from lisor.errors import ConfigError
+from lisor.rnn.cells import CELLS
+
+ROOT = Path(__file__).parent.parent
+PLAIN: dict[str, Any] = {"name": "x", "datasets": [{"language": "000"}]}
+
+
+def read(settings: dict[str, Any], *overrides: str) -> config.Experiment:
+    return config.experiment(config.override(settings, overrides))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_config_of_the_repository_is_valid(path: Path) -> None:
+    assert config.experiment(config.load(path)).name == path.stem
+
+
+def test_the_deployment_runs_the_settings_of_the_quickstart() -> None:
+    deployment = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"][0]
+    assert deployment["parameters"]["settings"] == yaml.safe_load((ROOT / "configs/quickstart.yaml").read_text())
+
+
+def test_a_data_set_overrides_the_common_sections_for_itself() -> None:
+    settings = {
+        "name": "x",
+        "datasets": [{"language": "000"}, {"language": "0110", "training": {"trials": 7}}],
+        "training": {"trials": 2, "max_epochs": 9},
+    }
+    first, second = read(settings).studies
+    assert (first.training.trials, second.training.trials) == (2, 7)
+    assert first.training.max_epochs == second.training.max_epochs == 9
+
+
+def test_an_override_beats_what_a_data_set_overrides() -> None:
+    settings = {"name": "x", "datasets": [{"language": "000", "training": {"trials": 7}}]}
+    assert read(settings, "training.trials=5").studies[0].training.trials == 5
+
+
+def test_naming_a_data_set_replaces_those_of_the_config() -> None:
+    settings = {**PLAIN, "datasets": [{"language": "000"}, {"language": "0110", "models": {"hidden_size": 4}}]}
+    (study,) = read(settings, "dataset.train=7", "dataset.text=some/reviews.csv").studies
+    assert study.dataset.text == "some/reviews.csv"
+    assert study.dataset.train == 7
+    assert study.models.hidden_size == 10
+
+
+def test_a_text_field_takes_the_value_as_it_stands() -> None:
+    assert read(PLAIN, "dataset.language=000").studies[0].dataset.language == "000"
+
+
+def test_other_dataset_keys_apply_to_every_data_set() -> None:
+    settings = {**PLAIN, "datasets": [{"language": "000"}, {"language": "0110", "train": 3}]}
+    assert [study.dataset.train for study in read(settings, "dataset.train=50").studies] == [50, 50]
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("training.trails=3", "'training.trials'"),
+        ("trainin.trials=3", "'training.trials'"),
+        ("dataset.languag=000", "'dataset.language'"),
+        ("nonsense=1", "unknown setting 'nonsense'"),
+        ("training.trials=0", "at least 1"),
+        ("training.trials=many", "whole|integer"),
+        ("training.learning_rate=-1", "above 0"),
+        ("training.learning_rate=.nan", "above 0"),
+        ("training.device=tpu", "one of auto"),
+        ("models.cells=[gru, grus]", "did you mean 'gru'"),
+        ("models.cells=[]", "one or more"),
+        ("models.cells=gru", "tuple"),
+        ("models.hidden_size=1.5", "integer"),
+        ("clustering.k=[1, 4]", "2 ≤ from ≤ to"),
+        ("clustering.k=[8, 4]", "2 ≤ from ≤ to"),
+        ("clustering.k=7", "tuple"),
+        ("extraction.unseen=sink", "reject"),
+        ("dataset.language=001", "one of 000"),
+        ("dataset.max_length=0", "at least 1"),
+        ("dataset.vectors=glove.txt", "for text"),
+        ("threads=0", "at least 1"),
+        ("name=a/b", "letters"),
+        ("training.trials", "KEY=VALUE"),
+        ("clustering.k=[1, ", "YAML"),
+    ],
+)
+def test_a_wrong_setting_says_what_was_expected(override: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        read(PLAIN, override)
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"datasets": [{"language": "000"}]}, "name"),
+        ({"name": "x"}, "at least one data set"),
+        ({"name": "x", "datasets": [{}]}, "either 'language' or 'text'"),
+        ({"name": "x", "datasets": [{"language": "000", "text": "a.csv"}]}, "not both"),
+        ({"name": "x", "datasets": [{"language": 0}]}, "quotes"),
+        ({"name": "x", "datasets": "000"}, "list of mappings"),
+        ({"name": "x", "datasets": [{"text": "a/r.csv"}, {"text": "b/r.csv"}]}, "two data sets are called 'r'"),
+        ({**PLAIN, "training": 3}, "must be a mapping"),
+        ({**PLAIN, "modles": {}}, "'models'"),
+    ],
+)
+def test_settings_of_the_wrong_shape_are_refused(settings: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        config.experiment(settings)
+
+
+@pytest.mark.parametrize("content", ["", "- a\n- b\n", "a: [", "\x00", "name: !!python/object/apply:os.getcwd []"])
+def test_a_file_that_holds_no_settings_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(content)
+    with pytest.raises(ConfigError):
+        config.experiment(config.load(path))
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"absent\.yaml"):
+        config.load(tmp_path / "absent.yaml")
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from(["name", "datasets", "models", "training", "clustering", "threads"]), json_values)
+)
+def test_no_settings_raise_anything_but_a_config_error(settings: dict[str, Any]) -> None:
+    try:
+        experiment = config.experiment(settings)
+    except ConfigError:
+        return
+    assert dataclasses.is_dataclass(experiment)
+
+
+def test_the_names_that_settings_know_are_those_that_exist() -> None:
+    assert set(config.LANGUAGES) == set(LANGUAGES)
+    assert set(config.CELLS) == set(CELLS)
+
+
+def test_a_name_of_a_file_is_safe_as_a_name_of_files() -> None:
+    assert config.DatasetConfig(text="../a b/<x>;y.parquet").name == "_x_y"
