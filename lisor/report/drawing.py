@@ -40,9 +40,9 @@ def to_dot(automaton: Automaton, seen: Bool[np.ndarray, "Q S"] | None = None) ->
     for state in np.flatnonzero(reachable):
         output = int(automaton.outputs[state])
         shape = "doublecircle" if len(automaton.classes) == 2 and output == 1 else "circle"
-        label = str(state) if len(automaton.classes) == 2 else f"{state}\n{automaton.classes[output]}"
+        label = [str(state)] if len(automaton.classes) == 2 else [str(state), automaton.classes[output]]
         color = CLASS_COLORS[output % len(CLASS_COLORS)]
-        lines.append(f"  {state} [label={_quote(label)}, shape={shape}, fillcolor={_quote(color)}]")
+        lines.append(f"  {state} [label={_quote(*label)}, shape={shape}, fillcolor={_quote(color)}]")
     lines.append(f"  nowhere -> {automaton.start}")
     for source in np.flatnonzero(reachable):
         for target in np.unique(automaton.transitions[source]):
@@ -76,6 +76,8 @@ def _label(automaton: Automaton, edge: Bool[np.ndarray, " S"]) -> str:
     return " · ".join(symbols[:MOST_SYMBOLS]) + more  # a comma may be a symbol of a text
 
 
-def _quote(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'
+def _quote(*lines: str) -> str:
+    """Lines of text as one label; what cannot be printed is shown as U+FFFD, since SVG does not allow it."""
+    printable = ["".join(sign if sign.isprintable() else "\ufffd" for sign in line) for line in lines]
+    escaped = [line.replace("\\", "\\\\").replace('"', '\\"').replace("&", "&amp;") for line in printable]
+    return '"' + "\\n".join(escaped) + '"'

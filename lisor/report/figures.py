@@ -80,5 +80,7 @@ def _finish(figure: Figure, first: Axes) -> str:
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
     buffer = io.StringIO()
     with mpl.rc_context(_STYLE):
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+        figure.savefig(
+            buffer, format="svg", transparent=True, metadata=dict.fromkeys(["Date", "Creator", "Format", "Type"])
+        )
     return buffer.getvalue()

@@ -402,6 +402,7 @@ BROKEN_ZIP = gzip.compress(GLOVE.encode())[:10] + b"\xff" * 20
         ("v.txt.gz", gzip.compress(GLOVE.encode())[:-12], "is not a text file of word vectors"),
         ("v.txt.gz", BROKEN_ZIP, "is not a text file of word vectors"),
     ],
+    ids=str,
 )
 def test_a_file_that_holds_no_word_vectors_is_refused(tmp_path, name, content, message):
     path = tmp_path / name

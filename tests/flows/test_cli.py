@@ -84,7 +84,7 @@ def write_texts(path: Path, **columns: list[object]) -> None:
         (["run", "tiny.yaml", "--set", "dataset.text=good.csv", "--set", "dataset.vectors=good.csv"], "word vectors"),
         (["run", "tiny.yaml", "--set", "clustering.k=[5000,5001]"], "distinct hidden states"),
         (["run", "tiny.yaml", "--nonsense"], "nonsense"),
-        (["run"], "CONFIG"),
+        (["run"], "Missing argument 'config'"),
         (["fly"], "fly"),
         (["ui"], "no run to show"),
     ],

@@ -98,8 +98,9 @@ def test_a_deleted_tracking_database_is_filled_anew_without_computing(finished: 
 
 
 def test_a_run_that_mlflow_knows_as_unfinished_is_logged_anew(finished: Path, tiny: dict[str, Any]) -> None:
-    run = lisor_pipeline(tiny)["mlflow"]["run"]
-    MlflowClient(f"sqlite:///{finished / 'mlflow.db'}").set_terminated(run, "FAILED")
+    (parent,) = [run for run in mlflow_runs(finished) if run.info.run_name == "tiny"]
+    MlflowClient(f"sqlite:///{finished / 'mlflow.db'}").set_terminated(parent.info.run_id, "FAILED")
+    lisor_pipeline(tiny)
     assert sorted(run.info.status for run in mlflow_runs(finished)) == ["FINISHED", "FINISHED"]
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lisor.data.dataset import Split
@@ -116,13 +116,19 @@ def marked(table: pd.DataFrame, column: str) -> set[tuple[str, str, int]]:
     return set(table[table[column]][["method", "rule", "k"]].itertuples(index=False, name=None))
 
 
-@given(tables().filter(len), st.sampled_from([0.0, 0.01]))
+few = settings(max_examples=30)
+tolerances = st.sampled_from([0.0, 0.01])
+
+
+@few
+@given(tables().filter(len), tolerances)
 def test_the_choice_is_that_of_a_plain_loop(table, tolerance):
     result = choose(table, tolerance=tolerance)
     assert (marked(result, "chosen"), marked(result, "selected")) == choose_plainly(table, tolerance)
 
 
-@given(tables().filter(len), st.sampled_from([0.0, 0.01]))
+@few
+@given(tables().filter(len), tolerances)
 def test_exactly_one_automaton_is_selected_and_one_of_each_family_chosen(table, tolerance):
     result = choose(table, tolerance=tolerance)
     assert len(marked(result, "selected")) == 1
@@ -130,17 +136,18 @@ def test_exactly_one_automaton_is_selected_and_one_of_each_family_chosen(table, 
     assert result[result["selected"]]["test_set"].tolist() == ["test", "validation"]
 
 
-@given(tables().filter(len), st.randoms())
-def test_the_choice_never_looks_at_other_splits(table, random):
+@few
+@given(tables().filter(len), tolerances, st.integers(0, 99))
+def test_the_choice_never_looks_at_other_splits(table, tolerance, seed):
     other = table["test_set"] != "selection"
     changed = table.copy()
-    values = changed.loc[other, "fidelity"].tolist()
-    random.shuffle(values)
-    changed.loc[other, "fidelity"] = values
+    changed.loc[other, "fidelity"] = np.random.default_rng(seed).permutation(changed.loc[other, "fidelity"])
+    one, two = choose(table, tolerance=tolerance), choose(changed, tolerance=tolerance)
     for column in ("chosen", "selected"):
-        assert marked(choose(changed, tolerance=0.01), column) == marked(choose(table, tolerance=0.01), column)
+        assert marked(one, column) == marked(two, column)
 
 
+@few
 @given(tables().filter(len))
 def test_rows_are_ordered_and_the_selection_split_is_not_reported(table):
     result = choose(table, tolerance=0)
@@ -171,14 +178,6 @@ def family(fidelities: list[float], n_states: list[int] | None = None) -> pd.Dat
 def test_the_smallest_k_within_tolerance_is_chosen(fidelities, tolerance, k):
     result = choose(family(fidelities), tolerance=tolerance)
     assert marked(result, "chosen") == marked(result, "selected") == {("kmeans", "majority", k)}
-
-
-@pytest.mark.parametrize("n", [200, 400, 1000])
-def test_a_share_at_the_very_edge_of_the_tolerance_is_within_it(n):
-    for right in range(n // 200, n + 1):
-        smaller, larger = (right - n // 200) / n, right / n
-        result = choose(family([smaller, larger]), tolerance=0.005)
-        assert marked(result, "chosen") == {("kmeans", "majority", 2)}, f"{smaller} is 0.005 below {larger}"
 
 
 def test_ties_go_to_the_automaton_of_fewer_states():

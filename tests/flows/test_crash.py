@@ -1,0 +1,136 @@
+"""Runs that are killed: what was finished is kept, and the next run ends where an undisturbed one does."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from tasks.artifacts import Ref, Store
+
+pytestmark = pytest.mark.slow
+
+SETTINGS = {
+    "name": "crash",
+    "datasets": [{"language": "000", "train": 3000, "validation": 200, "max_length": 30}],
+    "models": {"cells": ["gru", "lstm"], "hidden_size": 12},
+    "training": {"trials": 3, "max_epochs": 12, "patience": 12},
+    "clustering": {"k": [2, 20]},
+}
+
+
+class Runs:
+    """Runs of one experiment as processes of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.config = folder / "crash.yaml"
+        self.config.write_text(yaml.safe_dump(SETTINGS))
+        self.prefect_home = folder / "prefect"
+
+    def start(self, home: Path) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "flows.cli", "run", str(self.config)],
+            env={**os.environ, "LISOR_HOME": str(home), "PREFECT_HOME": str(self.prefect_home)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,  # so that the server it starts can be killed with it
+        )
+
+    def finish(self, home: Path) -> dict[str, int]:
+        """Run to the end; the numbers of tasks."""
+        process = self.start(home)
+        _, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors
+        tasks: dict[str, int] = json.loads((home / "reports/crash/summary.json").read_text())["tasks"]
+        return tasks
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    return Runs(tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(runs: Runs, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("undisturbed")
+    runs.finish(home)
+    return home
+
+
+def artifacts(home: Path) -> dict[Path, int]:
+    return {path.parent: path.stat().st_mtime_ns for path in (home / "store").rglob("manifest.json")}
+
+
+def count(home: Path, kind: str) -> int:
+    return sum(path.parent.name == kind for path in artifacts(home))
+
+
+def results(home: Path) -> pd.DataFrame:
+    return pd.read_parquet(home / "reports/crash/results.parquet").drop(columns="seconds")
+
+
+def wait_until(process: subprocess.Popen[str], condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 200
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    ("kind", "number"),
+    [("dataset", 1), ("model", 1), ("model", 4), ("clusterings", 3), ("results", 1)],
+    ids=["first training", "training", "last training", "clustering", "report"],
+)
+def test_after_kill_9_nothing_finished_is_computed_again(
+    runs: Runs, undisturbed: Path, tmp_path: Path, kind: str, number: int
+) -> None:
+    home = tmp_path / "a store with ümlauts"
+    process = runs.start(home)
+    wait_until(process, lambda: count(home, kind) >= number)
+    time.sleep(0.2)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    store, before = Store(home), artifacts(home)
+    for folder in before:  # whatever is in the store is whole
+        manifest = json.loads((folder / "manifest.json").read_text())
+        store.open(Ref(manifest["kind"], manifest["key"], manifest["sha256"]))
+    runs.finish(home)
+    after = artifacts(home)
+    assert {folder: after[folder] for folder in before} == before
+    pd.testing.assert_frame_equal(results(home), results(undisturbed))
+    assert len(after) == len(artifacts(undisturbed))
+
+
+def test_ctrl_c_is_one_line_and_leaves_the_store_whole(runs: Runs, undisturbed: Path, tmp_path: Path) -> None:
+    home = tmp_path / "store"
+    process = runs.start(home)
+    wait_until(process, lambda: count(home, "model") >= 1)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "Traceback" not in errors
+    assert errors.strip().splitlines()[-1].startswith("lisor: stopped")
+    before = artifacts(home)
+    runs.finish(home)
+    after = artifacts(home)
+    assert {folder: after[folder] for folder in before} == before
+    pd.testing.assert_frame_equal(results(home), results(undisturbed))
+
+
+def test_two_runs_at_a_time_compute_each_artifact_once(runs: Runs, undisturbed: Path, tmp_path: Path) -> None:
+    home = tmp_path / "store"
+    both = [runs.start(home), runs.start(home)]
+    for process in both:
+        _, errors = process.communicate(timeout=400)
+        assert process.returncode == 0, errors
+    assert len(artifacts(home)) == len(artifacts(undisturbed))
+    pd.testing.assert_frame_equal(results(home), results(undisturbed))
