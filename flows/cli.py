@@ -7,7 +7,7 @@ import os
 import sys
 import warnings
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -16,6 +16,9 @@ from lisor.errors import ConfigError, DataWarning, LisorError
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 MLFLOW_PORT = 5000
+
+INTERRUPTED = 130
+"""What Typer makes of Ctrl-C."""
 
 
 @app.callback()
@@ -85,20 +88,19 @@ def find_config(name: str) -> Path:
 def main() -> None:
     """The console script `lisor`."""
     try:
-        app(standalone_mode=False)
+        status = app(standalone_mode=False)
     except LisorError as error:
         _end(2, str(error))
-    except typer.Exit as stop:
-        sys.exit(stop.exit_code)
-    except (typer.Abort, KeyboardInterrupt):
-        _end(1, "stopped; what was finished is kept and will not be computed again")
     except Exception as error:
         if hasattr(error, "format_message"):  # a wrong use of the command line, in click's words
             _end(2, error.format_message())
         raise
+    if status == INTERRUPTED:
+        _end(1, "stopped; what was finished is kept and will not be computed again")
+    sys.exit(status)
 
 
-def _end(status: int, message: str) -> None:
+def _end(status: int, message: str) -> NoReturn:
     print(f"lisor: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(status)
 

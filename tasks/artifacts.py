@@ -26,7 +26,8 @@ from lisor.errors import StoreError
 SCHEMA = 1
 """Version of the manifest."""
 
-_MANIFEST = "manifest.json"
+MANIFEST = "manifest.json"
+"""The file of an artifact that is written last."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ class Store:
 
     def seconds(self, ref: Ref) -> float:
         """How long it took to build an artifact."""
-        return float(json.loads((self.open(ref) / _MANIFEST).read_text())["seconds"])
+        return float(json.loads((self.open(ref) / MANIFEST).read_text())["seconds"])
 
     def folder(self, kind: str, key: str) -> Path:
         """Where the artifact of a key lies, if it is there."""
@@ -123,7 +124,7 @@ class Store:
         """The manifest of an artifact, if it is readable and every file has the digest it says."""
         folder = self.folder(kind, key)
         try:
-            manifest: dict[str, Any] = json.loads((folder / _MANIFEST).read_text())
+            manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
             whole = manifest["schema"] == SCHEMA and manifest["sha256"] == _digest_of_digests(manifest["files"])
             for name, digest in manifest["files"].items():
                 whole = whole and _digest_unchanged(folder / name) == digest
@@ -134,7 +135,7 @@ class Store:
     def _enter(self, kind: str, key: str, folder: Path, seconds: float) -> Ref:
         """Move a finished folder to its place in the store, its manifest written last."""
         manifest = _describe(kind, key, folder, seconds)
-        write_text(folder / _MANIFEST, json.dumps(manifest, indent=1))
+        write_text(folder / MANIFEST, json.dumps(manifest, indent=1))
         place = self.folder(kind, key)
         place.parent.mkdir(parents=True, exist_ok=True)
         if place.exists():  # a damaged one: set it aside first, since a folder cannot replace another

@@ -22,7 +22,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, View
 from prefect import task
 
 from lisor.report.tables import summarize
-from tasks.artifacts import Ref, Store, open_store
+from tasks.artifacts import MANIFEST, Ref, Store, open_store
 from tasks.caching import digest, library_versions
 from tasks.data import read_dataset
 from tasks.fsa import RESULTS, Network
@@ -58,7 +58,7 @@ def track(
         parent = _Run.start(client, experiment, name, key)
         parent.log_params(settings)
         parent.log_metrics(_headline(table))
-        client.log_artifacts(parent.id, str(store.open(report)))
+        parent.log_files(store.open(report))
         client.log_artifact(parent.id, str(store.open(results) / RESULTS))
         for network in networks:
             _log_network(parent, network, table, report, store)
@@ -98,13 +98,22 @@ class _Run:
         for start in range(0, len(params), _MOST_PARAMS):
             self.client.log_batch(self.id, params=params[start : start + _MOST_PARAMS])
 
+    def log_files(self, artifact: Path, place: str | None = None) -> None:
+        """Log what is in an artifact's folder, but not the store's manifest."""
+        for entry in sorted(artifact.iterdir()):
+            if entry.is_dir():
+                self.client.log_artifacts(self.id, str(entry), str(Path(place or "", entry.name)))
+            elif entry.name != MANIFEST:
+                self.client.log_artifact(self.id, str(entry), place)
+
 
 def _find_experiment(client: MlflowClient, name: str, store: Store) -> str:
     found = client.get_experiment_by_name(name)
     if found is None:
         local = tracking_uri(store.home).startswith("sqlite:")
         place = (store.home / "mlflow-artifacts" / name).as_uri() if local else None
-        return str(client.create_experiment(name, artifact_location=place))
+        kind = {"mlflow.experimentKind": "custom_model_development"}  # MLflow then opens its pages for training
+        return str(client.create_experiment(name, artifact_location=place, tags=kind))
     if found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
     return str(found.experiment_id)
@@ -149,7 +158,7 @@ def _log_network(parent: _Run, network: Network, table: pd.DataFrame, report: Re
         client.log_artifact(run.id, str(file), "chosen")
     for file in sorted((automata / "selected").glob(f"{network.label}.*")):
         client.log_artifact(run.id, str(file), "selected")
-    client.log_artifacts(run.id, str(store.open(network.model)), "network")
+    run.log_files(store.open(network.model), "network")
     client.set_terminated(run.id, "FINISHED")
 
 

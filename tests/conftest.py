@@ -13,8 +13,9 @@ from lisor.rnn import hidden_states, training
 from lisor.rnn.classifier import Architecture, Classifier, TrainedModel
 from lisor.rnn.hidden_states import HiddenStates
 
-settings.register_profile("lisor", deadline=None, derandomize=True)  # the same examples on every machine
-settings.load_profile("lisor")
+settings.register_profile("usual", deadline=None, derandomize=True, max_examples=60)  # the same on every machine
+settings.register_profile("thorough", deadline=None, max_examples=1000)  # pytest --hypothesis-profile thorough
+settings.load_profile("usual")
 torch.set_num_threads(1)  # pytest-xdist uses the cores
 
 

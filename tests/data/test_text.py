@@ -81,18 +81,19 @@ def test_words_are_never_empty_and_hold_no_space(raw):
 # Reading
 
 
-@pytest.mark.parametrize(
-    ("name", "write"),
-    [
-        ("reviews.csv", lambda path: RAW.to_csv(path, index=False)),
-        ("reviews.tsv", lambda path: RAW.to_csv(path, index=False, sep="\t")),
-        ("reviews.parquet", lambda path: RAW.to_parquet(path, index=False)),
-        ("with-mark.csv", lambda path: RAW.to_csv(path, index=False, encoding="utf-8-sig")),
-        ("indexed.parquet", lambda path: RAW.set_index("text").to_parquet(path)),
-        ("other-index.parquet", lambda path: RAW.set_index(pd.Index([7, 7])).to_parquet(path)),
-        ("codes.parquet", lambda path: RAW.astype("category").to_parquet(path)),
-    ],
-)
+TABLES = {
+    "csv": ("a.csv", lambda path: RAW.to_csv(path, index=False)),
+    "tsv": ("a.tsv", lambda path: RAW.to_csv(path, index=False, sep="\t")),
+    "csv with a byte order mark": ("a.csv", lambda path: RAW.to_csv(path, index=False, encoding="utf-8-sig")),
+    "csv with more columns": ("a.csv", lambda path: RAW.assign(stars=3)[["stars", "label", "text"]].to_csv(path)),
+    "parquet": ("a.parquet", lambda path: RAW.to_parquet(path, index=False)),
+    "parquet with a foreign index": ("a.parquet", lambda path: RAW.set_index(pd.Index([7, 7])).to_parquet(path)),
+    "parquet indexed by text": ("a.parquet", lambda path: RAW.set_index("text").to_parquet(path)),
+    "parquet of categories": ("a.parquet", lambda path: RAW.astype("category").to_parquet(path)),
+}
+
+
+@pytest.mark.parametrize(("name", "write"), TABLES.values(), ids=TABLES)
 def test_a_table_is_read_from_a_file(tmp_path, name, write):
     write(tmp_path / name)
     table = text.read_table(tmp_path / name)
@@ -120,24 +121,26 @@ def test_a_folder_is_read_as_the_imdb_reviews_are_laid_out(tmp_path):
     ]
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("reviews.doc", b"text,label\na,b\n", r"expected a \.csv, \.tsv or \.parquet file or a folder.*reviews\.doc"),
-        ("a.csv", b"review,label\na,b\n", r"'text' and 'label' in a\.csv, found 'review', 'label'"),
-        ("a.csv", b"text,stars\na,b\n", "found 'text', 'stars'"),
-        ("a.tsv", b"text,label\na,b\n", "found 'text,label'"),
-        ("a.csv", b"", r"a\.csv cannot be read as CSV"),
-        ("a.csv", b"text,label\n", r"a\.csv has no rows"),
-        ("a.csv", bytes(range(256)) * 4, "cannot be read as CSV"),
-        ("a.csv", "text,label\ncafé,b\n".encode("latin-1"), "cannot be read as CSV"),
-        ("a.csv", b'text,label\n"a,b\n', "cannot be read as CSV"),
-        ("a.csv", b"text,label\na,b\nwell, no,b\n", "cannot be read as CSV: .*line 3"),
-        ("a.csv", b"text,label\nwell, yes,pos\nwell, no,neg\n", r"a\.csv"),
-        ("a.parquet", b"", r"a\.parquet cannot be read as Parquet"),
-        ("a.parquet", b"PAR1 and nothing else PAR1", "cannot be read as Parquet"),
-    ],
-)
+NO_TABLES = {
+    "suffix": ("a.doc", b"text,label\na,b\n", r"expected a \.csv, \.tsv or \.parquet file or a folder.*got a\.doc"),
+    "no text": ("a.csv", b"review,label\na,b\n", r"'text' and 'label' in a\.csv, found 'review', 'label'"),
+    "no label": ("a.csv", b"text,stars\na,b\n", "found 'text', 'stars'"),
+    "separator": ("a.tsv", b"text,label\na,b\n", "found 'text,label'"),
+    "empty": ("a.csv", b"", r"a\.csv cannot be read as CSV"),
+    "no rows": ("a.csv", b"text,label\n", r"a\.csv has no rows"),
+    "binary": ("a.csv", bytes(range(256)), "cannot be read as CSV"),
+    "latin-1": ("a.csv", "text,label\ncafé,b\n".encode("latin-1"), "cannot be read as CSV"),
+    "open quote": ("a.csv", b'text,label\n"a,b\n', "cannot be read as CSV"),
+    "a longer row": ("a.csv", b"text,label\na,b\nwell, no,b\n", "cannot be read as CSV: .*line 3"),
+    "rows longer than the header": ("a.csv", b"text,label\nwell, yes,pos\nwell, no,neg\n", r"a\.csv"),
+    "empty parquet": ("a.parquet", b"", r"a\.parquet cannot be read as Parquet"),
+    "no parquet": ("a.parquet", b"PAR1 and nothing else PAR1", "cannot be read as Parquet"),
+    "parquet cut short": ("a.parquet", PARQUET[:-20], "cannot be read as Parquet"),
+    "parquet without label": ("a.parquet", RAW[["text"]].to_parquet(index=False), "found 'text'"),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "message"), NO_TABLES.values(), ids=NO_TABLES)
 def test_a_file_that_is_no_table_of_labelled_texts_is_refused(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=message):
@@ -154,35 +157,18 @@ def test_a_folder_without_texts_is_refused(tmp_path):
         text.read_table(tmp_path)
 
 
-def test_parquet_without_a_label_column_is_refused(tmp_path):
-    path = tmp_path / "a.parquet"
-    RAW[["text"]].to_parquet(path, index=False)
-    with pytest.raises(DataError, match="found 'text'"):
-        text.read_table(path)
-
-
-def test_parquet_cut_short_is_refused(tmp_path):
-    path = tmp_path / "a.parquet"
-    RAW.to_parquet(path, index=False)
-    path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(DataError, match="cannot be read as Parquet"):
-        text.read_table(path)
-
-
 @pytest.mark.parametrize(
-    "columns",
+    ("text_column", "label_column"),
     [
-        {"text": [b"\xff\xfe", b"good"], "label": ["a", "b"]},
-        {"text": [["good"], ["bad"]], "label": ["a", "b"]},
-        {"text": ["good", "bad"], "label": [["a"], ["b"]]},
+        (pa.array([b"\xff\xfe", b"good"]).view(pa.string()), pa.array(["a", "b"])),
+        (pa.array([["good"], ["bad"]]), pa.array(["a", "b"])),
+        (pa.array(["good", "bad"]), pa.array([["a"], ["b"]])),
     ],
+    ids=["no unicode", "texts are lists", "labels are lists"],
 )
-def test_parquet_columns_that_hold_neither_texts_nor_names_are_refused(tmp_path, columns):
+def test_parquet_columns_of_the_wrong_kind_are_refused(tmp_path, text_column, label_column):
     path = tmp_path / "a.parquet"
-    table = pa.table(columns)
-    if table.schema.field("text").type == pa.binary():
-        table = table.set_column(0, "text", table["text"].combine_chunks().view(pa.string()))
-    pq.write_table(table, path)
+    pq.write_table(pa.table({"text": text_column, "label": label_column}), path)
     with pytest.raises(DataError, match=r"a\.parquet"):
         text.read_table(path)
 
@@ -385,25 +371,22 @@ def test_a_data_set_carries_its_vectors(tmp_path):
     assert dataset.vectors[dataset.vocabulary.index("good")].tolist() == [1, 2, 3]
 
 
-BROKEN_ZIP = gzip.compress(GLOVE.encode())[:10] + b"\xff" * 20
+ZIPPED = gzip.compress(GLOVE.encode(), mtime=0)
+NO_VECTORS = {
+    "ragged": ("v.txt", b"good 1 2 3\nbad 1 2\n", r"line 2 of v\.txt: expected 3 numbers, got 2"),
+    "no number": ("v.txt", b"good 1 2 x\n", r"v\.txt is not a text file of word vectors"),
+    "not finite": ("v.txt", b"good 1 2\nbad 1 nan\n", r"v\.txt"),
+    "other words": ("v.txt", b"other 1 2 3\n", r"v\.txt has a vector for none of the 4 words"),
+    "empty": ("v.txt", b"", "for none of the 4 words"),
+    "words alone": ("v.txt", b"good\nbad\n", r"line 1 of v\.txt: expected a word and its numbers"),
+    "binary": ("v.txt", b"\xff\xfe\x00", "is not a text file of word vectors"),
+    "not zipped": ("v.txt.gz", GLOVE.encode(), "is not a text file of word vectors"),
+    "zip cut short": ("v.txt.gz", ZIPPED[:-12], "is not a text file of word vectors"),
+    "zip damaged": ("v.txt.gz", ZIPPED[:10] + b"\xff" * 20, "is not a text file of word vectors"),
+}
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("v.txt", b"good 1 2 3\nbad 1 2\n", r"line 2 of v\.txt: expected 3 numbers, got 2"),
-        ("v.txt", b"good 1 2 x\n", r"v\.txt is not a text file of word vectors"),
-        ("v.txt", b"other 1 2 3\n", r"v\.txt has a vector for none of the 4 words"),
-        ("v.txt", b"", "for none of the 4 words"),
-        ("v.txt", b"good\nbad\n", r"v\.txt"),
-        ("v.txt", b"good 1 2\nbad 1 nan\n", r"v\.txt"),
-        ("v.txt", b"\xff\xfe\x00", "is not a text file of word vectors"),
-        ("v.txt.gz", b"good 1 2 3\n", "is not a text file of word vectors"),
-        ("v.txt.gz", gzip.compress(GLOVE.encode())[:-12], "is not a text file of word vectors"),
-        ("v.txt.gz", BROKEN_ZIP, "is not a text file of word vectors"),
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize(("name", "content", "message"), NO_VECTORS.values(), ids=NO_VECTORS)
 def test_a_file_that_holds_no_word_vectors_is_refused(tmp_path, name, content, message):
     path = tmp_path / name
     path.write_bytes(content)

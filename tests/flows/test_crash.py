@@ -19,9 +19,9 @@ pytestmark = pytest.mark.slow
 
 SETTINGS = {
     "name": "crash",
-    "datasets": [{"language": "000", "train": 3000, "validation": 200, "max_length": 30}],
+    "datasets": [{"language": "000", "train": 2000, "validation": 100, "max_length": 20}],
     "models": {"cells": ["gru", "lstm"], "hidden_size": 12},
-    "training": {"trials": 3, "max_epochs": 12, "patience": 12},
+    "training": {"trials": 3, "max_epochs": 8, "patience": 8},
     "clustering": {"k": [2, 20]},
 }
 

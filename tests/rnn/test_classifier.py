@@ -25,7 +25,8 @@ def classifier(cell: str = "gru", seeds=(0, 1), *, learned: bool = True) -> Clas
 
 def batch(*words: list[int], width: int, filler: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
     """Words as two equal trials, padded with a filler."""
-    symbols = torch.tensor([[*word, *[filler] * (width - len(word))] for word in words]).reshape(1, len(words), width)
+    rows = [[*word, *[filler] * (width - len(word))] for word in words]
+    symbols = torch.tensor(rows, dtype=torch.long).reshape(1, len(words), width)
     return symbols.expand(2, -1, -1), torch.tensor([[len(word) for word in words]]).expand(2, -1)
 
 
