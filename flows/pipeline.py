@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import time
+from asyncio import gather
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -14,10 +16,10 @@ from typing import Any
 import pandas as pd
 from prefect import flow
 from prefect.artifacts import create_link_artifact
-from prefect.futures import PrefectFuture, as_completed
+from prefect.futures import PrefectFuture
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from flows.progress import RunProgress
+from flows.stages import Stages
 from lisor.config import MOVIE_REVIEWS, Experiment, Study, experiment
 from lisor.report.tables import summarize
 from tasks.artifacts import Ref, Source, describe_source, open_artifact, open_store, write_text
@@ -74,17 +76,15 @@ def lisor_pipeline(settings: dict[str, Any], out: str | None = None) -> dict[str
     plan = experiment(settings)
     store = open_store()
     folder = Path(out).absolute() if out else store.home / "reports" / plan.name
-    with RunProgress() as progress:
-        networks = _make_networks(plan, progress)
-        results = progress.submit("report", collect_results, networks).result()
-        report = progress.submit("report", write_report, plan.name, results, networks).result()
+    with Stages() as stages:
+        networks, results, report = asyncio.run(_make_all(plan, stages))
     record = {"schema": 1, "name": plan.name, "out": str(folder), "settings": settings}
     record["artifacts"] = {
         "results": asdict(results),
         "report": asdict(report),
         "networks": list(map(asdict, networks)),
     }
-    summary = _summarize(plan, folder, results, networks, progress, time.monotonic() - started)
+    summary = _summarize(plan, folder, results, networks, stages, time.monotonic() - started)
     publish(str(folder), results, report, _as_json(record), _as_json(summary))
     run_experiment, run = track(plan.name, settings, results, report, networks)
     summary["mlflow"] = {"experiment": run_experiment, "run": run}
@@ -97,95 +97,79 @@ def lisor_pipeline(settings: dict[str, Any], out: str | None = None) -> dict[str
     return summary
 
 
-def _make_networks(plan: Experiment, progress: RunProgress) -> list[Network]:
+async def _make_networks(plan: Experiment, stages: Stages) -> list[Network]:
     """Everything that is made for each network, in the order of data sets, cells and trials."""
-    training: dict[PrefectFuture[list[Ref]], tuple[Study, PrefectFuture[Ref], str, tuple[int, ...]]] = {}
-    for study in plan.studies:
-        dataset = _submit_dataset(study, progress)
-        for cell in study.models.cells:
-            for block in trial_blocks(study.training.trials):
-                name, sizes = study.dataset.name, (study.models, study.training)
-                future = progress.submit("train", train_networks, dataset, cell, *sizes, block, plan.threads, name)
-                training[future] = (study, dataset, cell, block)
-    waiting = []
-    for future in as_completed(list(training)):
-        study, dataset, cell, block = training[future]
-        for trial, model in zip(block, future.result(), strict=True):
-            if trial < study.training.trials:
-                waiting.append(_submit_network(plan, study, dataset, cell, trial, model, progress))
-    networks = [pending.result() for pending in waiting]
-    places = {(study.dataset.name, cell): (i, j) for i, study in enumerate(plan.studies)
-              for j, cell in enumerate(study.models.cells)}  # fmt: skip
-    return sorted(networks, key=lambda network: (*places[network.dataset, network.cell], network.trial))
+    made = await gather(*(_make_study(plan, study, stages) for study in plan.studies))
+    return [network for networks in made for network in networks]
 
 
-def _submit_dataset(study: Study, progress: RunProgress) -> PrefectFuture[Ref]:
-    if study.dataset.language is not None:
-        return progress.submit("data", draw_words, study.dataset)
-    sources = find_sources(study)
-    if sources.text is None:
-        corpus = progress.submit("data", fetch_movie_reviews)
-    else:
-        corpus = progress.submit("data", read_corpus, sources.text)
-    return progress.submit("data", number_words, corpus, sources.vectors, study.dataset)
+async def _make_study(plan: Experiment, study: Study, stages: Stages) -> list[Network]:
+    """The networks of one data set; a block of trials goes on as soon as it is trained."""
+    data = await _make_dataset(study, stages)
 
+    async def make_block(cell: str, block: tuple[int, ...]) -> list[Network]:
+        label = f"{study.dataset.name}-{cell} {_span(block)}"
+        how = (cell, study.models, study.training, block, plan.threads)
+        models = await stages.run("train", train_networks, data, *how, label)
+        wanted = [trial for trial in block if trial < study.training.trials]  # a block is always trained whole
+        return await gather(*(make_network(cell, trial, models[trial - block[0]]) for trial in wanted))
 
-@dataclass(frozen=True, kw_only=True)
-class _Pending:
-    """A network whose hidden states and automata are being made."""
-
-    dataset: str
-    cell: str
-    trial: int
-    model: Ref
-    data: PrefectFuture[Ref]
-    states: PrefectFuture[Ref]
-    blocks: list[tuple[PrefectFuture[Ref], PrefectFuture[Ref], PrefectFuture[Ref]]]
-
-    def result(self) -> Network:
-        """The references, once every task is done."""
-        refs = [[future.result() for future in block] for block in self.blocks]
-        clusterings, automata, evaluations = zip(*refs, strict=True)
+    async def make_network(cell: str, trial: int, model: Ref) -> Network:
+        label = f"{study.dataset.name}-{cell}-{trial}"
+        states = await stages.run("dump", dump_hidden_states, model, data, plan.threads, label)
+        grid = [(method, ks) for method in study.clustering.methods for ks in k_blocks(*study.clustering.k)]
+        blocks = await gather(*(make_automata(label, model, states, *block) for block in grid))
+        clusterings, automata, evaluations = zip(*blocks, strict=True)
         return Network(
-            dataset=self.dataset,
-            cell=self.cell,
-            trial=self.trial,
-            data=self.data.result(),
-            model=self.model,
-            states=self.states.result(),
+            dataset=study.dataset.name,
+            cell=cell,
+            trial=trial,
+            data=data,
+            model=model,
+            states=states,
             clusterings=clusterings,
             automata=automata,
             evaluations=evaluations,
         )
 
+    async def make_automata(
+        label: str, model: Ref, states: Ref, method: str, ks: tuple[int, ...]
+    ) -> tuple[Ref, Ref, Ref]:
+        label, seed = f"{label} {method} k {_span(ks)}", study.clustering.seed
+        clusters = await stages.run("cluster", cluster_hidden_states, states, method, ks, seed, plan.threads, label)
+        rules = (study.extraction.rules, study.extraction.unseen)
+        automata = await stages.run("extract", extract_automata, model, states, clusters, *rules, label)
+        language = study.dataset.language
+        return (
+            clusters,
+            automata,
+            await stages.run("evaluate", evaluate_automata, automata, states, data, language, label),
+        )
 
-def _submit_network(
-    plan: Experiment,
-    study: Study,
-    data: PrefectFuture[Ref],
-    cell: str,
-    trial: int,
-    model: Ref,
-    progress: RunProgress,
-) -> _Pending:
-    label = f"{study.dataset.name}-{cell}-{trial}"
-    states = progress.submit("dump", dump_hidden_states, model, data, plan.threads, label)
-    language, rules, unseen = study.dataset.language, study.extraction.rules, study.extraction.unseen
-    blocks = []
-    for method in study.clustering.methods:
-        for ks in k_blocks(*study.clustering.k):
-            how = (method, ks, study.clustering.seed, plan.threads)
-            clusterings = progress.submit("cluster", cluster_hidden_states, states, *how, label)
-            automata = progress.submit("extract", extract_automata, model, states, clusterings, rules, unseen, label)
-            evaluations = progress.submit("evaluate", evaluate_automata, automata, states, data, language, label)
-            blocks.append((clusterings, automata, evaluations))
-    return _Pending(
-        dataset=study.dataset.name, cell=cell, trial=trial, model=model, data=data, states=states, blocks=blocks
-    )
+    blocks = [(cell, block) for cell in study.models.cells for block in trial_blocks(study.training.trials)]
+    return [network for networks in await gather(*(make_block(*block) for block in blocks)) for network in networks]
+
+
+async def _make_dataset(study: Study, stages: Stages) -> Ref:
+    if study.dataset.language is not None:
+        return await stages.run("data", draw_words, study.dataset)
+    sources = find_sources(study)
+    if sources.text is None:
+        corpus = await stages.run("data", fetch_movie_reviews)
+    else:
+        corpus = await stages.run("data", read_corpus, sources.text)
+    return await stages.run("data", number_words, corpus, sources.vectors, study.dataset)
+
+
+async def _make_all(plan: Experiment, stages: Stages) -> tuple[list[Network], Ref, Ref]:
+    """The networks, their results, and the report."""
+    networks = await _make_networks(plan, stages)
+    results = await stages.run("report", collect_results, networks)
+    return networks, results, await stages.run("report", write_report, plan.name, results, networks)
 
 
 def _summarize(
-    plan: Experiment, folder: Path, results: Ref, networks: list[Network], progress: RunProgress, seconds: float
+    plan: Experiment, folder: Path, results: Ref, networks: list[Network], stages: Stages, seconds: float
 ) -> dict[str, Any]:
     """What ran, with which versions, how long each stage took when it was computed, and the headline numbers."""
     store = open_store()
@@ -197,8 +181,8 @@ def _summarize(
         "evaluate": sum(store.seconds(ref) for network in networks for ref in network.evaluations),
     }
     rows = summarize(pd.read_parquet(open_artifact(results) / RESULTS))
-    done, cached = progress.done.total(), progress.cached.total()
-    trained = progress.done["train"] - progress.cached["train"]
+    done, cached = stages.done.total(), stages.cached.total()
+    trained = stages.done["train"] - stages.cached["train"]
     headline: list[Mapping[str, Any]] = [asdict(row) for row in rows]
     return {
         "schema": 1,
@@ -209,6 +193,11 @@ def _summarize(
         "tasks": {"run": done - cached, "trained": trained, "from_cache": cached},
         "headline": headline,
     }
+
+
+def _span(numbers: tuple[int, ...]) -> str:
+    """A run of numbers by its ends."""
+    return str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]}–{numbers[-1]}"
 
 
 def _as_json(value: object) -> str:

@@ -51,7 +51,7 @@ def k_blocks(first: int, last: int) -> list[tuple[int, ...]]:
     return blocks
 
 
-@cached("clusterings", "lisor.fsa.clustering", name="cluster {label} {method} k {ks}", without=["label"])
+@cached("clusterings", "lisor.fsa.clustering", name="cluster {label}", without=["label"])
 def cluster_hidden_states(
     folder: Path, states: Ref, method: str, ks: tuple[int, ...], seed: int, threads: int, label: str
 ) -> None:
@@ -63,7 +63,7 @@ def cluster_hidden_states(
     clustering.write(clustering.cluster(matrix, ks, method=method, seed=seed), folder)
 
 
-@cached("automata", "lisor.fsa.extraction", name="extract {label} {rules}", without=["label"])
+@cached("automata", "lisor.fsa.extraction", name="extract {label}", without=["label"])
 def extract_automata(
     folder: Path,
     model: Ref,

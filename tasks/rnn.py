@@ -40,7 +40,7 @@ def trial_blocks(trials: int) -> list[tuple[int, ...]]:
 @cached_block(
     "model",
     "lisor.rnn.training",
-    name="train {cell} {trials} on {label}",
+    name="train {label}",
     parts="trials",
     without=["label", "models.cells", "training_config.trials"],
 )
@@ -63,7 +63,7 @@ def train_networks(
         models=models,
         config=training_config,
         trials=trials,
-        on_epoch=_tell(f"{label} {cell}"),
+        on_epoch=_tell(label),
     )
     for network, folder in zip(networks, folders, strict=True):
         network.write(folder)

@@ -1,0 +1,104 @@
+"""The tasks of a run, counted stage by stage for a person to see."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, TypeVar
+
+from prefect.futures import PrefectFuture
+from prefect.tasks import Task
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from tasks.rnn import PROGRESS
+
+R = TypeVar("R")
+
+QUIET_SECONDS = 5.0
+"""Into a pipe, a stage says at most once in so many seconds how far it is."""
+
+
+class Stages:
+    """Runs tasks, so that waiting for one keeps no thread: a task is submitted when what it needs is there.
+
+    On a terminal a bar shows each stage; a pipe gets plain lines."""
+
+    def __init__(self) -> None:
+        console = Console(stderr=True)
+        columns = (TextColumn("{task.description:<9}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self._bars = Progress(*columns, console=console) if console.is_terminal else None
+        self._ids: dict[str, TaskID] = {}
+        self._told = time.monotonic()
+        self._handler = _Lines(self._print)
+        self.total: Counter[str] = Counter()
+        self.done: Counter[str] = Counter()
+        self.cached: Counter[str] = Counter()
+
+    def __enter__(self) -> Stages:
+        logging.getLogger("prefect.task_runs").addHandler(self._handler)
+        if self._bars:
+            self._bars.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        logging.getLogger("prefect.task_runs").removeHandler(self._handler)
+        if self._bars:
+            self._bars.stop()
+
+    async def run(self, stage: str, task: Task[..., R], *arguments: Any) -> R:
+        """The result of a task, once a thread is free and it is done."""
+        loop, done = asyncio.get_running_loop(), asyncio.Event()
+
+        def wake(_: PrefectFuture[R]) -> None:
+            with suppress(RuntimeError):  # the loop is closed: another task failed, and nobody waits any more
+                loop.call_soon_threadsafe(done.set)
+
+        future: PrefectFuture[R] = task.submit(*arguments)
+        future.add_done_callback(wake)
+        self._count(stage)
+        await done.wait()
+        result = future.result()
+        self._tell(stage, cached=future.state.name == "Cached")
+        return result
+
+    def _count(self, stage: str) -> None:
+        self.total[stage] += 1
+        if self._bars:
+            if stage not in self._ids:
+                self._ids[stage] = self._bars.add_task(stage, total=0)
+            self._bars.update(self._ids[stage], total=self.total[stage])
+
+    def _tell(self, stage: str, *, cached: bool) -> None:
+        self.done[stage] += 1
+        self.cached[stage] += cached
+        if self._bars:
+            self._bars.advance(self._ids[stage])
+        elif self.done[stage] == self.total[stage] or time.monotonic() - self._told > QUIET_SECONDS:
+            self._told = time.monotonic()
+            done = f"{self.done[stage]} of {self.total[stage]} done"
+            self._print(f"{stage}: {done}, {self.cached[stage]} from the cache")
+
+    def _print(self, line: str) -> None:
+        if self._bars:
+            self._bars.console.print(line, markup=False, highlight=False)
+        else:
+            print(line, file=sys.stderr, flush=True)
+
+
+class _Lines(logging.Handler):
+    """Hands on what tasks say of their progress."""
+
+    def __init__(self, show: Callable[[str], None]) -> None:
+        super().__init__(logging.INFO)
+        self._show = show
+        self.addFilter(lambda record: getattr(record, PROGRESS, False))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._show(record.getMessage())
