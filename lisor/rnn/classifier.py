@@ -225,9 +225,10 @@ def length_batches(
     order = np.argsort(lengths, kind="stable")
     start = 0
     while start < len(order):
-        # Rising lengths make the padded size of order[start:end] rise with end, so the end is found by halving.
-        fits = np.maximum(lengths[order[start:]], 1) * np.arange(1, len(order) - start + 1)
-        end = start + max(1, int(np.searchsorted(fits, most_symbols, side="right")))
+        # Lengths rise, so the padded size of a batch rises with its end, which is found by halving.
+        ahead = np.maximum(lengths[order[start : start + most_symbols]], 1)
+        sizes = ahead * np.arange(1, len(ahead) + 1)
+        end = start + max(1, int(np.searchsorted(sizes, most_symbols, side="right")))
         rows = order[start:end]
         symbols = torch.from_numpy(sequences.select(rows).padded())[None].to(device)
         yield rows, symbols, torch.from_numpy(lengths[rows])[None].to(device)

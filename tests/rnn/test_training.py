@@ -138,6 +138,17 @@ def test_each_epoch_is_told_with_the_trials_left_and_the_best_accuracy(words):
     assert len(told) == max(map(len, accuracies))
 
 
+def test_each_trial_and_epoch_has_an_order_of_its_own_sorted_by_length_within_chunks():
+    lengths = np.random.default_rng(0).integers(0, 20, size=1000)
+    orders = [training._order(lengths, seed, epoch, 4) for seed in (0, 1) for epoch in (0, 1)]
+    assert len({order.tobytes() for order in orders}) == 4
+    for order in orders:
+        assert sorted(order) == list(range(1000))
+        for start in range(0, 1000, training.CHUNK * 4):
+            chunk = lengths[order[start : start + training.CHUNK * 4]]
+            assert (np.diff(chunk) >= 0).all()
+
+
 def test_the_gradient_of_each_trial_is_clipped_as_torch_clips_it():
     architecture = Architecture(cell="mgu", symbols=3, classes=2, hidden_size=4, vector_size=5, learned_vectors=True)
     stack, norms = Classifier(architecture, [0, 1, 2]), []
