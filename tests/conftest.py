@@ -30,7 +30,7 @@ def words() -> Dataset:
 @pytest.fixture(scope="session")
 def network(words: Dataset) -> TrainedModel:
     """A network that has learned `words`."""
-    config = TrainingConfig(learning_rate=0.05, batch_size=128, max_epochs=40)
+    config = TrainingConfig(learning_rate=0.05, batch_size=128, max_epochs=40, device="cpu")
     return training.train(words, cell="gru", models=ModelsConfig(hidden_size=8), config=config, trials=[0])[0]
 
 
