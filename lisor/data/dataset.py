@@ -81,7 +81,11 @@ class Dataset:
             symbols = pa.ListArray.from_arrays(
                 pa.array(split.sequences.offsets.astype(np.int32)), pa.array(split.sequences.symbols)
             )
-            columns = {"split": pa.array([name] * len(split)), "symbols": symbols, "label": pa.array(split.labels)}
+            columns = {
+                "split": pa.array([name] * len(split), pa.string()),
+                "symbols": symbols,
+                "label": pa.array(split.labels),
+            }
             tables.append(pa.table(columns))
         about = {
             "schema": SCHEMA,

@@ -15,6 +15,7 @@ from jaxtyping import Float, Int
 
 from lisor.data.dataset import Dataset, Split
 from lisor.data.sequences import Sequences
+from lisor.errors import DataError
 from lisor.fsa.automaton import Automaton
 
 CLASSES = ("reject", "accept")
@@ -72,14 +73,10 @@ def build(
     splits: dict[str, Split] = {}
     seen: set[bytes] = set()
     for name, size in sizes.items():
-        words = draw(
-            language.automaton,
-            size,
-            lengths=lengths,
-            balanced=balanced,
-            exclude=seen if enough and name in fresh else set(),
-            rng=rng,
-        )
+        exclude = seen if enough and name in fresh else set()
+        words = draw(language.automaton, size, lengths=lengths, balanced=balanced, exclude=exclude, rng=rng)
+        if len(words) < size:
+            raise DataError(f"no words are left for the split '{name}': draw fewer, or raise max_length")
         splits[name] = Split(sequences=words, labels=language.automaton.classify(words))
         seen.update(words.keys())
     return Dataset(vocabulary=language.automaton.alphabet, classes=CLASSES, splits=splits)

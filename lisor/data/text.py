@@ -8,6 +8,7 @@ import gzip
 import html
 import re
 import warnings
+import zlib
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -28,7 +29,7 @@ TOKENIZER = "words"
 """The name of `tokenize`, as automata and data sets carry it."""
 
 _TOKEN = re.compile(r"\w+(?=n't\b)|n't\b|'(?:s|m|d|re|ve|ll)\b|\w+|[^\w\s]")
-_TAG = re.compile(r"<[^<>]{1,40}>")
+_TAG = re.compile(r"</?[A-Za-z][^<>]{0,39}>")
 _SPLIT_NAMES = {"train": "train", "test": "test"} | dict.fromkeys(("validation", "valid", "val", "dev"), "validation")
 
 
@@ -50,12 +51,13 @@ def read_table(path: Path) -> pd.DataFrame:
     if not path.exists():
         raise DataError(f"expected a file or folder of labelled texts, but {path} does not exist")
     readers = {".csv": _read_csv, ".tsv": _read_csv, ".parquet": _read_parquet}
-    if path.suffix not in readers:
+    ending = path.suffix.lower()
+    if ending not in readers:
         raise DataError(f"expected a .csv, .tsv or .parquet file or a folder of labelled texts, got {path.name}")
-    table = readers[path.suffix](path)
+    table = readers[ending](path)
     if not len(table):
         raise DataError(f"expected labelled texts, but {path.name} has no rows")
-    return table
+    return table.assign(label=[None if pd.isna(label) else _class_name(label) for label in table["label"]])
 
 
 def prepare(table: pd.DataFrame, *, sizes: dict[str, int | None], seed: int) -> tuple[pd.DataFrame, list[str]]:
@@ -77,7 +79,7 @@ def prepare(table: pd.DataFrame, *, sizes: dict[str, int | None], seed: int) -> 
     ]
     for note in notes:
         warnings.warn(note, DataWarning, stacklevel=2)
-    kept = table[~(empty | unlabelled)].assign(text=texts)
+    kept = table.assign(text=texts)[~(empty | unlabelled)]
     if kept["label"].nunique() < 2:
         found = ", ".join(map(repr, kept["label"].unique())) or "none"
         raise DataError(f"expected at least two classes in the column 'label', found {found}")
@@ -149,6 +151,8 @@ def read_vectors(path: Path, vocabulary: tuple[str, ...]) -> Float[np.ndarray, "
     try:
         with _open_text(path) as lines:
             for number, line in enumerate(lines, 1):
+                if not line.strip():
+                    continue
                 word, *numbers = line.rstrip().split(" ")
                 if number == 1 and len(numbers) == 1:  # word2vec begins with the counts of words and numbers
                     continue
@@ -158,8 +162,10 @@ def read_vectors(path: Path, vocabulary: tuple[str, ...]) -> Float[np.ndarray, "
                     raise DataError(f"line {number} of {path.name}: expected {expected}, got {len(numbers)}")
                 if word in wanted:
                     found[wanted[word]] = np.array(numbers, np.float32)
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path.name} is not a text file of word vectors: {error}") from None
+    if not np.isfinite([*found.values()]).all():
+        raise DataError(f"{path.name} has word vectors that are not finite numbers")
     if not found:
         raise DataError(f"{path.name} has a vector for none of the {len(vocabulary)} words of the vocabulary")
     vectors = np.tile(np.mean(list(found.values()), axis=0), (len(vocabulary), 1)).astype(np.float32)
@@ -173,12 +179,14 @@ def _open_text(path: Path) -> TextIO:
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    separator = "\t" if path.suffix == ".tsv" else ","
+    separator = "\t" if path.suffix.lower() == ".tsv" else ","
     try:
         table = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, na_values=[""])
     except (ValueError, OSError) as error:  # pandas' parser errors are ValueErrors
         raise DataError(f"{path.name} cannot be read as {path.suffix[1:].upper()}: {error}") from None
     _check_columns(table.columns, path)
+    if not isinstance(table.index, pd.RangeIndex):
+        raise DataError(f"{path.name} has rows of more cells than its header; put texts with a separator in quotes")
     return table
 
 
@@ -187,9 +195,15 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         file = pq.ParquetFile(path)
         _check_columns(file.schema_arrow.names, path)
         columns = [name for name in ("text", "label", "split") if name in file.schema_arrow.names]
-        table: pd.DataFrame = file.read(columns).to_pandas()
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path.name} cannot be read as Parquet: {str(error).splitlines()[0]}") from None
+        read = file.read(columns)
+        for name in columns:
+            kind = read.schema.field(name).type
+            if pa.types.is_nested(kind):
+                raise DataError(f"expected texts in the column '{name}' of {path.name}, found {kind}")
+        read.validate(full=True)
+        table: pd.DataFrame = read.to_pandas(ignore_metadata=True)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise DataError(f"{path.name} cannot be read as Parquet: {' '.join(str(error).split())}") from None
     return table
 
 

@@ -38,13 +38,14 @@ class Automaton:
     tokenizer: str | None = None
 
     def __post_init__(self) -> None:
-        transitions = np.array(self.transitions, dtype=np.int32)
-        outputs = np.array(self.outputs, dtype=np.int32)
+        transitions, outputs = np.array(self.transitions), np.array(self.outputs)
         if transitions.ndim != 2 or transitions.shape[0] == 0:
             raise AutomatonError(f"transitions must be a table of states by symbols, got shape {transitions.shape}")
         states, symbols = transitions.shape
         if symbols != len(self.alphabet) or len(set(self.alphabet)) != symbols or symbols == 0:
             raise AutomatonError(f"{symbols} columns of transitions need as many different symbols: {self.alphabet!r}")
+        if transitions.dtype.kind not in "iub" or outputs.dtype.kind not in "iub":
+            raise AutomatonError("transitions and outputs must be whole numbers")
         if transitions.min() < 0 or transitions.max() >= states:
             raise AutomatonError(f"transitions must lead to one of the states 0 … {states - 1}")
         if outputs.shape != (states,):
@@ -55,9 +56,10 @@ class Automaton:
             raise AutomatonError(f"the start must be one of the states 0 … {states - 1}, got {self.start}")
         if self.unknown is not None and not 0 <= self.unknown < symbols:
             raise AutomatonError(f"the unknown symbol must be one of 0 … {symbols - 1}, got {self.unknown}")
-        for name, array in (("transitions", transitions), ("outputs", outputs)):
+        for name, array in (("transitions", transitions.astype(np.int32)), ("outputs", outputs.astype(np.int32))):
             array.setflags(write=False)
             object.__setattr__(self, name, array)
+        object.__setattr__(self, "start", int(self.start))
 
     @property
     def n_states(self) -> int:
@@ -259,8 +261,6 @@ def _integers(fields: dict[str, Any], name: str, dimensions: int) -> Int[np.ndar
         raise AutomatonError(f"expected the field '{name}' with rows of equal length") from None
     if array.ndim != dimensions or array.dtype.kind != "i" or array.size == 0:
         raise AutomatonError(f"expected '{name}' to hold whole numbers in {dimensions} dimension(s)")
-    if np.abs(array).max() > np.iinfo(np.int32).max:
-        raise AutomatonError(f"'{name}' holds a number too large to be a state or a class")
     return array
 
 

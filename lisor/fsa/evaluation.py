@@ -138,9 +138,10 @@ def choose(evaluations: pd.DataFrame, *, tolerance: float) -> pd.DataFrame:
     with the fewest states, then the smallest k. Neither looks at any other split."""
     candidates = evaluations[evaluations["test_set"] == SELECTION].sort_values(["k", "n_states"], kind="stable")
     family = ["method", "rule"]
+    allowed = tolerance + 1e-9  # rounding must not decide a tie
     best = candidates.groupby(family)["fidelity"].transform("max")
-    chosen = candidates[candidates["fidelity"] >= best - tolerance].drop_duplicates(family)
-    near = candidates[candidates["fidelity"] >= candidates["fidelity"].max() - tolerance]
+    chosen = candidates[candidates["fidelity"] >= best - allowed].drop_duplicates(family)
+    near = candidates[candidates["fidelity"] >= candidates["fidelity"].max() - allowed]
     selected = near.sort_values(["n_states", "k", *family], kind="stable").iloc[:1]
     identity = [*family, "k"]
     reported = evaluations[evaluations["test_set"] != SELECTION]

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from jaxtyping import Bool, Int
 
-from lisor.errors import SchemaError
+from lisor.errors import AutomatonError, SchemaError
 from lisor.fsa.automaton import Automaton
 from lisor.fsa.clustering import Clustering
 from lisor.rnn.classifier import TrainedModel
@@ -77,10 +77,15 @@ def extract(
 ) -> Extraction:
     """The automaton of one clustering.
 
-    A state's output is the network's read-out of the cluster's center, the start's that of the initial state. Rule
-    "majority" keeps the most frequent next state of each (state, symbol); a tie goes to the lower index."""
+    A state's output is the network's read-out of the cluster's center, the start's that of the initial state. The
+    transitions are those of the rule, one of `RULES`.
+
+    Raises:
+        AutomatonError: there is no rule of that name."""
+    if rule not in RULES:
+        raise AutomatonError(f"expected one of the rules {', '.join(RULES)}, got {rule!r}")
     counts = count_transitions(points, clustering.labels, k=clustering.k, symbols=len(model.vocabulary))
-    transitions, seen = majority(counts)
+    transitions, seen = RULES[rule](counts)
     initial = model.initial_state()[0][0].cpu().numpy()
     outputs = model.probabilities(np.concatenate([initial, clustering.centers])).argmax(axis=1)
     if unseen == "stay":
@@ -103,13 +108,17 @@ def extract(
 
 
 def majority(counts: TransitionCounts) -> tuple[Int[np.ndarray, "Q S"], Bool[np.ndarray, "Q S"]]:
-    """The most frequent next state of each (state, symbol), and where there was one."""
+    """The most frequent next state of each (state, symbol), and where there was one; a tie goes to the lower index."""
     transitions = np.zeros((counts.states, counts.symbols), np.int64)
     seen = np.zeros(transitions.shape, bool)
     order = np.lexsort((-counts.target, counts.count))  # later wins below: more frequent, then lower index
     transitions[counts.source[order], counts.symbol[order]] = counts.target[order]
     seen[counts.source, counts.symbol] = True
     return transitions, seen
+
+
+RULES = {"majority": majority}
+"""How transitions are read off the counts."""
 
 
 def write(extractions: Iterable[Extraction], folder: Path) -> None:

@@ -35,5 +35,7 @@ def seed_centers(points: Float[np.ndarray, "P H"], k: int, seed: int) -> Float[n
 
 def lloyd(points: Float[np.ndarray, "P H"], centers: Float[np.ndarray, "K H"]) -> KMeansResult:
     """k-means from given centers (Lloyd, 1982, "Least squares quantization in PCM"), by scikit-learn."""
-    model = KMeans(len(centers), init=centers, n_init=1, max_iter=MAX_ITERATIONS, tol=TOLERANCE).fit(points)
-    return KMeansResult(model.cluster_centers_, model.labels_, float(model.inertia_))
+    model = KMeans(len(centers), init=centers.astype(np.float64), n_init=1, max_iter=MAX_ITERATIONS, tol=TOLERANCE).fit(
+        points.astype(np.float64)
+    )
+    return KMeansResult(model.cluster_centers_.astype(np.float32), model.labels_, float(model.inertia_))

@@ -80,7 +80,8 @@ class Classifier(nn.Module):
         state = self.cell.initial_state(batch)
         yield state
         flat = self.embed(symbols.transpose(1, 2).reshape(trials, steps * batch))
-        for projected in self.cell.project(flat).view(trials, steps, batch, -1).unbind(dim=1):
+        projections = self.cell.project(flat)
+        for projected in projections.view(trials, steps, batch, projections.shape[-1]).unbind(dim=1):
             state = self.cell.step(state, projected)
             yield state
 

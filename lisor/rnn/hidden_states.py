@@ -55,18 +55,15 @@ def dump(model: TrainedModel, dataset: Dataset, folder: Path, *, split: str = "v
     Sequences are run in batches of similar length, and each batch becomes one row group, so memory does not grow with
     their number. Rows: sequence, step, symbol, `state` and, for an LSTM, `cell_state`."""
     blocks = _run(model, dataset.splits[split].sequences)
-    first = next(blocks, None)
-    names = ["state", "cell_state"][: 1 if first is None or first.cell_state is None else 2]
+    names = ["state", "cell_state"][: len(model.initial_state())]
     state = pa.list_(pa.float32(), model.architecture.hidden_size)
     fields = [(name, pa.int32()) for name in ("sequence", "step", "symbol")] + [(name, state) for name in names]
     schema = pa.schema(fields, metadata={"lisor": json.dumps({"schema": SCHEMA, "split": split})})
     with pq.ParquetWriter(folder / "states.parquet", schema, compression="none", use_dictionary=False) as writer:
-        block = first
-        while block is not None:
+        for block in blocks:
             columns = [pa.array(column) for column in (block.sequence, block.step, block.symbol)]
             columns += [_fixed_lists(getattr(block, name)) for name in names]
             writer.write_table(pa.Table.from_arrays(columns, schema=schema), row_group_size=len(block.sequence))
-            block = next(blocks, None)
     _write_answers(model, dataset, folder)
 
 
@@ -95,6 +92,8 @@ class HiddenStates:
         groups = list(self.row_groups())
         if len(groups) == 1:
             return groups[0]
+        if not groups:
+            return self._nothing()
         cells = [group.cell_state for group in groups if group.cell_state is not None]
         return Points(
             sequence=np.concatenate([group.sequence for group in groups]),
@@ -130,6 +129,13 @@ class HiddenStates:
             )
         return answers
 
+    def _nothing(self) -> Points:
+        schema = self._file().schema_arrow
+        none = np.empty(0, np.int32)
+        states = np.empty((0, schema.field("state").type.list_size), np.float32)
+        cell_state = states if "cell_state" in schema.names else None
+        return Points(sequence=none, step=none, symbol=none, state=states, cell_state=cell_state)
+
     def _file(self) -> pq.ParquetFile:
         return pq.ParquetFile(self.folder / "states.parquet", memory_map=True)
 
@@ -158,7 +164,7 @@ def _write_answers(model: TrainedModel, dataset: Dataset, folder: Path) -> None:
     for name, split in dataset.splits.items():
         probabilities = model.predict(split.sequences)
         columns = {
-            "split": pa.array([name] * len(split)),
+            "split": pa.array([name] * len(split), pa.string()),
             "label": pa.array(split.labels),
             "prediction": pa.array(probabilities.argmax(axis=1).astype(np.int32)),
             "probabilities": _fixed_lists(probabilities),

@@ -213,7 +213,8 @@ def _stacked_batches(
     lengths, labels = split.sequences.lengths, split.labels.astype(np.int64)
     for start in np.random.default_rng(epoch).permutation(starts):
         rows = np.stack([order[start : start + batch_size] for order in orders])
-        symbols = split.sequences.select(rows.reshape(-1)).padded().reshape(*rows.shape, -1)
+        width = max(1, int(lengths[rows].max()))
+        symbols = split.sequences.select(rows.reshape(-1)).padded(width).reshape(*rows.shape, width)
         yield (
             torch.from_numpy(symbols).to(device),
             torch.from_numpy(lengths[rows]).to(device),
