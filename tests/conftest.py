@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import torch
 from hypothesis import settings
@@ -12,6 +14,9 @@ from lisor.data.dataset import Dataset
 from lisor.rnn import hidden_states, training
 from lisor.rnn.classifier import Architecture, Classifier, TrainedModel
 from lisor.rnn.hidden_states import HiddenStates
+
+# As the command line has it. Prefect reads it once, so it is set before any test module imports Prefect.
+os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
 
 settings.register_profile("usual", deadline=None, derandomize=True, max_examples=60)  # the same on every machine
 settings.register_profile("thorough", deadline=None, max_examples=1000)  # pytest --hypothesis-profile thorough

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -14,9 +13,6 @@ from prefect.settings import PREFECT_RESULTS_LOCAL_STORAGE_PATH, temporary_setti
 from prefect.testing.utilities import prefect_test_harness
 
 from flows.pipeline import lisor_pipeline
-
-# As the command line has it; Prefect reads it once, when the first flow of the process runs.
-os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
 
 
 @pytest.fixture(scope="session")

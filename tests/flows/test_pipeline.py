@@ -16,10 +16,7 @@ from lisor.fsa.automaton import Automaton
 from lisor.fsa.evaluation import COLUMNS
 
 ROOT = Path(__file__).parent.parent.parent
-pytestmark = [
-    pytest.mark.xdist_group("prefect"),  # one server for all of them
-    pytest.mark.filterwarnings("default::lisor.errors.DataWarning"),
-]
+pytestmark = pytest.mark.xdist_group("prefect")  # one server for all of them
 
 
 def results(home: Path, name: str = "tiny") -> pd.DataFrame:
@@ -212,6 +209,7 @@ def test_a_renamed_file_of_texts_trains_nothing_anew(home: Path, tiny: dict[str,
     rows = {"text": ["a good film", "a bad film"] * 40, "label": ["pos", "neg"] * 40}
     pd.DataFrame(rows).to_csv(tmp_path / "one.csv", index=False)
     tiny["datasets"] = [{"text": str(tmp_path / "one.csv")}]
+    tiny["clustering"]["k"] = [2, 4]
     lisor_pipeline(tiny)
     before = built(home)
     (tmp_path / "one.csv").rename(tmp_path / "two.csv")
@@ -226,6 +224,7 @@ def test_text_with_markup_is_shown_and_not_run(home: Path, tiny: dict[str, Any],
     rows = {"text": ["very good", "very bad", "good bad"] * 30, "label": [script, "b", "c"] * 30}
     pd.DataFrame(rows).to_csv(tmp_path / "texts.csv", index=False)
     tiny["datasets"] = [{"text": str(tmp_path / "texts.csv")}]
+    tiny["clustering"]["k"] = [2, 4]
     lisor_pipeline(tiny)
     page = (home / "reports/tiny/report.html").read_text()
     assert "<script" not in page
