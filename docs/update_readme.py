@@ -1,6 +1,6 @@
 """Write into README.md what the quickstart prints, run on this machine, and the picture it shows.
 
-    make readme        runs the quickstart twice in an empty store
+make readme        runs the quickstart twice in an empty store
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ def run(
     out: Annotated[Path | None, typer.Option(help="Folder of the report [LISOR_HOME/reports/<name>].")] = None,
 ) -> None:
     """Run an experiment: what is already computed is taken from the store."""
-    from lisor.config import experiment, load
+    from lisor.settings import experiment, load
 
     settings = load(find_config(config), changes or [])
     plan = experiment(settings)

@@ -20,8 +20,9 @@ from prefect.futures import PrefectFuture
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows.stages import Stages
-from lisor.config import MOVIE_REVIEWS, Experiment, Study, experiment
+from lisor.config import MOVIE_REVIEWS, Experiment, Study
 from lisor.report.tables import summarize
+from lisor.settings import experiment
 from tasks.artifacts import Ref, Source, describe_source, open_artifact, open_store, write_text
 from tasks.caching import digest, library_versions
 from tasks.data import draw_words, fetch_movie_reviews, number_words, read_corpus

@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lisor import config
+from lisor import config, settings
 from lisor.data.languages import LANGUAGES
 from lisor.errors import ConfigError
 from lisor.rnn.cells import CELLS
@@ -16,13 +16,13 @@ ROOT = Path(__file__).parent.parent
 PLAIN: dict[str, Any] = {"name": "x", "datasets": [{"language": "000"}]}
 
 
-def read(settings: dict[str, Any], *overrides: str) -> config.Experiment:
-    return config.experiment(config.override(settings, overrides))
+def read(values: dict[str, Any], *overrides: str) -> config.Experiment:
+    return settings.experiment(settings.override(values, overrides))
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_config_of_the_repository_is_valid(path: Path) -> None:
-    assert config.experiment(config.load(path)).name == path.stem
+    assert settings.experiment(settings.load(path)).name == path.stem
 
 
 def test_the_deployment_runs_the_settings_of_the_quickstart() -> None:
@@ -31,24 +31,24 @@ def test_the_deployment_runs_the_settings_of_the_quickstart() -> None:
 
 
 def test_a_data_set_overrides_the_common_sections_for_itself() -> None:
-    settings = {
+    values = {
         "name": "x",
         "datasets": [{"language": "000"}, {"language": "0110", "training": {"trials": 7}}],
         "training": {"trials": 2, "max_epochs": 9},
     }
-    first, second = read(settings).studies
+    first, second = read(values).studies
     assert (first.training.trials, second.training.trials) == (2, 7)
     assert first.training.max_epochs == second.training.max_epochs == 9
 
 
 def test_an_override_beats_what_a_data_set_overrides() -> None:
-    settings = {"name": "x", "datasets": [{"language": "000", "training": {"trials": 7}}]}
-    assert read(settings, "training.trials=5").studies[0].training.trials == 5
+    values = {"name": "x", "datasets": [{"language": "000", "training": {"trials": 7}}]}
+    assert read(values, "training.trials=5").studies[0].training.trials == 5
 
 
 def test_naming_a_data_set_replaces_those_of_the_config() -> None:
-    settings = {**PLAIN, "datasets": [{"language": "000"}, {"language": "0110", "models": {"hidden_size": 4}}]}
-    (study,) = read(settings, "dataset.train=7", "dataset.text=some/reviews.csv").studies
+    values = {**PLAIN, "datasets": [{"language": "000"}, {"language": "0110", "models": {"hidden_size": 4}}]}
+    (study,) = read(values, "dataset.train=7", "dataset.text=some/reviews.csv").studies
     assert study.dataset.text == "some/reviews.csv"
     assert study.dataset.train == 7
     assert study.models.hidden_size == 10
@@ -59,8 +59,8 @@ def test_a_text_field_takes_the_value_as_it_stands() -> None:
 
 
 def test_other_dataset_keys_apply_to_every_data_set() -> None:
-    settings = {**PLAIN, "datasets": [{"language": "000"}, {"language": "0110", "train": 3}]}
-    assert [study.dataset.train for study in read(settings, "dataset.train=50").studies] == [50, 50]
+    values = {**PLAIN, "datasets": [{"language": "000"}, {"language": "0110", "train": 3}]}
+    assert [study.dataset.train for study in read(values, "dataset.train=50").studies] == [50, 50]
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_a_wrong_setting_says_what_was_expected(override: str, says: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("settings", "says"),
+    ("values", "says"),
     [
         ({"datasets": [{"language": "000"}]}, "name"),
         ({"name": "x"}, "at least one data set"),
@@ -111,9 +111,9 @@ def test_a_wrong_setting_says_what_was_expected(override: str, says: str) -> Non
         ({**PLAIN, "modles": {}}, "'models'"),
     ],
 )
-def test_settings_of_the_wrong_shape_are_refused(settings: dict[str, Any], says: str) -> None:
+def test_settings_of_the_wrong_shape_are_refused(values: dict[str, Any], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
-        config.experiment(settings)
+        settings.experiment(values)
 
 
 @pytest.mark.parametrize("content", ["", "- a\n- b\n", "a: [", "\x00", "name: !!python/object/apply:os.getcwd []"])
@@ -121,12 +121,12 @@ def test_a_file_that_holds_no_settings_is_refused(tmp_path: Path, content: str) 
     path = tmp_path / "x.yaml"
     path.write_text(content)
     with pytest.raises(ConfigError):
-        config.experiment(config.load(path))
+        settings.experiment(settings.load(path))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"absent\.yaml"):
-        config.load(tmp_path / "absent.yaml")
+        settings.load(tmp_path / "absent.yaml")
 
 
 json_values = st.recursive(
@@ -139,9 +139,9 @@ json_values = st.recursive(
 @given(
     st.dictionaries(st.sampled_from(["name", "datasets", "models", "training", "clustering", "threads"]), json_values)
 )
-def test_no_settings_raise_anything_but_a_config_error(settings: dict[str, Any]) -> None:
+def test_no_settings_raise_anything_but_a_config_error(values: dict[str, Any]) -> None:
     try:
-        experiment = config.experiment(settings)
+        experiment = settings.experiment(values)
     except ConfigError:
         return
     assert dataclasses.is_dataclass(experiment)

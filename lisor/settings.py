@@ -1,0 +1,160 @@
+"""Settings as people write them, YAML and KEY=VALUE, read into the dataclasses of `lisor.config`.
+
+name: quickstart
+datasets:                      each may override any section below for itself
+  - {language: "000"}
+  - {text: movie-reviews, models: {cells: [gru, mgu]}}
+models: {hidden_size: 10}
+training: {trials: 3}
+clustering: {k: [2, 32]}
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from lisor.config import Experiment, Study
+from lisor.errors import ConfigError
+
+_SECTIONS: dict[str, type] = {part.name: typing.get_type_hints(Study)[part.name] for part in fields(Study)}
+_COMMON = {name: section for name, section in _SECTIONS.items() if name != "dataset"}
+_TOP = ("name", "datasets", *_COMMON, "threads")
+
+
+def load(path: Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
+    """The settings in a YAML file with `KEY=VALUE` overrides applied, as plain values that `experiment` takes.
+
+    Raises:
+        ConfigError: the file is missing, not YAML or not a mapping, or an override is malformed."""
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"the settings in {path} cannot be read: {' '.join(str(error).split())}") from None
+    if not isinstance(settings, dict):
+        raise ConfigError(f"expected a mapping of settings in {path}, got {type(settings).__name__}")
+    settings.setdefault("name", path.stem)
+    return override(settings, overrides)
+
+
+def override(settings: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
+    """The settings with each `KEY=VALUE` applied; it beats what a data set overrides for itself.
+
+    `dataset.language=…` or `dataset.text=…` replaces the data sets by that one; another `dataset.…` applies to all. A
+    text field takes the value as it stands, any other is read as YAML.
+
+    Raises:
+        ConfigError: an override is not `KEY=VALUE`, or its key is unknown."""
+    changed = {**settings, "datasets": [dict(entry) for entry in _entries(settings)]}
+    pairs = [_split_override(text) for text in overrides]
+    pairs.sort(key=lambda pair: pair[0] not in ("dataset.language", "dataset.text"))
+    for key, text in pairs:
+        section, _, name = key.partition(".")
+        value = _parse_value(key, text)
+        if key in ("dataset.language", "dataset.text"):
+            changed["datasets"] = [{name: value}]
+        elif section == "dataset":
+            changed["datasets"] = [{**entry, name: value} for entry in changed["datasets"]]
+        elif name:
+            changed[section] = {**_mapping(section, changed.get(section)), name: value}
+            for entry in changed["datasets"]:
+                if isinstance(entry.get(section), dict):
+                    entry[section] = {key: own for key, own in entry[section].items() if key != name}
+        else:
+            changed[section] = value
+    return changed
+
+
+def experiment(settings: Mapping[str, Any]) -> Experiment:
+    """The checked settings of an experiment, from values as YAML gives them.
+
+    Raises:
+        ConfigError: a setting is unknown (the nearest known name is given), of the wrong type or out of range."""
+    for key in settings:
+        if key not in _TOP:
+            _unknown(str(key), _TOP)
+    common = {name: _mapping(name, settings.get(name)) for name in _COMMON}
+    studies = []
+    for entry in _entries(settings):
+        own = {name: {**common[name], **_mapping(name, entry.get(name))} for name in _COMMON}
+        dataset = {key: value for key, value in entry.items() if key not in _COMMON}
+        sections = {name: _section(name, values) for name, values in {"dataset": dataset, **own}.items()}
+        studies.append(Study(**sections))
+    top = {key: settings[key] for key in ("name", "threads") if key in settings}
+    for key, kind in (("name", str), ("threads", int)):
+        if key in top and type(top[key]) is not kind:
+            raise ConfigError(f"{key} must be a {_KINDS[kind]}, got {top[key]!r}")
+    if "name" not in top:
+        raise ConfigError("the settings need a 'name', which reports and MLflow show")
+    return Experiment(studies=tuple(studies), **top)
+
+
+_KINDS = {str: "text", int: "whole number"}
+
+
+def _section(name: str, values: Mapping[str, Any]) -> Any:
+    """One section as its dataclass."""
+    section = _SECTIONS[name]
+    known = [part.name for part in fields(section)]
+    for key in values:
+        if key not in known:
+            _unknown(f"{name}.{key}", [f"{name}.{part}" for part in known])
+    try:
+        return TypeAdapter(section).validate_python(values)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key = ".".join([name, *(str(part) for part in problem["loc"][:1])])
+        message = problem["msg"].removeprefix("Input ")
+        hint = "; put it in quotes" if problem["type"] == "string_type" else ""
+        raise ConfigError(f"{key}: {message}, got {problem['input']!r}{hint}") from None
+
+
+def _entries(settings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    entries = settings.get("datasets", [])
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise ConfigError(f'datasets must be a list of mappings such as - {{language: "000"}}, got {entries!r}')
+    return entries
+
+
+def _mapping(name: str, value: object) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise ConfigError(f"{name} must be a mapping of settings, got {value!r}")
+    return value
+
+
+def _split_override(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"--set takes KEY=VALUE, for example training.trials=5, got {text!r}")
+    return key.strip(), value
+
+
+def _parse_value(key: str, text: str) -> Any:
+    section, _, name = key.partition(".")
+    known = [f"{section}.{part.name}" for section, kind in _SECTIONS.items() for part in fields(kind)]
+    if key not in (*known, "name", "threads"):
+        _unknown(key, [*known, "name", "threads"])
+    hint = typing.get_type_hints(_SECTIONS[section])[name] if name else {"name": str, "threads": int}[section]
+    options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    if str in options:
+        return text
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigError(f"--set {key}: expected a value as YAML, got {text!r}") from None
+
+
+def _unknown(key: str, known: Iterable[str]) -> NoReturn:
+    names = list(known)
+    near = get_close_matches(key, names, n=1, cutoff=0.0)[0]
+    raise ConfigError(f"unknown setting {key!r}; the nearest known one is {near!r}")
