@@ -15,8 +15,11 @@ from lisor.fsa.automaton import Automaton
 CLASS_COLORS = ("#f4f4f4", "#bfe3d0", "#fbe3a6", "#c9d7f0", "#f3c9d3", "#d9c8ec", "#cfe8ee", "#ead8c3")
 """Fills of the states of each class: light, so that black text stays readable, and told apart by the label too."""
 
-MOST_SYMBOLS = 4
-"""Symbols named on an edge; of more the first are named and the rest counted. An alphabet this small is never cut."""
+LETTERS = 8
+"""Up to so many symbols an alphabet is one of letters: every one is written on its edge."""
+
+MOST_WORDS = 3
+"""Words named on an edge, one below the other; of more the first are named and the rest counted."""
 
 _GRAPHVIZ = Lock()
 """Graphviz keeps global state; one drawing at a time."""
@@ -29,7 +32,7 @@ def to_dot(automaton: Automaton, seen: Bool[np.ndarray, "Q S"] | None = None) ->
     out); parallel edges are one, labelled with all their symbols; states that no word reaches are left out. `seen`
     tells which transitions validation showed: the others are dashed, and left out where the alphabet is large."""
     reachable = automaton.reachable()
-    letters = len(automaton.alphabet) <= 2 * MOST_SYMBOLS
+    letters = len(automaton.alphabet) <= LETTERS
     lines = [
         "digraph automaton {",
         '  graph [rankdir=LR, bgcolor="transparent", nodesep=0.35, ranksep=0.6]',
@@ -49,10 +52,10 @@ def to_dot(automaton: Automaton, seen: Bool[np.ndarray, "Q S"] | None = None) ->
             edge = automaton.transitions[source] == target
             shown = edge if seen is None else edge & seen[source]
             if shown.any():
-                lines.append(f"  {source} -> {target} [label={_quote(_label(automaton, shown))}]")
+                lines.append(f"  {source} -> {target} [label={_quote(*_label(automaton, shown))}]")
             elif letters:
                 style = 'style=dashed, color="#999999", fontcolor="#777777"'
-                lines.append(f"  {source} -> {target} [label={_quote(_label(automaton, edge))}, {style}]")
+                lines.append(f"  {source} -> {target} [label={_quote(*_label(automaton, edge))}, {style}]")
     return "\n".join([*lines, "}", ""])
 
 
@@ -68,12 +71,13 @@ def render(dot: str) -> str:
     return svg.decode("utf-8")
 
 
-def _label(automaton: Automaton, edge: Bool[np.ndarray, " S"]) -> str:
+def _label(automaton: Automaton, edge: Bool[np.ndarray, " S"]) -> list[str]:
+    """The lines of an edge's label; the first words of a vocabulary are the most frequent."""
     symbols = [automaton.alphabet[symbol] for symbol in np.flatnonzero(edge)]
-    if len(automaton.alphabet) <= 2 * MOST_SYMBOLS:
-        return ", ".join(symbols)
-    more = f" … {len(symbols) - MOST_SYMBOLS:,} more" if len(symbols) > MOST_SYMBOLS else ""
-    return " · ".join(symbols[:MOST_SYMBOLS]) + more  # a comma may be a symbol of a text
+    if len(automaton.alphabet) <= LETTERS:
+        return [", ".join(symbols)]
+    more = len(symbols) - MOST_WORDS
+    return [*symbols[:MOST_WORDS], *([f"… {more:,} more"] if more > 0 else [])]
 
 
 def _quote(*lines: str) -> str:

@@ -70,7 +70,7 @@ def training_curves(histories: Mapping[str, Sequence[Mapping[str, Sequence[float
 
 def _panels(count: int) -> tuple[Figure, list[Axes]]:
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(max(4.2, 2.6 * count), 2.8), layout="constrained")
+        figure = Figure(figsize=(max(6.4, 2.6 * count), 2.8), layout="constrained")
         grid = figure.subplots(1, count, sharey=True, squeeze=False)
     return figure, list(grid[0])
 

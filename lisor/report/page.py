@@ -72,7 +72,7 @@ figure { margin: 1rem 0; } .plot svg { max-width: 100%; min-width: 38rem; height
 .gallery figure { margin: 0; padding: .8rem; background: var(--tint); border-radius: 8px; min-width: 0; }
 .gallery svg { max-width: 100%; height: auto; max-height: 26rem; }
 .gallery.wide { grid-template-columns: minmax(0, 1fr); }
-.gallery.wide svg { min-width: 56rem; max-height: none; }
+.gallery.wide svg { min-width: 60rem; max-height: none; }
 .gallery .title { font-weight: 600; }
 li { color: var(--soft); }
 @media print { .gallery figure { break-inside: avoid; } }

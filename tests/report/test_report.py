@@ -46,7 +46,7 @@ def test_unseen_transitions_are_dashed_for_letters_and_left_out_for_words() -> N
         outputs=np.array([0]),
     )
     assert edges(drawing.to_dot(words, np.zeros((1, 50), bool))) == []
-    assert "46 more" in drawing.to_dot(words)
+    assert "47 more" in drawing.to_dot(words)
 
 
 @given(automata())
