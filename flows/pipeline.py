@@ -136,8 +136,9 @@ async def _make_study(plan: Experiment, study: Study, stages: Stages) -> list[Ne
     async def make_automata(
         label: str, model: Ref, states: Ref, method: str, ks: tuple[int, ...]
     ) -> tuple[Ref, Ref, Ref]:
-        label, seed = f"{label} {method} k {_span(ks)}", study.clustering.seed
-        clusters = await stages.run("cluster", cluster_hidden_states, states, method, ks, seed, plan.threads, label)
+        label, config = f"{label} {method} k {_span(ks)}", study.clustering
+        how = (method, ks, config.position_weight if method == "kmeans-x" else None, config.seed, plan.threads)
+        clusters = await stages.run("cluster", cluster_hidden_states, states, *how, label)
         rules = (study.extraction.rules, study.extraction.unseen)
         automata = await stages.run("extract", extract_automata, model, states, clusters, *rules, label)
         language = study.dataset.language

@@ -17,7 +17,7 @@ MOVIE_REVIEWS = "movie-reviews"
 
 LANGUAGES = ("000", "0110")
 CELLS = ("srn", "mgu", "gru", "lstm")
-METHODS = ("kmeans",)
+METHODS = ("kmeans", "kmeans-x")
 RULES = ("majority",)
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -130,10 +130,13 @@ class TrainingConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ClusteringConfig:
-    """How hidden states are grouped: by each of the methods, for every k from the first number to the second."""
+    """How hidden states are grouped: by each of the methods, for every k from the first number to the second.
 
-    methods: tuple[str, ...] = METHODS
+    `position_weight` is λ of kmeans-x: how much it counts where in its sequence a state stood."""
+
+    methods: tuple[str, ...] = ("kmeans",)
     k: tuple[int, int] = (2, 32)
+    position_weight: float = 0.1
     seed: int = 0
 
     __pydantic_config__ = _STRICT
@@ -146,6 +149,8 @@ class ClusteringConfig:
                 f"clustering.k must be [from, to] with 2 ≤ from ≤ to, got [{first}, {last}]: "
                 "one cluster cannot separate accepted from rejected sequences"
             )
+        if not 0 <= self.position_weight < float("inf"):
+            raise ConfigError(f"clustering.position_weight must be at least 0, got {self.position_weight}")
         _check_range("clustering.seed", self.seed, least=0)
 
 

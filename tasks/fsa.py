@@ -53,14 +53,24 @@ def k_blocks(first: int, last: int) -> list[tuple[int, ...]]:
 
 @cached("clusterings", "lisor.fsa.clustering", name="cluster {label}", without=["label"])
 def cluster_hidden_states(
-    folder: Path, states: Ref, method: str, ks: tuple[int, ...], seed: int, threads: int, label: str
+    folder: Path,
+    states: Ref,
+    method: str,
+    ks: tuple[int, ...],
+    position_weight: float | None,
+    seed: int,
+    threads: int,
+    label: str,
 ) -> None:
     """A clustering of a network's hidden states for each k of a block."""
     from lisor.fsa import clustering
+    from lisor.fsa.kmeans_x import Positions
     from lisor.rnn.hidden_states import HiddenStates
 
-    matrix = HiddenStates(folder=open_artifact(states)).matrix()
-    clustering.write(clustering.cluster(matrix, ks, method=method, seed=seed), folder)
+    dump = HiddenStates(folder=open_artifact(states))
+    positions = None if position_weight is None else Positions.of(*dump.places(), position_weight)
+    found = clustering.cluster(dump.matrix(), ks, method=method, seed=seed, positions=positions)
+    clustering.write(found, folder)
 
 
 @cached("automata", "lisor.fsa.extraction", name="extract {label}", without=["label"])

@@ -82,6 +82,8 @@ def test_other_dataset_keys_apply_to_every_data_set() -> None:
         ("clustering.k=[1, 4]", "2 ≤ from ≤ to"),
         ("clustering.k=[8, 4]", "2 ≤ from ≤ to"),
         ("clustering.k=7", "tuple"),
+        ("clustering.position_weight=-1", "at least 0"),
+        ("clustering.methods=[kmeans-y]", "did you mean 'kmeans-x'"),
         ("extraction.unseen=sink", "reject"),
         ("dataset.language=001", "one of 000"),
         ("dataset.max_length=0", "at least 1"),

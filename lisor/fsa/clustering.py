@@ -15,8 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from jaxtyping import Float, Int
 
-from lisor.errors import DataWarning, SchemaError
+from lisor.errors import DataError, DataWarning, SchemaError
 from lisor.fsa.kmeans import lloyd, seed_centers
+from lisor.fsa.kmeans_x import Positions, lloyd_x, seed_points
 
 SCHEMA = 1
 """Version of the file written by `write`."""
@@ -35,11 +36,22 @@ class Clustering:
     inertia: float
 
 
-def cluster(states: Float[np.ndarray, "P H"], ks: Sequence[int], *, method: str, seed: int) -> list[Clustering]:
-    """A clustering for each k: LISOR-k of Hou & Zhou (2020), which is k-means on all hidden states.
+def cluster(
+    states: Float[np.ndarray, "P H"],
+    ks: Sequence[int],
+    *,
+    method: str,
+    seed: int,
+    positions: Positions | None = None,
+) -> list[Clustering]:
+    """A clustering for each k, by one of the methods of Hou & Zhou (2020).
 
-    The centers for k depend on the states, the seed and k alone. A k above the number of distinct states is left out,
-    with a `DataWarning` where the grid is cut."""
+    "kmeans" is LISOR-k: k-means on all hidden states. "kmeans-x" is LISOR-x: it also looks at the `positions` of the
+    states in their sequences. The centers for k depend on the states, the seed and k alone. A k above the number of
+    distinct states is left out, with a `DataWarning` where the grid is cut.
+
+    Raises:
+        DataError: kmeans-x was asked for without positions."""
     most = count_distinct(states, max(ks))
     kept = [k for k in ks if k <= most]
     if not kept:
@@ -47,8 +59,14 @@ def cluster(states: Float[np.ndarray, "P H"], ks: Sequence[int], *, method: str,
     if len(kept) < len(ks):
         note = f"the grid of k ends at {most}, the number of distinct hidden states; {max(ks)} was asked for"
         warnings.warn(note, DataWarning, stacklevel=2)
-    seeds = seed_centers(states, max(kept), seed)
-    results = [lloyd(states, seeds[:k]) for k in kept]
+    if method == "kmeans-x":
+        if positions is None:
+            raise DataError("kmeans-x needs the positions of the hidden states in their sequences")
+        rows = seed_points(states, positions, max(kept), seed)
+        results = [lloyd_x(states, positions, rows[:k]) for k in kept]
+    else:
+        seeds = seed_centers(states, max(kept), seed)
+        results = [lloyd(states, seeds[:k]) for k in kept]
     return [
         Clustering(method=method, k=k, centers=centers, labels=labels, inertia=inertia)
         for k, (centers, labels, inertia) in zip(kept, results, strict=True)

@@ -116,6 +116,11 @@ class HiddenStates:
             start += len(block)
         return states
 
+    def places(self) -> tuple[Int[np.ndarray, " P"], Int[np.ndarray, " P"]]:
+        """The sequence and the step of each point, without the states."""
+        table = self._file().read(["sequence", "step"])
+        return table["sequence"].to_numpy(), table["step"].to_numpy()
+
     def answers(self) -> dict[str, Answers]:
         """The network's answers on each split of the data set, in the order of its sequences."""
         table = pq.read_table(self.folder / "answers.parquet")

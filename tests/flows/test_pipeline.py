@@ -175,6 +175,18 @@ def test_a_wider_grid_computes_only_the_new_block(home: Path, tiny: dict[str, An
     pd.testing.assert_frame_equal(wider[wider["k"] <= 16].reset_index(drop=True), first)
 
 
+def test_both_methods_of_the_paper_compete_for_the_selected_automaton(home: Path, tiny: dict[str, Any]) -> None:
+    tiny["clustering"] |= {"methods": ["kmeans", "kmeans-x"], "position_weight": 0.05}
+    lisor_pipeline(tiny)
+    table = results(home)[lambda rows: rows["test_set"] == "test"]
+    assert table.groupby("method")["chosen"].sum().to_dict() == {"kmeans": 1, "kmeans-x": 1}
+    assert table["selected"].sum() == 1
+    before = built(home)
+    tiny["clustering"]["position_weight"] = 0.5
+    lisor_pipeline(tiny)
+    assert len([path for path in built(home) if path not in before and path.parent.name == "clusterings"]) == 1
+
+
 @pytest.mark.parametrize(
     ("old", "new", "reruns"),
     [
