@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -18,8 +19,8 @@ from scipy.sparse import csc_array
 
 from lisor.fsa.kmeans import LOCAL_TRIALS, MAX_ITERATIONS, TOLERANCE, KMeansResult
 
-CHUNK = 1 << 14
-"""Points whose distances to all centers are in memory at a time."""
+CHUNK = 1 << 12
+"""Points that are worked on at a time, few enough to stay in the processor's cache."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -66,18 +67,23 @@ class _Centers:
         position = csc_array((share, (labels, positions.sequence)), shape=(k, positions.count))  # sums what coincides
         return cls(hidden=hidden / count[:, None], position=position)
 
-    def distances(
-        self, points: Float[np.ndarray, "B H"], sequence: Int[np.ndarray, " B"], weighted_step: Float[np.ndarray, " B"]
-    ) -> Float[np.ndarray, "B K"]:
-        """The squared distance of each point to each center."""
-        h = points.astype(np.float64)
+    @cached_property
+    def squared_norms(self) -> Float[np.ndarray, " K"]:
+        """The squared length of each center, both blocks together."""
+        norms: Float[np.ndarray, " K"] = np.square(self.hidden).sum(axis=1) + self.position.power(2).sum(axis=1)
+        return norms
+
+    def scores(self, points: Float[np.ndarray, "P H"], positions: Positions, chunk: slice) -> Float[np.ndarray, "B K"]:
+        """The squared distance of the points of a chunk to each center, less the point's own squared norm."""
+        sequence = positions.sequence[chunk]
         first, last = sequence[0], sequence[-1]  # sequences are numbered in the order of the points
-        means = self.position[:, first : last + 1].toarray()[:, sequence - first].T
-        own = np.square(h).sum(axis=1) + np.square(weighted_step)
-        center = np.square(self.hidden).sum(axis=1) + self.position.power(2).sum(axis=1)
-        squared = own[:, None] + center - 2 * (h @ self.hidden.T + weighted_step[:, None] * means)
-        distances: Float[np.ndarray, "B K"] = np.maximum(squared, 0)
-        return distances
+        means = np.ascontiguousarray(self.position[:, first : last + 1].toarray().T)
+        scores: Float[np.ndarray, "B K"] = means[sequence - first]
+        scores *= positions.weighted_step[chunk, None]
+        scores += points[chunk].astype(np.float64) @ self.hidden.T
+        scores *= -2
+        scores += self.squared_norms
+        return scores
 
     def squared_shift(self, other: _Centers) -> float:
         """The summed squared distance between the centers of both."""
@@ -88,13 +94,14 @@ class _Centers:
 def seed_points(points: Float[np.ndarray, "P H"], positions: Positions, k: int, seed: int) -> Int[np.ndarray, " K"]:
     """The rows of `k` points drawn far apart by greedy k-means++; the first j of them are the draw for j < k."""
     rng = np.random.RandomState(seed)
+    norms = _squared_norms(points, positions)
     rows = [int(rng.randint(len(points)))]
-    closest = _distances_to(points, positions, rows[0])
+    closest = _distances_to(points, positions, norms, np.array(rows))[0]
     while len(rows) < k:
         draws = rng.uniform(size=LOCAL_TRIALS) * closest.sum()
         candidates = np.minimum(np.searchsorted(np.cumsum(closest), draws), len(points) - 1)
-        reduced = [np.minimum(closest, _distances_to(points, positions, int(row))) for row in candidates]
-        best = int(np.argmin([distances.sum() for distances in reduced]))
+        reduced = np.minimum(closest, _distances_to(points, positions, norms, candidates))
+        best = int(reduced.sum(axis=1).argmin())
         rows.append(int(candidates[best]))
         closest = reduced[best]
     return np.array(rows)
@@ -106,14 +113,14 @@ def lloyd_x(points: Float[np.ndarray, "P H"], positions: Positions, start: Int[n
     Stops as scikit-learn's KMeans does on the dense matrix: when no label changes, or when the centers move by less
     than the tolerance times the mean variance of the H + N columns. An empty cluster takes the point farthest from its
     own center."""
-    k = len(start)
+    k, norms = len(start), _squared_norms(points, positions)
     centers = _Centers.mean(points[start], positions.at(start), np.arange(k), k)
     tolerance = TOLERANCE * _mean_variance(points, positions)
     labels = np.full(len(points), -1)
     for _ in range(MAX_ITERATIONS):
         before, previous = labels, centers
-        labels, distances = _assign(points, positions, centers)
-        centers = _Centers.mean(points, positions, _fill_empty(labels, distances, k), k)
+        labels, scores = _assign(points, positions, centers)
+        centers = _Centers.mean(points, positions, _fill_empty(labels, norms + scores, k), k)
         if np.array_equal(labels, before):
             break
         if centers.squared_shift(previous) <= tolerance:
@@ -121,22 +128,21 @@ def lloyd_x(points: Float[np.ndarray, "P H"], positions: Positions, start: Int[n
             break
     else:
         labels, _ = _assign(points, positions, centers)
-    inertia = 0.0
+    inertia = norms.sum()
     for chunk in _chunks(len(points)):
-        distances = centers.distances(points[chunk], positions.sequence[chunk], positions.weighted_step[chunk])
-        inertia += float(np.take_along_axis(distances, labels[chunk][:, None], axis=1).sum())
-    return KMeansResult(centers.hidden.astype(np.float32), labels.astype(np.int32), inertia)
+        inertia += np.take_along_axis(centers.scores(points, positions, chunk), labels[chunk, None], axis=1).sum()
+    return KMeansResult(centers.hidden.astype(np.float32), labels.astype(np.int32), max(0.0, float(inertia)))
 
 
 def _assign(
     points: Float[np.ndarray, "P H"], positions: Positions, centers: _Centers
 ) -> tuple[Int[np.ndarray, " P"], Float[np.ndarray, " P"]]:
-    """The nearest center of each point, a tie going to the lower index, and the squared distance to it."""
+    """The nearest center of each point, a tie going to the lower index, and its score."""
     labels, nearest = np.empty(len(points), np.int64), np.empty(len(points))
     for chunk in _chunks(len(points)):
-        distances = centers.distances(points[chunk], positions.sequence[chunk], positions.weighted_step[chunk])
-        labels[chunk] = distances.argmin(axis=1)
-        nearest[chunk] = distances.min(axis=1)
+        scores = centers.scores(points, positions, chunk)
+        labels[chunk] = scores.argmin(axis=1)
+        nearest[chunk] = np.take_along_axis(scores, labels[chunk, None], axis=1)[:, 0]
     return labels, nearest
 
 
@@ -150,14 +156,30 @@ def _fill_empty(labels: Int[np.ndarray, " P"], distances: Float[np.ndarray, " P"
     return filled
 
 
-def _distances_to(points: Float[np.ndarray, "P H"], positions: Positions, row: int) -> Float[np.ndarray, " P"]:
-    """The squared distance of every point to one of them."""
-    squared = np.empty(len(points))
+def _squared_norms(points: Float[np.ndarray, "P H"], positions: Positions) -> Float[np.ndarray, " P"]:
+    """The squared length of each point, position included."""
+    norms: Float[np.ndarray, " P"] = np.square(positions.weighted_step)
     for chunk in _chunks(len(points)):
-        squared[chunk] = np.square(points[chunk].astype(np.float64) - points[row]).sum(axis=1)
-    here, there = positions.weighted_step, positions.weighted_step[row]
-    same = positions.sequence == positions.sequence[row]
-    distances: Float[np.ndarray, " P"] = squared + np.where(same, np.square(here - there), np.square(here) + there**2)
+        norms[chunk] += np.square(points[chunk].astype(np.float64)).sum(axis=1)
+    return norms
+
+
+def _distances_to(
+    points: Float[np.ndarray, "P H"],
+    positions: Positions,
+    norms: Float[np.ndarray, " P"],
+    rows: Int[np.ndarray, " L"],
+) -> Float[np.ndarray, "L P"]:
+    """The squared distance of every point to some of them; exactly 0 to itself."""
+    chosen, steps = points[rows].astype(np.float64), positions.weighted_step[rows]
+    distances = np.empty((len(rows), len(points)))
+    for chunk in _chunks(len(points)):
+        products = chosen @ points[chunk].astype(np.float64).T
+        same = positions.sequence[chunk] == positions.sequence[rows][:, None]
+        products += same * (steps[:, None] * positions.weighted_step[chunk])
+        distances[:, chunk] = norms[rows][:, None] + norms[chunk] - 2 * products
+    np.maximum(distances, 0, out=distances)
+    distances[np.arange(len(rows)), rows] = 0
     return distances
 
 
