@@ -34,7 +34,7 @@ class Section:
     title: str
     introduction: str
     notes: tuple[str, ...]
-    table: Table
+    tables: tuple[Table, ...]
     figures: tuple[Picture, ...]
     automata: tuple[Picture, ...]
     wide: bool = False
@@ -114,7 +114,9 @@ _PAGE = """<!doctype html>
 <figure class="plot"><div class="scroll">{{ picture.svg | inline }}</div>
 <figcaption>{{ picture.caption }}</figcaption></figure>
 {% endfor %}
-{{ show(section.table) }}
+{% for table in section.tables %}
+{{ show(table) }}
+{% endfor %}
 <h3>Automata</h3>
 <div class="gallery{{ " wide" if section.wide }}">
 {% for picture in section.automata %}

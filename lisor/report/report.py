@@ -99,7 +99,7 @@ def _section(
         introduction=f"Labelled {kind} over {len(dataset.vocabulary):,} symbols with the classes "
         f"{', '.join(dataset.classes)}: {sizes}.",
         notes=(*dataset.notes, *_short_grids(rows)),
-        table=_chosen_table(rows),
+        tables=(_chosen_table(rows), *([] if dataset.is_text else [_reach_table(rows, share) for share in (1.0, 0.7)])),
         figures=tuple(plots.values()),
         wide=dataset.is_text,
         automata=tuple(picture for network in networks for picture in _draw_automata(folder, rows, network)),
@@ -144,6 +144,24 @@ def _chosen_table(rows: pd.DataFrame) -> page.Table:
         caption="The chosen automaton of each network, method and rule, on the test set.",
         headings=tuple(_CHOSEN.values()),
         rows=tuple(tuple(_text(row[column]) for column in _CHOSEN) for _, row in chosen.iterrows()),
+    )
+
+
+def _reach_table(rows: pd.DataFrame, accuracy: float) -> page.Table:
+    """Tables 2 and 3 of Hou & Zhou (2020): each trial's n_c and their mean, the smallest mean of a method marked."""
+    numbers = tables.clusters_to_reach(rows, accuracy)
+    means = numbers.mean(axis=1)
+    smallest = means == means.groupby(level="method").transform("min")
+    texts = []
+    for (method, cell), trials in numbers.iterrows():
+        mean = str(tables.Interval.of(trials.tolist()))
+        marked = f"{mean} (smallest)" if smallest[method, cell] else mean
+        texts.append((str(method), str(cell), *(str(int(number)) for number in trials), marked))
+    return page.Table(
+        caption=f"The number of clusters at which the automaton first reaches accuracy {accuracy} on the test set, for "
+        f"each trial, and the mean with its 95 % interval; {tables.NOT_REACHED} means that no k of the grid does.",
+        headings=("method", "cell", *(f"trial {trial}" for trial in numbers.columns), "mean"),
+        rows=tuple(texts),
     )
 
 

@@ -13,6 +13,10 @@ TEST_SET = "test"
 """The set whose figures the summary shows."""
 
 
+NOT_REACHED = 65
+"""Stands for "not reached" in tables of n_c, as in Hou & Zhou (2020), whose grid ends at 64."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Interval:
     """A mean with its 95 % confidence half-width (Student's t over trials); None where there is one trial only."""
@@ -74,6 +78,17 @@ def summarize(results: pd.DataFrame) -> list[SummaryRow]:
             )
         )
     return rows
+
+
+def clusters_to_reach(results: pd.DataFrame, accuracy: float, *, missing: int = NOT_REACHED) -> pd.DataFrame:
+    """The smallest k at which each network's automaton reaches an accuracy on the test set (the paper's n_c).
+
+    A row for each method and cell, a column for each trial; `missing` where no k of the grid does."""
+    rows = results[results["test_set"] == TEST_SET]
+    reached = rows[rows["accuracy"] >= accuracy].groupby(["method", "cell", "trial"])["k"].min()
+    every = pd.MultiIndex.from_frame(rows[["method", "cell", "trial"]].drop_duplicates())
+    numbers = reached.reindex(every, fill_value=missing).unstack("trial")
+    return numbers.reindex(pd.MultiIndex.from_frame(rows[["method", "cell"]].drop_duplicates()))
 
 
 def _listed(values: tuple[int, ...]) -> str:

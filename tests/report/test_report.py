@@ -95,6 +95,14 @@ def test_the_summary_is_of_the_selected_automata() -> None:
     assert row.accuracy.mean == pytest.approx(0.4)
 
 
+def test_the_number_of_clusters_that_reach_an_accuracy_is_the_smallest() -> None:
+    shaky = rows()  # accuracy k / 10: better at 3 than at 4 for trial 1
+    shaky.loc[(shaky["trial"] == 1) & (shaky["k"] == 3), "accuracy"] = 1.0
+    table = tables.clusters_to_reach(shaky.assign(method="kmeans"), 0.35)
+    assert table.loc[("kmeans", "gru")].tolist() == [4, 3]
+    assert tables.clusters_to_reach(shaky.assign(method="kmeans"), 1.0).loc[("kmeans", "gru")].tolist() == [65, 3]
+
+
 def test_the_same_numbers_give_the_same_bytes() -> None:
     history = {"validation_accuracy": [0.5, 1.0], "validation_loss": [0.7, 0.1]}
     for draw in (lambda: figures.quality_against_k(rows()), lambda: figures.training_curves({"gru": [history]})):
@@ -107,7 +115,7 @@ def test_the_page_escapes_every_text() -> None:
     picture = page.Picture(title=bad, caption=bad, svg="<?xml version='1.0'?><svg><text>drawn</text></svg>")
     table = page.Table(caption=bad, headings=(bad,), rows=((bad,),))
     section = page.Section(
-        title=bad, introduction=bad, notes=(bad,), table=table, figures=(picture,), automata=(picture,)
+        title=bad, introduction=bad, notes=(bad,), tables=(table,), figures=(picture,), automata=(picture,)
     )
     html = page.render(bad, bad, table, [section])
     assert "<script" not in html
