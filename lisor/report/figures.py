@@ -26,32 +26,40 @@ _STYLE: dict[Any, Any] = {
 
 
 def quality_against_k(results: pd.DataFrame, test_set: str = "test") -> str:
-    """Accuracy and fidelity of the automata of one data set against k, a panel for each cell.
+    """Accuracy and fidelity of the automata of one data set against k: a column for each cell, a row for each way.
 
-    Lines are means over trials, bands reach from the worst trial to the best; a tick below marks each chosen k."""
+    A way is a method of clustering with a rule of extraction. Lines are means over trials, bands reach from the worst
+    trial to the best; a tick below marks each chosen k."""
     rows = results[results["test_set"] == test_set]
     cells = list(dict.fromkeys(rows["cell"]))
-    figure, panels = _panels(len(cells))
-    for axes, cell in zip(panels, cells, strict=True):
-        panel = rows[rows["cell"] == cell]
-        for column, color, style in (("accuracy", ACCURACY, "-"), ("fidelity", FIDELITY, "--")):
-            by_k = panel.groupby("k")[column].agg(["mean", "min", "max"])
-            axes.fill_between(by_k.index, by_k["min"], by_k["max"], color=color, alpha=0.15, linewidth=0)
-            axes.plot(by_k.index, by_k["mean"], color=color, linestyle=style, label=column)
-        axes.axhline(panel["rnn_accuracy"].mean(), color=NETWORK, linestyle=":", label="network's accuracy")
-        chosen = panel[panel["chosen"]]["k"]
-        axes.plot(chosen, [0.015] * len(chosen), "|", color=CHOSEN, markersize=9, markeredgewidth=2,
-                  transform=axes.get_xaxis_transform(), label="chosen k")  # fmt: skip
+    ways = list(dict.fromkeys(zip(rows["method"], rows["rule"], strict=True)))
+    figure, panels = _panels(len(ways), len(cells))
+    for line, (method, rule) in zip(panels, ways, strict=True):
+        for axes, cell in zip(line, cells, strict=True):
+            _draw_quality(axes, rows[(rows["cell"] == cell) & (rows["method"] == method) & (rows["rule"] == rule)])
+        line[0].set_ylabel(f"{method}, {rule}")
+    for axes, cell in zip(panels[0], cells, strict=True):
         axes.set_title(cell)
+    for axes in panels[-1]:
         axes.set_xlabel("k (clusters)")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    panels[0].set_ylabel(f"share of the {test_set} set")
-    return _finish(figure, panels[0])
+    return _finish(figure, panels[0][0])
+
+
+def _draw_quality(axes: Axes, panel: pd.DataFrame) -> None:
+    for column, color, style in (("accuracy", ACCURACY, "-"), ("fidelity", FIDELITY, "--")):
+        by_k = panel.groupby("k")[column].agg(["mean", "min", "max"])
+        axes.fill_between(by_k.index, by_k["min"], by_k["max"], color=color, alpha=0.15, linewidth=0)
+        axes.plot(by_k.index, by_k["mean"], color=color, linestyle=style, label=column)
+    axes.axhline(panel["rnn_accuracy"].mean(), color=NETWORK, linestyle=":", label="network's accuracy")
+    chosen = panel[panel["chosen"]]["k"]
+    axes.plot(chosen, [0.015] * len(chosen), "|", color=CHOSEN, markersize=9, markeredgewidth=2,
+              transform=axes.get_xaxis_transform(), label="chosen k")  # fmt: skip
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def training_curves(histories: Mapping[str, Sequence[Mapping[str, Sequence[float]]]]) -> str:
     """Validation accuracy and loss against epochs, a panel for each cell and a line for each trial."""
-    figure, panels = _panels(len(histories))
+    figure, (panels,) = _panels(1, len(histories))
     for axes, (cell, trials) in zip(panels, histories.items(), strict=True):
         for number, history in enumerate(trials):
             for curve, color, style in (
@@ -68,11 +76,11 @@ def training_curves(histories: Mapping[str, Sequence[Mapping[str, Sequence[float
     return _finish(figure, panels[0])
 
 
-def _panels(count: int) -> tuple[Figure, list[Axes]]:
+def _panels(rows: int, columns: int) -> tuple[Figure, list[list[Axes]]]:
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(max(6.4, 2.6 * count), 2.8), layout="constrained")
-        grid = figure.subplots(1, count, sharey=True, squeeze=False)
-    return figure, list(grid[0])
+        figure = Figure(figsize=(max(6.4, 2.6 * columns), 0.6 + 2.2 * rows), layout="constrained")
+        grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
+    return figure, [list(line) for line in grid]
 
 
 def _finish(figure: Figure, first: Axes) -> str:

@@ -80,8 +80,8 @@ def _section(
     plots = {
         "quality": page.Picture(
             title="Quality against the number of clusters",
-            caption="Agreement of the automata with the truth (accuracy) and with their network (fidelity). Lines are "
-            "means over trials, bands run from the worst trial to the best, green ticks are the chosen k.",
+            caption="Agreement of the automata with the truth (accuracy) and with their network (fidelity) on the test "
+            "set. Lines are means over trials, bands run from the worst to the best, green ticks are the chosen k.",
             svg=figures.quality_against_k(rows),
         ),
         "training": page.Picture(

@@ -79,7 +79,8 @@ def rows() -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
-                "dataset": "000", "cell": "gru", "trial": trial, "k": k, "test_set": "test", "accuracy": k / 10,
+                "dataset": "000", "cell": "gru", "method": "kmeans", "rule": "majority",
+                "trial": trial, "k": k, "test_set": "test", "accuracy": k / 10,
                 "fidelity": k / 8, "rnn_accuracy": 0.9, "exact": k == 4, "n_states": k + 1, "n_states_minimal": k,
                 "chosen": k == 4, "selected": k == 4,
             }
@@ -98,9 +99,9 @@ def test_the_summary_is_of_the_selected_automata() -> None:
 def test_the_number_of_clusters_that_reach_an_accuracy_is_the_smallest() -> None:
     shaky = rows()  # accuracy k / 10: better at 3 than at 4 for trial 1
     shaky.loc[(shaky["trial"] == 1) & (shaky["k"] == 3), "accuracy"] = 1.0
-    table = tables.clusters_to_reach(shaky.assign(method="kmeans"), 0.35)
+    table = tables.clusters_to_reach(shaky, 0.35)
     assert table.loc[("kmeans", "gru")].tolist() == [4, 3]
-    assert tables.clusters_to_reach(shaky.assign(method="kmeans"), 1.0).loc[("kmeans", "gru")].tolist() == [65, 3]
+    assert tables.clusters_to_reach(shaky, 1.0).loc[("kmeans", "gru")].tolist() == [65, 3]
 
 
 def test_the_same_numbers_give_the_same_bytes() -> None:
@@ -108,6 +109,13 @@ def test_the_same_numbers_give_the_same_bytes() -> None:
     for draw in (lambda: figures.quality_against_k(rows()), lambda: figures.training_curves({"gru": [history]})):
         assert draw() == draw()
         ElementTree.fromstring(draw())
+
+
+def test_each_way_to_an_automaton_has_curves_of_its_own() -> None:
+    both = pd.concat([rows(), rows().assign(method="kmeans-x")])
+    one, two = figures.quality_against_k(rows()), figures.quality_against_k(both)
+    assert "kmeans-x, majority" in two
+    assert two.count('id="axes_') == 2 * one.count('id="axes_')
 
 
 def test_the_page_escapes_every_text() -> None:
