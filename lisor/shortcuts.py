@@ -23,15 +23,7 @@ def words(language: str, *, max_length: int = 20, seed: int = 0) -> Dataset:
 
     Raises:
         ConfigError: there is no language of that name."""
-    config = DatasetConfig(language=language, max_length=max_length, seed=seed)
-    return languages.build(
-        languages.LANGUAGES[language],
-        sizes={name: size for name, size in config.sizes.items() if size is not None},
-        max_length=max_length,
-        balanced=config.balanced,
-        seed=seed,
-        fresh=languages.FRESH,
-    )
+    return languages.from_config(DatasetConfig(language=language, max_length=max_length, seed=seed))
 
 
 def train(dataset: Dataset, *, cell: str = "gru", hidden_size: int = 10, seed: int = 0) -> TrainedModel:

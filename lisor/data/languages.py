@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -17,6 +18,9 @@ from lisor.data.dataset import Dataset, Split
 from lisor.data.sequences import Sequences
 from lisor.errors import DataError
 from lisor.fsa.automaton import Automaton
+
+if TYPE_CHECKING:
+    from lisor.config import DatasetConfig
 
 CLASSES = ("reject", "accept")
 
@@ -56,6 +60,18 @@ LANGUAGES = {
     "0110": _binary("0110", [[1, 5], [5, 2], [5, 3], [4, 5], [5, 5], [5, 5]], accepting=4, fixed_length=4),
 }
 """The two artificial tasks of Hou & Zhou (2020, section 5)."""
+
+
+def from_config(config: DatasetConfig) -> Dataset:
+    """The data set of a language that the settings describe."""
+    return build(
+        LANGUAGES[str(config.language)],
+        sizes={name: size for name, size in config.sizes.items() if size is not None},
+        max_length=config.length_limit,
+        balanced=config.balanced,
+        seed=config.seed,
+        fresh=FRESH,
+    )
 
 
 def build(
