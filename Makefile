@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: setup run test test-slow check ui readme
+.PHONY: setup run test test-slow check bench results ui readme
 
 setup: $(READY)
 
@@ -30,6 +30,13 @@ test-slow: setup
 # Writes into README.md what the quickstart prints.
 readme: setup
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python docs/update_readme.py
+
+# Writes docs/results.md from a run of configs/paper.yaml; IMDB=path/to/imdb.parquet adds real reviews.
+results: setup
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python docs/write_results.py $(IMDB)
+
+bench: setup
+	@$(BIN)/python -m benchmarks
 
 check: setup
 	@$(BIN)/ruff check .

@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
 import warnings
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
-from lisor.errors import ConfigError, DataWarning, LisorError
+from lisor.errors import ConfigError, DataError, DataWarning, LisorError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -48,6 +50,41 @@ def run(
     flow = lisor_pipeline.with_options(task_runner=thread_runner(plan.threads))
     summary = flow(settings, None if out is None else str(out))
     _show(summary)
+
+
+@app.command()
+def predict(
+    automaton: Annotated[Path, typer.Option(help="An automaton as JSON, as runs leave them in automata/.")],
+    data: Annotated[Path, typer.Option(help="CSV, TSV or Parquet with a column text, or a .txt file of lines.")],
+    out: Annotated[Path | None, typer.Option(help="A .csv or .parquet file [CSV to the terminal].")] = None,
+) -> None:
+    """Run an automaton: class, final state and path of each sequence of a file without labels."""
+    from lisor.data.streams import stream_texts
+    from lisor.fsa.automaton import Automaton
+    from lisor.fsa.prediction import csv_writer, reader, writer
+    from lisor.fsa.prediction import predict as predict_all
+
+    try:
+        machine = Automaton.from_json(automaton.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"the automaton {automaton} cannot be read: {error}") from None
+    read = reader(machine)
+    rows = symbols = 0
+    spent = {"cutting texts into symbols": 0.0, "running the automaton and writing": 0.0}
+    batches = stream_texts(data)
+    first = next(batches, [])  # before anything is written: a bad file should leave nothing behind
+    with csv_writer(sys.stdout.buffer) if out is None else writer(out) as write:
+        for texts in chain([first], batches):
+            started = time.perf_counter()
+            words = [read(text) for text in texts]
+            cut = time.perf_counter()
+            write(predict_all(machine, words))
+            spent["cutting texts into symbols"] += cut - started
+            spent["running the automaton and writing"] += time.perf_counter() - cut
+            rows += len(words)
+            symbols += sum(map(len, words))
+    told = ", ".join(f"{seconds:.1f} s {what}" for what, seconds in spent.items())
+    print(f"lisor: {rows:,} sequences of {symbols:,} symbols; {told}", file=sys.stderr)
 
 
 @app.command()

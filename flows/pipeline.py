@@ -20,7 +20,8 @@ from prefect.futures import PrefectFuture
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows.stages import Stages
-from lisor.config import MOVIE_REVIEWS, Experiment, Study
+from lisor.config import MOVIE_REVIEWS, OWN_VECTORS, Experiment, Study
+from lisor.data.vectors import Word2Vec
 from lisor.report.tables import summarize
 from lisor.settings import experiment
 from tasks.artifacts import Ref, Source, describe_source, open_artifact, open_store, write_text
@@ -35,7 +36,7 @@ from tasks.fsa import (
     extract_automata,
     k_blocks,
 )
-from tasks.report import publish, write_report
+from tasks.report import project_hidden_states, publish, write_report
 from tasks.rnn import dump_hidden_states, train_networks, trial_blocks
 from tasks.tracking import track
 
@@ -57,7 +58,7 @@ def find_sources(study: Study) -> Sources:
     own_text = dataset.text is not None and dataset.text != MOVIE_REVIEWS
     return Sources(
         text=describe_source(str(dataset.text)) if own_text else None,
-        vectors=None if dataset.vectors == "learned" else describe_source(dataset.vectors),
+        vectors=None if dataset.vectors in OWN_VECTORS else describe_source(dataset.vectors),
     )
 
 
@@ -119,7 +120,8 @@ async def _make_study(plan: Experiment, study: Study, stages: Stages) -> list[Ne
         label = f"{study.dataset.name}-{cell}-{trial}"
         states = await stages.run("dump", dump_hidden_states, model, data, plan.threads, label)
         grid = [(method, ks) for method in study.clustering.methods for ks in k_blocks(*study.clustering.k)]
-        blocks = await gather(*(make_automata(label, model, states, *block) for block in grid))
+        made = gather(*(make_automata(label, model, states, *block) for block in grid))
+        blocks, plane = await gather(made, make_plane(label, trial, model, states))
         clusterings, automata, evaluations = zip(*blocks, strict=True)
         return Network(
             dataset=study.dataset.name,
@@ -131,7 +133,14 @@ async def _make_study(plan: Experiment, study: Study, stages: Stages) -> list[Ne
             clusterings=clusterings,
             automata=automata,
             evaluations=evaluations,
+            plane=plane,
         )
+
+    async def make_plane(label: str, trial: int, model: Ref, states: Ref) -> Ref | None:
+        if trial > 0:
+            return None
+        plane: Ref = await stages.run("report", project_hidden_states, model, states, label)
+        return plane
 
     async def make_automata(
         label: str, model: Ref, states: Ref, method: str, ks: tuple[int, ...]
@@ -160,7 +169,10 @@ async def _make_dataset(study: Study, stages: Stages) -> Ref:
         corpus = await stages.run("data", fetch_movie_reviews)
     else:
         corpus = await stages.run("data", read_corpus, sources.text)
-    return await stages.run("data", number_words, corpus, sources.vectors, study.dataset)
+    vectors: Source | Word2Vec | None = sources.vectors
+    if study.dataset.vectors == "word2vec":
+        vectors = Word2Vec(size=study.models.vector_size, seed=study.dataset.seed)
+    return await stages.run("data", number_words, corpus, vectors, study.dataset)
 
 
 async def _make_all(plan: Experiment, stages: Stages) -> tuple[list[Network], Ref, Ref]:
@@ -176,6 +188,7 @@ def _summarize(
     """What ran, with which versions, how long each stage took when it was computed, and the headline numbers."""
     store = open_store()
     spent = {
+        "data": sum(store.seconds(data) for data in {network.data for network in networks}),
         "train": sum(store.seconds(network.model) for network in networks),
         "dump": sum(store.seconds(network.states) for network in networks),
         "cluster": sum(store.seconds(ref) for network in networks for ref in network.clusterings),

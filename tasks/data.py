@@ -9,6 +9,7 @@ import pandas as pd
 from lisor.config import DatasetConfig
 from lisor.data import languages, movie_reviews, text
 from lisor.data.dataset import Dataset
+from lisor.data.vectors import Word2Vec
 from tasks.artifacts import Ref, Source, open_artifact
 from tasks.caching import cached
 
@@ -38,16 +39,17 @@ def read_corpus(folder: Path, source: Source) -> None:
 @cached(
     "dataset", "lisor.data.text", name="number the words of {config.name}", without=["config.text", "config.vectors"]
 )
-def number_words(folder: Path, corpus: Ref, vectors: Source | None, config: DatasetConfig) -> None:
-    """A data set of texts: split, cut into words, and numbered."""
+def number_words(folder: Path, corpus: Ref, vectors: Source | Word2Vec | None, config: DatasetConfig) -> None:
+    """A data set of texts: split, cut into words, and numbered; None where the network learns the word vectors."""
     table = pd.read_parquet(open_artifact(corpus) / _CORPUS)
     table, notes = text.prepare(table, sizes=config.sizes, seed=config.seed)
     dataset = text.build(
         table,
         max_length=config.length_limit,
+        keep=config.keep,
         min_count=config.min_count,
         notes=notes,
-        vectors=None if vectors is None else Path(vectors.path),
+        vectors=Path(vectors.path) if isinstance(vectors, Source) else vectors,
     )
     dataset.write(folder)
 

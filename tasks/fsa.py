@@ -33,6 +33,8 @@ class Network:
     clusterings: tuple[Ref, ...]
     automata: tuple[Ref, ...]
     evaluations: tuple[Ref, ...]
+    plane: Ref | None = None
+    """Of the first trial of each cell."""
 
     @property
     def label(self) -> str:

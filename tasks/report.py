@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from prefect import task
@@ -16,26 +17,57 @@ from tasks.caching import cached
 from tasks.data import read_dataset
 from tasks.fsa import RESULTS, Network
 
+if TYPE_CHECKING:
+    from lisor.fsa.clustering import Clustering
+    from lisor.fsa.extraction import Extraction
+    from lisor.report.findings import Findings
+
+
+@cached("plane", "lisor.report.plane", name="t-SNE {label}", without=["label"])
+def project_hidden_states(folder: Path, model: Ref, states: Ref, label: str) -> None:
+    """A network's hidden states in the plane."""
+    from lisor.report import plane
+    from lisor.rnn.classifier import TrainedModel
+    from lisor.rnn.hidden_states import HiddenStates
+
+    network = TrainedModel.read(open_artifact(model))
+    plane.project(network, HiddenStates(folder=open_artifact(states)).matrix()).write(folder)
+
 
 @cached("report", "lisor.report.report", name="report {title}")
 def write_report(folder: Path, title: str, results: Ref, networks: Sequence[Network]) -> None:
-    """The report page, the plots, and every chosen and selected automaton as JSON, DOT and SVG."""
-    from lisor.fsa import extraction
+    """The report page, its tables and pictures, and every chosen and selected automaton as JSON, DOT and SVG."""
     from lisor.report import report
+
+    datasets = {network.dataset: read_dataset(network.data) for network in networks}
+    findings = [_find(network) for network in networks]
+    report.write(folder, title, pd.read_parquet(open_artifact(results) / RESULTS), datasets, findings)
+
+
+def _find(network: Network) -> Findings:
+    """What the report reads of a network, its clusterings and automata one by one when they are asked for."""
+    from lisor.fsa import clustering, extraction
+    from lisor.report.findings import Findings
+    from lisor.report.plane import Plane
     from lisor.rnn.classifier import TrainedModel
 
-    findings = [
-        report.Findings(
-            dataset=network.dataset,
-            cell=network.cell,
-            trial=network.trial,
-            history=TrainedModel.read(open_artifact(network.model)).history,
-            extractions=chain.from_iterable(extraction.read(open_artifact(block)) for block in network.automata),
-        )
-        for network in networks
-    ]
-    datasets = {network.dataset: read_dataset(network.data) for network in networks}
-    report.write(folder, title, pd.read_parquet(open_artifact(results) / RESULTS), datasets, findings)
+    def find_clustering(method: str, k: int) -> Clustering:
+        blocks = (clustering.read(open_artifact(block), {(method, k)}) for block in network.clusterings)
+        return next(chain.from_iterable(blocks))
+
+    def find_extraction(method: str, rule: str, k: int) -> Extraction:
+        blocks = (extraction.read(open_artifact(block), {(method, rule, k)}) for block in network.automata)
+        return next(chain.from_iterable(blocks))
+
+    return Findings(
+        dataset=network.dataset,
+        cell=network.cell,
+        trial=network.trial,
+        history=TrainedModel.read(open_artifact(network.model)).history,
+        clustering=find_clustering,
+        extraction=find_extraction,
+        plane=None if network.plane is None else Plane.read(open_artifact(network.plane)),
+    )
 
 
 @task(name="publish", task_run_name="publish to {out}")

@@ -47,10 +47,17 @@ def dumped(words: Dataset, network: TrainedModel, tmp_path_factory: pytest.TempP
     return HiddenStates(folder=folder)
 
 
-def random_network(cell: str = "gru", *, symbols: int = 2, classes: int = 2, seed: int = 0) -> TrainedModel:
-    """An untrained network of 4 hidden units that reads one-hot symbols and rarely answers two words alike."""
+def random_network(
+    cell: str = "gru", *, symbols: int = 2, classes: int = 2, hidden_size: int = 4, seed: int = 0
+) -> TrainedModel:
+    """An untrained network that reads one-hot symbols and rarely answers two words alike."""
     architecture = Architecture(
-        cell=cell, symbols=symbols, classes=classes, hidden_size=4, vector_size=symbols, learned_vectors=False
+        cell=cell,
+        symbols=symbols,
+        classes=classes,
+        hidden_size=hidden_size,
+        vector_size=symbols,
+        learned_vectors=False,
     )
     stack = Classifier(architecture, [seed], vectors=torch.eye(symbols))
     return TrainedModel(

@@ -7,6 +7,10 @@ from hypothesis import strategies as st
 
 from lisor.data.sequences import Sequences
 from lisor.fsa.automaton import Automaton
+from lisor.fsa.clustering import Clustering
+from lisor.fsa.extraction import Extraction, Unseen, extract
+from lisor.rnn.hidden_states import Points
+from tests.conftest import random_network
 
 
 @st.composite
@@ -39,3 +43,27 @@ def words(symbols: int = 2, max_length: int = 8) -> st.SearchStrategy[list[list[
 def ragged_sequences(symbols: int = 2, max_length: int = 8) -> st.SearchStrategy[Sequences]:
     """Sequences of unequal lengths, empty ones among them."""
     return words(symbols, max_length).map(Sequences.from_lists)
+
+
+@st.composite
+def extractions(
+    draw: st.DrawFn, *, symbols: int = 2, classes: int = 2, k: int = 3, unseen: Unseen = "reject"
+) -> Extraction:
+    """What a network of random weights gives where the steps of a few words lie in clusters drawn at random."""
+    sequences = draw(words(symbols))
+    steps = [(row, step, symbol) for row, word in enumerate(sequences) for step, symbol in enumerate(word, 1)]
+    sequence, step, symbol = np.array(steps, np.int32).reshape(-1, 3).T
+    labels = draw(st.lists(st.integers(0, k - 1), min_size=len(steps), max_size=len(steps)))
+    rng = np.random.default_rng(draw(st.integers(0, 99)))
+    return extract(
+        random_network(symbols=symbols, classes=classes),
+        Points(sequence=sequence, step=step, symbol=symbol, state=np.zeros((len(steps), 4), np.float32)),
+        Clustering(
+            method="kmeans",
+            k=k,
+            centers=rng.normal(size=(k, 4)).astype(np.float32),
+            labels=np.array(labels, np.int32),
+            inertia=0.0,
+        ),
+        unseen=unseen,
+    )

@@ -1,18 +1,16 @@
 """Labelled text as symbol sequences: reading, cutting into words, numbering the words.
 
-Shapes: N texts, S words of the vocabulary, D numbers of a word vector."""
+Shapes: N texts."""
 
 from __future__ import annotations
 
-import gzip
 import html
 import re
 import warnings
-import zlib
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TextIO
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -22,6 +20,7 @@ from jaxtyping import Float, Shaped
 
 from lisor.data.dataset import Dataset, Split
 from lisor.data.sequences import Sequences
+from lisor.data.vectors import Word2Vec, read_vectors
 from lisor.errors import DataError, DataWarning
 
 PAD, UNKNOWN = "<pad>", "<unk>"
@@ -99,17 +98,20 @@ def build(
     *,
     max_length: int,
     min_count: int,
+    keep: Literal["first", "last"] = "first",
     notes: Iterable[str] = (),
-    vectors: Path | None = None,
+    vectors: Path | Word2Vec | None = None,
 ) -> Dataset:
-    """A data set of the first `max_length` words of each text of a table made by `prepare`.
+    """A data set of the first or the last `max_length` words of each text of a table made by `prepare`.
 
     The vocabulary holds `<pad>`, `<unk>` and the words that occur at least `min_count` times in training, the most
-    frequent first; every other word is read as `<unk>`. `vectors` is a word2vec or GloVe text file.
+    frequent first; every other word is read as `<unk>`. `vectors` is a word2vec or GloVe text file, or says how to
+    train vectors on the whole texts of the training split.
 
     Raises:
         DataError: training has one class only, or the vector file is not in that format."""
-    words = [tokenize(text)[:max_length] for text in table["text"]]
+    whole = [tokenize(text) for text in table["text"]]
+    words = [row[:max_length] if keep == "first" else row[-max_length:] for row in whole]
     training = (table["split"] == "train").to_numpy()
     counts = Counter(word for row in np.flatnonzero(training) for word in words[row])
     known = sorted((word for word in counts if counts[word] >= min_count), key=lambda word: (-counts[word], word))
@@ -125,57 +127,21 @@ def build(
     for name in ("train", "validation", "selection", "test"):
         rows = np.flatnonzero(table["split"] == name)
         splits[name] = Split(sequences=sequences.select(rows), labels=labels[rows])
+    if isinstance(vectors, Path):
+        matrix: Float[np.ndarray, "S D"] | None = read_vectors(vectors, vocabulary)
+    else:
+        matrix = (
+            None if vectors is None else vectors.train([whole[row] for row in np.flatnonzero(training)], vocabulary)
+        )
     return Dataset(
         vocabulary=vocabulary,
         classes=classes,
         splits=splits,
         unknown=1,
         tokenizer=TOKENIZER,
-        vectors=None if vectors is None else read_vectors(vectors, vocabulary),
+        vectors=matrix,
         notes=tuple(notes),
     )
-
-
-def read_vectors(path: Path, vocabulary: tuple[str, ...]) -> Float[np.ndarray, "S D"]:
-    """A vector for each word of the vocabulary from a text file in word2vec's or GloVe's format (also .gz).
-
-    A word that the file lacks gets the mean of those it has, `<pad>` zeros.
-
-    Raises:
-        DataError: the file is missing, empty, ragged, or has none of the words."""
-    if not path.is_file():
-        raise DataError(f"expected a file of word vectors, but {path} does not exist")
-    wanted = {word: i for i, word in enumerate(vocabulary)}
-    found: dict[int, Float[np.ndarray, " D"]] = {}
-    size = 0
-    try:
-        with _open_text(path) as lines:
-            for number, line in enumerate(lines, 1):
-                if not line.strip():
-                    continue
-                word, *numbers = line.rstrip().split(" ")
-                if number == 1 and len(numbers) == 1:  # word2vec begins with the counts of words and numbers
-                    continue
-                size = size or len(numbers)
-                if not numbers or len(numbers) != size:
-                    expected = f"{size} numbers" if size else "a word and its numbers, as in files of word vectors"
-                    raise DataError(f"line {number} of {path.name}: expected {expected}, got {len(numbers)}")
-                if word in wanted:
-                    found[wanted[word]] = np.array(numbers, np.float32)
-    except (ValueError, OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path.name} is not a text file of word vectors: {error}") from None
-    if not np.isfinite([*found.values()]).all():
-        raise DataError(f"{path.name} has word vectors that are not finite numbers")
-    if not found:
-        raise DataError(f"{path.name} has a vector for none of the {len(vocabulary)} words of the vocabulary")
-    vectors = np.tile(np.mean(list(found.values()), axis=0), (len(vocabulary), 1)).astype(np.float32)
-    vectors[list(found)] = list(found.values())
-    vectors[0] = 0
-    return vectors
-
-
-def _open_text(path: Path) -> TextIO:
-    return gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
 
 
 def _read_csv(path: Path) -> pd.DataFrame:

@@ -140,8 +140,9 @@ class Automaton:
         block = np.unique(self.outputs[self.reachable()], return_inverse=True)[1]
         count = 0
         while count != (count := int(block.max()) + 1):
-            signature = np.column_stack([block, block[table]])
-            block = np.unique(signature, axis=0, return_inverse=True)[1].reshape(-1)
+            numbers: dict[bytes, int] = {}  # of each signature: the blocks of a state and of its successors
+            signatures = (row.tobytes() for row in np.column_stack([block, block[table]]))
+            block = np.array([numbers.setdefault(signature, len(numbers)) for signature in signatures])
         representative = np.unique(block, return_index=True)[1]
         quotient = block[table[representative]]
         outputs = self.outputs[self.reachable()][representative]
@@ -266,6 +267,11 @@ def _integers(fields: dict[str, Any], name: str, dimensions: int) -> Int[np.ndar
 
 def _names(fields: dict[str, Any], name: str) -> tuple[str, ...]:
     names = fields.get(name)
-    if not isinstance(names, list) or not all(isinstance(item, str) for item in names):
+    if not isinstance(names, list) or not all(isinstance(item, str) and _is_unicode(item) for item in names):
         raise AutomatonError(f"expected '{name}' to be a list of texts")
     return tuple(names)
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether a text can be written as UTF-8, which half of a surrogate pair cannot."""
+    return not any("\ud800" <= sign <= "\udfff" for sign in text)

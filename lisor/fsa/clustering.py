@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,13 +99,16 @@ def write(clusterings: Iterable[Clustering], folder: Path) -> None:
     pq.write_table(table, folder / _FILE, compression="zstd", row_group_size=1)
 
 
-def read(folder: Path) -> Iterator[Clustering]:
-    """The clusterings that `write` left in `folder`, one k at a time."""
+def read(folder: Path, wanted: Collection[tuple[str, int]] | None = None) -> Iterator[Clustering]:
+    """The clusterings that `write` left in `folder`, one at a time: all, or those of the `wanted` (method, k)."""
     file = pq.ParquetFile(folder / _FILE)
     schema = json.loads(file.schema_arrow.metadata[b"lisor"])["schema"]
     if schema != SCHEMA:
         raise SchemaError(f"expected clusterings of schema {SCHEMA}, got {schema}; run the step again")
-    for group in range(file.num_row_groups if file.metadata.num_rows else 0):
+    keys = zip(*(file.read([name])[name].to_pylist() for name in ("method", "k")), strict=True)
+    for group, key in enumerate(keys):
+        if wanted is not None and key not in wanted:
+            continue
         row = file.read_row_group(group)
         k = row["k"][0].as_py()
         yield Clustering(

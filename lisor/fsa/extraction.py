@@ -5,7 +5,7 @@ Shapes: P points, N sequences, K clusters, S symbols, Q = K + 1 or K + 2 automat
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -141,13 +141,16 @@ def write(extractions: Iterable[Extraction], folder: Path) -> None:
     pq.write_table(table, folder / _FILE, compression="zstd", row_group_size=1)
 
 
-def read(folder: Path) -> Iterator[Extraction]:
-    """The automata that `write` left in `folder`, one at a time."""
+def read(folder: Path, wanted: Collection[tuple[str, str, int]] | None = None) -> Iterator[Extraction]:
+    """The automata that `write` left in `folder`, one at a time: all, or those of the `wanted` (method, rule, k)."""
     file = pq.ParquetFile(folder / _FILE)
     about = json.loads(file.schema_arrow.metadata[b"lisor"])
     if about["schema"] != SCHEMA:
         raise SchemaError(f"expected automata of schema {SCHEMA}, got {about['schema']}; run the step again")
-    for group in range(file.num_row_groups if file.metadata.num_rows else 0):
+    keys = zip(*(file.read([name])[name].to_pylist() for name in ("method", "rule", "k")), strict=True)
+    for group, key in enumerate(keys):
+        if wanted is not None and key not in wanted:
+            continue
         row = file.read_row_group(group)
         outputs, transitions, seen = (
             row[name].combine_chunks().flatten().to_numpy(zero_copy_only=False)

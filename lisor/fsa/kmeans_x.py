@@ -100,10 +100,12 @@ def seed_points(points: Float[np.ndarray, "P H"], positions: Positions, k: int, 
     while len(rows) < k:
         draws = rng.uniform(size=LOCAL_TRIALS) * closest.sum()
         candidates = np.minimum(np.searchsorted(np.cumsum(closest), draws), len(points) - 1)
-        reduced = np.minimum(closest, _distances_to(points, positions, norms, candidates))
+        reduced = _distances_to(points, positions, norms, candidates)
+        np.minimum(closest, reduced, out=reduced)
         best = int(reduced.sum(axis=1).argmin())
         rows.append(int(candidates[best]))
-        closest = reduced[best]
+        closest = reduced[best].copy()
+        del reduced
     return np.array(rows)
 
 
@@ -188,7 +190,9 @@ def _mean_variance(points: Float[np.ndarray, "P H"], positions: Positions) -> fl
     P, columns = len(points), points.shape[1] + positions.count
     sums = np.bincount(positions.sequence, positions.weighted_step)
     position = np.square(positions.weighted_step).sum() / P - np.square(sums / P).sum()
-    return float((points.var(axis=0, dtype=np.float64).sum() + position) / columns)
+    mean = points.mean(axis=0, dtype=np.float64)
+    spread = sum(np.square(points[chunk] - mean).sum() for chunk in _chunks(P))
+    return float((spread / P + position) / columns)
 
 
 def _chunks(count: int) -> Iterator[slice]:

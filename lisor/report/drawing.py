@@ -4,13 +4,17 @@ Shapes: Q states, S symbols."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Sequence
 from threading import Lock
+from typing import NamedTuple
 
 import numpy as np
 import pygraphviz
 from jaxtyping import Bool
 
+from lisor.data.sequences import Sequences
 from lisor.fsa.automaton import Automaton
+from lisor.fsa.extraction import Extraction
 
 CLASS_COLORS = ("#f4f4f4", "#bfe3d0", "#fbe3a6", "#c9d7f0", "#f3c9d3", "#d9c8ec", "#cfe8ee", "#ead8c3")
 """Fills of the states of each class: light, so that black text stays readable, and told apart by the label too."""
@@ -21,42 +25,67 @@ LETTERS = 8
 MOST_WORDS = 3
 """Words named on an edge, one below the other; of more the first are named and the rest counted."""
 
+_HEAD = """digraph automaton {
+  graph [rankdir=LR, bgcolor="transparent", nodesep=0.35, ranksep=0.6]
+  node [shape=circle, style=filled, fontname="Helvetica", fontsize=12, width=0.5, margin=0.05]
+  edge [fontname="Helvetica", fontsize=11, arrowsize=0.7]
+  nowhere [shape=point, style=invis, width=0]"""
+
+_RED = 'color="#c1121f", fontcolor="#c1121f", penwidth=1.8'
+
 _GRAPHVIZ = Lock()
 """Graphviz keeps global state; one drawing at a time."""
 
 
-def to_dot(automaton: Automaton, seen: Bool[np.ndarray, "Q S"] | None = None) -> str:
+def to_dot(
+    automaton: Automaton,
+    seen: Bool[np.ndarray, "Q S"] | None = None,
+    *,
+    path: Sequence[str] = (),
+    word_classes: bool = False,
+) -> str:
     """The automaton in Graphviz's language.
 
     An arrow from nowhere marks the start and a double circle the accepting states (more classes than two are written
     out); parallel edges are one, labelled with all their symbols; states that no word reaches are left out. `seen`
-    tells which transitions validation showed: the others are dashed, and left out where the alphabet is large."""
-    reachable = automaton.reachable()
+    tells which transitions validation showed: the others are dashed, and left out where the alphabet is large.
+
+    The states and edges that the word `path` takes are red. `word_classes` names each edge by its two states, "0-1",
+    and counts its symbols (the word classes of Hou & Zhou, 2020, figure 7)."""
     letters = len(automaton.alphabet) <= LETTERS
-    lines = [
-        "digraph automaton {",
-        '  graph [rankdir=LR, bgcolor="transparent", nodesep=0.35, ranksep=0.6]',
-        '  node [shape=circle, style=filled, fontname="Helvetica", fontsize=12, width=0.5, margin=0.05]',
-        '  edge [fontname="Helvetica", fontsize=11, arrowsize=0.7]',
-        "  nowhere [shape=point, style=invis, width=0]",
-    ]
-    for state in np.flatnonzero(reachable):
-        output = int(automaton.outputs[state])
-        shape = "doublecircle" if len(automaton.classes) == 2 and output == 1 else "circle"
-        label = [str(state)] if len(automaton.classes) == 2 else [str(state), automaton.classes[output]]
-        color = CLASS_COLORS[output % len(CLASS_COLORS)]
-        lines.append(f"  {state} [label={_quote(*label)}, shape={shape}, fillcolor={_quote(color)}]")
-    lines.append(f"  nowhere -> {automaton.start}")
-    for source in np.flatnonzero(reachable):
-        for target in np.unique(automaton.transitions[source]):
-            edge = automaton.transitions[source] == target
-            shown = edge if seen is None else edge & seen[source]
-            if shown.any():
-                lines.append(f"  {source} -> {target} [label={_quote(*_label(automaton, shown))}]")
-            elif letters:
-                style = 'style=dashed, color="#999999", fontcolor="#777777"'
-                lines.append(f"  {source} -> {target} [label={_quote(*_label(automaton, edge))}, {style}]")
-    return "\n".join([*lines, "}", ""])
+    states = np.flatnonzero(automaton.reachable()).tolist()
+    edges = []
+    for source, target, edge in _parallel(automaton, states):
+        shown = edge if seen is None else edge & seen[source]
+        if shown.any():
+            label = _label(automaton, shown)
+            if word_classes:
+                label = [f"{source}-{target}: {shown.sum():,} words", *label[:MOST_WORDS]]
+            edges.append(_Edge(source, target, shown, label))
+        unseen = edge & ~shown
+        if letters and unseen.any():
+            edges.append(_Edge(source, target, unseen, _label(automaton, unseen), unseen=True))
+    return _graph(automaton, states, edges, path)
+
+
+def kept_to_dot(extraction: Extraction, path: Sequence[str] = ()) -> str:
+    """The start, the clusters and the kept transitions alone, with what the start does not reach by them set apart.
+
+    As Hou & Zhou (2020) draw theirs, figures 3 and 4: transitions that validation never showed are left out, and so is
+    the sink they lead to. The states and edges that the word `path` takes are red."""
+    automaton, seen = extraction.automaton, extraction.seen
+    states = list(range(extraction.k + 1))
+    kept = [(source, target, edge & seen[source]) for source, target, edge in _parallel(automaton, states)]
+    edges = [_Edge(source, target, edge, _label(automaton, edge)) for source, target, edge in kept if edge.any()]
+    met = {automaton.start}
+    while new := {edge.target for edge in edges if edge.source in met} - met:
+        met |= new
+    return _graph(automaton, states, edges, path, apart=set(states) - met)
+
+
+def printable(text: str) -> str:
+    """The text with U+FFFD for every sign that cannot be printed and that SVG may not hold."""
+    return "".join(sign if sign.isprintable() else "\ufffd" for sign in text)
 
 
 def to_svg(automaton: Automaton, seen: Bool[np.ndarray, "Q S"] | None = None) -> str:
@@ -71,6 +100,64 @@ def render(dot: str) -> str:
     return svg.decode("utf-8")
 
 
+class _Edge(NamedTuple):
+    """An arrow for some symbols, with the lines of its label."""
+
+    source: int
+    target: int
+    symbols: Bool[np.ndarray, " S"]
+    label: list[str]
+    unseen: bool = False
+
+
+def _parallel(automaton: Automaton, states: Sequence[int]) -> Iterator[tuple[int, int, Bool[np.ndarray, " S"]]]:
+    """Each pair of states that some symbol joins, with the symbols that do."""
+    for source in states:
+        for target in np.unique(automaton.transitions[source]).tolist():
+            yield source, target, automaton.transitions[source] == target
+
+
+def _graph(
+    automaton: Automaton,
+    states: Sequence[int],
+    edges: Sequence[_Edge],
+    path: Sequence[str],
+    apart: Collection[int] = (),
+) -> str:
+    """States and edges in Graphviz's language, those that `path` takes red, those of `apart` in a box of their own."""
+    word = automaton.encode(path)
+    way = [automaton.start, *automaton.trace(Sequences.from_lists([word])).tolist()]
+    steps = list(zip(way, word, strict=False))
+    red = set(way) if word else set()
+    lines = [_HEAD, *(_node(automaton, state, red=state in red) for state in states if state not in apart)]
+    if apart:
+        lines.append('  subgraph cluster_apart { label="no kept transition leads here"; fontname="Helvetica"')
+        lines.append('  fontsize=11; style=dashed; color="#999999"; fontcolor="#777777"')
+        lines += [*(_node(automaton, state, red=False) for state in states if state in apart), "  }"]
+    lines.append(f"  nowhere -> {automaton.start}")
+    for edge in edges:
+        styles = ["style=dashed"] if edge.unseen else []
+        if any(source == edge.source and edge.symbols[symbol] for source, symbol in steps):
+            styles.append(_RED)
+        elif edge.unseen:
+            styles.append('color="#999999", fontcolor="#777777"')
+        attributes = ", ".join([f"label={_quote(*edge.label)}", *styles])
+        lines.append(f"  {edge.source} -> {edge.target} [{attributes}]")
+    return "\n".join([*lines, "}", ""])
+
+
+def _node(automaton: Automaton, state: int, *, red: bool) -> str:
+    output = int(automaton.outputs[state])
+    shape = "doublecircle" if len(automaton.classes) == 2 and output == 1 else "circle"
+    label = [str(state)] if len(automaton.classes) == 2 else [str(state), automaton.classes[output]]
+    attributes = [
+        f"label={_quote(*label)}",
+        f"shape={shape}",
+        f'fillcolor="{CLASS_COLORS[output % len(CLASS_COLORS)]}"',
+    ]
+    return f"  {state} [{', '.join([*attributes, *([_RED] if red else [])])}]"
+
+
 def _label(automaton: Automaton, edge: Bool[np.ndarray, " S"]) -> list[str]:
     """The lines of an edge's label; the first words of a vocabulary are the most frequent."""
     symbols = [automaton.alphabet[symbol] for symbol in np.flatnonzero(edge)]
@@ -81,7 +168,7 @@ def _label(automaton: Automaton, edge: Bool[np.ndarray, " S"]) -> list[str]:
 
 
 def _quote(*lines: str) -> str:
-    """Lines of text as one label; what cannot be printed is shown as U+FFFD, since SVG does not allow it."""
-    printable = ["".join(sign if sign.isprintable() else "\ufffd" for sign in line) for line in lines]
-    escaped = [line.replace("\\", "\\\\").replace('"', '\\"').replace("&", "&amp;") for line in printable]
+    """Lines of text as one label."""
+    shown = map(printable, lines)
+    escaped = [line.replace("\\", "\\\\").replace('"', '\\"').replace("&", "&amp;") for line in shown]
     return '"' + "\\n".join(escaped) + '"'

@@ -1,23 +1,34 @@
-"""Plots as SVG texts: the same numbers give the same bytes."""
+"""Plots as SVG texts: the same numbers give the same bytes.
+
+Shapes: M hidden states that are shown."""
 
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
+from jaxtyping import Int
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from lisor.report.drawing import printable
+from lisor.report.plane import Plane
+
 ACCURACY, FIDELITY, NETWORK, CHOSEN = "#0072b2", "#d55e00", "#555555", "#009e73"
 """Colors of Okabe & Ito (2008), which color-blind readers can tell apart; line styles differ too."""
+
+_CELL_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 
 _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "lisor",
     "svg.fonttype": "none",
+    "text.parse_math": False,
     "font.family": "sans-serif",
     "font.size": 9,
     "axes.spines.top": False,
@@ -76,6 +87,60 @@ def training_curves(histories: Mapping[str, Sequence[Mapping[str, Sequence[float
     return _finish(figure, panels[0])
 
 
+def accuracy_against_states(results: pd.DataFrame, test_set: str = "test") -> str:
+    """What being readable costs: the best accuracy that automata of so many states reach, beside their network's.
+
+    A panel for each data set, a color for each cell: means over trials of the best majority automaton with at most that
+    many states, and dotted the network. The best is taken on the test set itself: this is a picture, not a choice."""
+    rows = results[(results["test_set"] == test_set) & (results["rule"] == "majority")]
+    datasets = list(dict.fromkeys(rows["dataset"]))
+    cells = list(dict.fromkeys(rows["cell"]))
+    figure, (panels,) = _panels(1, len(datasets))
+    for axes, dataset in zip(panels, datasets, strict=True):
+        for cell, color in zip(cells, itertools.cycle(_CELL_COLORS)):
+            mine = rows[(rows["dataset"] == dataset) & (rows["cell"] == cell)]
+            best = mine.groupby(["trial", "n_states"])["accuracy"].max().unstack("trial").ffill().cummax().dropna()
+            axes.plot(best.index, best.mean(axis=1), color=color, label=cell)
+            axes.axhline(mine["rnn_accuracy"].mean(), color=color, linestyle=":", linewidth=1)
+        axes.set_title(dataset)
+        axes.set_xlabel("states of the automaton")
+    panels[0].set_ylabel("accuracy")
+    panels[0].plot([], [], color=NETWORK, linestyle=":", label="network")
+    return _finish(figure, panels[0])
+
+
+class ClusteredPlane(NamedTuple):
+    """Hidden states of one network in the plane, and the cluster of each."""
+
+    title: str
+    plane: Plane
+    clusters: Int[np.ndarray, " M"]
+
+
+def hidden_states_in_the_plane(planes: Sequence[ClusteredPlane], classes: Sequence[str]) -> str:
+    """Hidden states of several networks: above colored by cluster, below by the class the network answers there."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(max(6.4, 2.6 * len(planes)), 5.2), layout="constrained")
+        grid = figure.subplots(2, len(planes), squeeze=False)
+    colors = mpl.colormaps["tab20"].colors  # type: ignore[attr-defined]
+    for (title, plane, clusters), above, below in zip(planes, *grid, strict=True):
+        above.set_title(title)
+        size = min(max(3000 / max(1, len(clusters)), 4), 36)
+        above.scatter(*plane.places.T, s=size, linewidths=0, c=[colors[cluster % len(colors)] for cluster in clusters])
+        for number, name in enumerate(classes):
+            color = colors[(2 * number + 1) % len(colors)] if len(classes) > 2 else (ACCURACY, FIDELITY)[number]
+            below.scatter(
+                *plane.places[plane.answers == number].T, s=size, linewidths=0, color=color, label=f" {printable(name)}"
+            )
+        for axes in (above, below):
+            axes.set_xticks([])
+            axes.set_yticks([])
+            axes.set_box_aspect(1)
+    grid[0][0].set_ylabel("by cluster")
+    grid[1][0].set_ylabel("by the network's answer")
+    return _finish(figure, grid[1][0])
+
+
 def _panels(rows: int, columns: int) -> tuple[Figure, list[list[Axes]]]:
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(max(6.4, 2.6 * columns), 0.6 + 2.2 * rows), layout="constrained")
@@ -85,10 +150,9 @@ def _panels(rows: int, columns: int) -> tuple[Figure, list[list[Axes]]]:
 
 def _finish(figure: Figure, first: Axes) -> str:
     handles, labels = first.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
     buffer = io.StringIO()
     with mpl.rc_context(_STYLE):
-        figure.savefig(
-            buffer, format="svg", transparent=True, metadata=dict.fromkeys(["Date", "Creator", "Format", "Type"])
-        )
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
+        unstamped = dict.fromkeys(["Date", "Creator", "Format", "Type"])
+        figure.savefig(buffer, format="svg", transparent=True, metadata=unstamped)
     return buffer.getvalue()

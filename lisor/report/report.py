@@ -1,16 +1,18 @@
-"""What a run found, as files: the page, the plots, and the automata as JSON, DOT and SVG."""
+"""What a run found, as files: the page, its tables and pictures, and the automata as JSON, DOT and SVG."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from lisor.data.dataset import Dataset
-from lisor.fsa.extraction import Extraction
-from lisor.report import drawing, figures, page, tables
+from lisor.report import drawing, figures, framework, page, tables
+from lisor.report.findings import Findings
+from lisor.report.language_section import language_blocks
+from lisor.report.text_section import text_blocks
 
 REPORT = "report.html"
 
@@ -32,66 +34,76 @@ _CHOSEN = {
 """Columns of the table of chosen automata and how they are headed."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Findings:
-    """What is known of one network: the name of its data set, its training, and its automata."""
-
-    dataset: str
-    cell: str
-    trial: int
-    history: Mapping[str, Sequence[float]]
-    extractions: Iterable[Extraction]
-
-    @property
-    def label(self) -> str:
-        """The network's name in file names."""
-        return f"{self.dataset}-{self.cell}-{self.trial}"
-
-
 def write(
     folder: Path, title: str, results: pd.DataFrame, datasets: Mapping[str, Dataset], networks: Sequence[Findings]
 ) -> None:
-    """Write `report.html`, figures/, and automata/ with every chosen one and in selected/ that of each network."""
-    (folder / "figures").mkdir()
-    (folder / "automata" / "selected").mkdir(parents=True)
-    sections = []
+    """Write `report.html`, its tables/ as CSV and figures/ as SVG, and automata/ with every chosen one and in selected/
+    the one that stands for each network."""
+    for name in ("figures", "tables", "automata/selected"):
+        (folder / name).mkdir(parents=True)
+    sections = [_overview(results)]
     for name, dataset in datasets.items():
         members = [network for network in networks if network.dataset == name]
-        sections.append(_section(folder, results[results["dataset"] == name], name, dataset, members))
-    summary = page.Table(
-        caption="The selected automaton of each network, on the test set: mean over trials with its 95 % interval. "
-        "Accuracy is agreement with the truth, fidelity agreement with the network.",
-        headings=tables.SummaryRow.HEADINGS,
-        rows=tuple(row.cells() for row in tables.summarize(results)),
-    )
+        selected = _write_automata(folder, results[results["dataset"] == name], members)
+        sections.append(_section(results[results["dataset"] == name], name, dataset, members, selected))
+    sections.append(_cost(results))
+    for section in sections:
+        for picture in section.pictures():
+            (folder / "figures" / f"{picture.name}.svg").write_text(picture.svg, encoding="utf-8")
+        for table in section.tables():
+            (folder / "tables" / f"{table.name}.csv").write_text(table.to_csv(), encoding="utf-8")
     introduction = (
         "Recurrent networks were trained, their hidden states clustered, and finite state automata read off the "
         "clusters (LISOR; Hou & Zhou, 2020). Everything was chosen on a selection split that nothing was fitted to."
     )
-    (folder / REPORT).write_text(page.render(title, introduction, summary, sections), encoding="utf-8")
+    (folder / REPORT).write_text(page.render(title, introduction, sections), encoding="utf-8")
+
+
+def _overview(results: pd.DataFrame) -> page.Section:
+    method = page.Picture(
+        name="framework",
+        title="How an automaton is read off a network",
+        caption="Sequences leave hidden states behind in a trained network; clusters of hidden states become the "
+        "states of an automaton, and the symbols that led from one cluster to another its transitions.",
+        svg=framework.draw(),
+    )
+    summary = page.Table(
+        name="summary",
+        title="The selected automaton of each network",
+        caption="On the test set: mean over trials with its 95 % interval. Accuracy is agreement with the truth, "
+        "fidelity agreement with the network.",
+        headings=tables.SummaryRow.HEADINGS,
+        rows=tuple(row.cells() for row in tables.summarize(results)),
+    )
+    return page.Section(title="Overview", introduction="What was done, and what came out.", blocks=(method, summary))
 
 
 def _section(
-    folder: Path, rows: pd.DataFrame, name: str, dataset: Dataset, networks: Sequence[Findings]
+    rows: pd.DataFrame, name: str, dataset: Dataset, networks: Sequence[Findings], selected: tuple[page.Picture, ...]
 ) -> page.Section:
     histories: dict[str, list[Mapping[str, Sequence[float]]]] = {}
     for network in networks:
         histories.setdefault(network.cell, []).append(network.history)
-    plots = {
-        "quality": page.Picture(
-            title="Quality against the number of clusters",
-            caption="Agreement of the automata with the truth (accuracy) and with their network (fidelity) on the test "
-            "set. Lines are means over trials, bands run from the worst to the best, green ticks are the chosen k.",
-            svg=figures.quality_against_k(rows),
-        ),
-        "training": page.Picture(
-            title="Training",
-            caption="How the networks got there: one line for each trial.",
-            svg=figures.training_curves(histories),
-        ),
-    }
-    for file, plot in plots.items():
-        (folder / "figures" / f"{name}-{file}.svg").write_text(plot.svg, encoding="utf-8")
+    training = page.Picture(
+        name=f"{name}-training",
+        title="Training",
+        caption="How the networks got there: one line for each trial.",
+        svg=figures.training_curves(histories),
+    )
+    quality = page.Picture(
+        name=f"{name}-quality",
+        title="Quality against the number of clusters",
+        caption="Agreement of the automata with the truth (accuracy) and with their network (fidelity) on the test "
+        "set. Lines are means over trials, bands run from the worst to the best, green ticks are the chosen k.",
+        svg=figures.quality_against_k(rows),
+    )
+    of_this_kind = text_blocks if dataset.is_text else language_blocks
+    automata = page.Gallery(
+        title="The selected automata",
+        caption="The automaton that stands for each network, chosen on the selection split.",
+        pictures=selected,
+        wide=dataset.is_text,
+    )
     sizes = ", ".join(f"{len(split):,} {split_name}" for split_name, split in dataset.splits.items())
     kind = "texts" if dataset.is_text else "words"
     return page.Section(
@@ -99,38 +111,78 @@ def _section(
         introduction=f"Labelled {kind} over {len(dataset.vocabulary):,} symbols with the classes "
         f"{', '.join(dataset.classes)}: {sizes}.",
         notes=(*dataset.notes, *_short_grids(rows)),
-        tables=(_chosen_table(rows), *([] if dataset.is_text else [_reach_table(rows, share) for share in (1.0, 0.7)])),
-        figures=tuple(plots.values()),
-        wide=dataset.is_text,
-        automata=tuple(picture for network in networks for picture in _draw_automata(folder, rows, network)),
+        blocks=(
+            training,
+            *_planes(rows, name, dataset, networks),
+            *of_this_kind(rows, name, dataset, networks),
+            quality,
+            _chosen_table(rows, name),
+            automata,
+        ),
     )
 
 
-def _draw_automata(folder: Path, rows: pd.DataFrame, network: Findings) -> list[page.Picture]:
-    """Write the network's chosen and selected automata; the picture of the selected one."""
-    mine = rows[(rows["cell"] == network.cell) & (rows["trial"] == network.trial) & (rows["test_set"] == "test")]
-    wanted = mine[mine["chosen"] | mine["selected"]].set_index(["method", "rule", "k"])
-    pictures = []
-    for found in network.extractions:
-        key = (found.method, found.rule, found.k)
-        if key not in wanted.index:
+def _planes(rows: pd.DataFrame, name: str, dataset: Dataset, networks: Sequence[Findings]) -> Iterator[page.Picture]:
+    """Figure 1 of Hou & Zhou (2020), clustered as the selected automaton is."""
+    shown = []
+    for network in networks:
+        if network.plane is None:
             continue
-        row = wanted.loc[key]
-        dot = drawing.to_dot(found.automaton, found.seen)
-        svg = drawing.render(dot)
-        names = [f"{network.label}-{found.method}-{found.rule}-k{found.k}"] if row["chosen"] else []
-        if row["selected"]:
-            names.append(f"selected/{network.label}")
-            pictures.append(_picture(network, row, svg))
-        for name in names:
-            for ending, text in {"json": found.automaton.to_json(), "dot": dot, "svg": svg}.items():
-                (folder / "automata" / f"{name}.{ending}").write_text(text, encoding="utf-8")
-    return pictures
+        mine = (rows["cell"] == network.cell) & (rows["trial"] == network.trial) & rows["selected"]
+        method, k = rows.loc[mine, ["method", "k"]].iloc[0]
+        labels = network.clustering(str(method), int(k)).labels[network.plane.rows]
+        shown.append(
+            figures.ClusteredPlane(f"{network.cell}, k = {k}", network.plane, np.unique(labels, return_inverse=True)[1])
+        )
+    if shown:
+        yield page.Picture(
+            name=f"{name}-hidden-states",
+            title="Hidden states in the plane",
+            caption="Hidden states of the first network of each cell, put into the plane by t-SNE, which keeps near "
+            "states near: they gather in clusters, and a cluster mostly holds states of one answer.",
+            svg=figures.hidden_states_in_the_plane(shown, dataset.classes),
+        )
+
+
+def _cost(results: pd.DataFrame) -> page.Section:
+    cost = page.Picture(
+        name="accuracy-against-states",
+        title="Accuracy against the number of states",
+        caption="The best accuracy on the test set among majority automata of at most so many states, mean over "
+        "trials; dotted, the network's own. The best is picked on the test set, so this shows what is there, not "
+        "what was chosen.",
+        svg=figures.accuracy_against_states(results),
+    )
+    return page.Section(
+        title="What does being readable cost?",
+        introduction="An automaton is read, drawn and checked; its network is not.",
+        blocks=(cost,),
+    )
+
+
+def _write_automata(folder: Path, rows: pd.DataFrame, networks: Sequence[Findings]) -> tuple[page.Picture, ...]:
+    """Write the chosen and selected automata of each network; the pictures of the selected ones."""
+    pictures = []
+    for network in networks:
+        mine = rows[(rows["cell"] == network.cell) & (rows["trial"] == network.trial) & (rows["test_set"] == "test")]
+        for _, row in mine[mine["chosen"] | mine["selected"]].iterrows():
+            found = network.extraction(row["method"], row["rule"], int(row["k"]))
+            dot = drawing.to_dot(found.automaton, found.seen)
+            svg = drawing.render(dot)
+            names = [f"{network.label}-{found.method}-{found.rule}-k{found.k}"] if row["chosen"] else []
+            if row["selected"]:
+                names.append(f"selected/{network.label}")
+                pictures.append(_picture(network, row, svg))
+            for name in names:
+                for ending, text in {"json": found.automaton.to_json(), "dot": dot, "svg": svg}.items():
+                    (folder / "automata" / f"{name}.{ending}").write_text(text, encoding="utf-8")
+    return tuple(pictures)
 
 
 def _picture(network: Findings, row: pd.Series, svg: str) -> page.Picture:
     exact = {True: " It is exactly the language.", False: " It is not exactly the language."}.get(row["exact"], "")
     return page.Picture(
+        name=f"{network.label}-selected",
         title=f"{network.cell}, trial {network.trial}",
         caption=f"{row['n_states']} states ({row['n_states_minimal']} when minimal), accuracy {row['accuracy']:.3f}, "
         f"fidelity {row['fidelity']:.3f}.{exact}",
@@ -138,30 +190,14 @@ def _picture(network: Findings, row: pd.Series, svg: str) -> page.Picture:
     )
 
 
-def _chosen_table(rows: pd.DataFrame) -> page.Table:
+def _chosen_table(rows: pd.DataFrame, name: str) -> page.Table:
     chosen = rows[rows["chosen"] & (rows["test_set"] == "test")]
     return page.Table(
+        name=f"{name}-chosen",
+        title="The chosen automata",
         caption="The chosen automaton of each network, method and rule, on the test set.",
         headings=tuple(_CHOSEN.values()),
         rows=tuple(tuple(_text(row[column]) for column in _CHOSEN) for _, row in chosen.iterrows()),
-    )
-
-
-def _reach_table(rows: pd.DataFrame, accuracy: float) -> page.Table:
-    """Tables 2 and 3 of Hou & Zhou (2020): each trial's n_c and their mean, the smallest mean of a method marked."""
-    numbers = tables.clusters_to_reach(rows, accuracy)
-    means = numbers.mean(axis=1)
-    smallest = means == means.groupby(level="method").transform("min")
-    texts = []
-    for (method, cell), trials in numbers.iterrows():
-        mean = str(tables.Interval.of(trials.tolist()))
-        marked = f"{mean} (smallest)" if smallest[method, cell] else mean
-        texts.append((str(method), str(cell), *(str(int(number)) for number in trials), marked))
-    return page.Table(
-        caption=f"The number of clusters at which the automaton first reaches accuracy {accuracy} on the test set, for "
-        f"each trial, and the mean with its 95 % interval; {tables.NOT_REACHED} means that no k of the grid does.",
-        headings=("method", "cell", *(f"trial {trial}" for trial in numbers.columns), "mean"),
-        rows=tuple(texts),
     )
 
 

@@ -32,7 +32,11 @@ class Interval:
         return cls(mean=float(np.mean(values)), half_width=half)
 
     def __str__(self) -> str:
-        return f"{self.mean:.3f}" if self.half_width is None else f"{self.mean:.3f} ± {self.half_width:.3f}"
+        return f"{self:.3f}"
+
+    def __format__(self, spec: str) -> str:
+        mean = format(self.mean, f"z{spec}").replace("-", "\N{MINUS SIGN}")
+        return mean if self.half_width is None else f"{mean} ± {format(self.half_width, spec)}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,15 +84,45 @@ def summarize(results: pd.DataFrame) -> list[SummaryRow]:
     return rows
 
 
-def clusters_to_reach(results: pd.DataFrame, accuracy: float, *, missing: int = NOT_REACHED) -> pd.DataFrame:
-    """The smallest k at which each network's automaton reaches an accuracy on the test set (the paper's n_c).
+def not_reached(results: pd.DataFrame) -> int:
+    """What stands for "not reached" in tables of n_c: 65 as in the paper, or one more than the largest k."""
+    return max(NOT_REACHED, int(results["k"].max()) + 1)
 
-    A row for each method and cell, a column for each trial; `missing` where no k of the grid does."""
-    rows = results[results["test_set"] == TEST_SET]
+
+def clusters_to_reach(results: pd.DataFrame, accuracy: float) -> pd.DataFrame:
+    """The smallest k at which each network's majority automaton reaches an accuracy on the test set (the paper's n_c).
+
+    A row for each method and cell, a column for each trial; `not_reached` where no k of the grid does."""
+    rows = _majority(results)
     reached = rows[rows["accuracy"] >= accuracy].groupby(["method", "cell", "trial"])["k"].min()
     every = pd.MultiIndex.from_frame(rows[["method", "cell", "trial"]].drop_duplicates())
-    numbers = reached.reindex(every, fill_value=missing).unstack("trial")
-    return numbers.reindex(pd.MultiIndex.from_frame(rows[["method", "cell"]].drop_duplicates()))
+    numbers = reached.reindex(every, fill_value=not_reached(results)).unstack("trial")
+    order = rows[["method", "cell"]].drop_duplicates().sort_values("method", kind="stable")
+    return numbers.reindex(pd.MultiIndex.from_frame(order))
+
+
+def at_clusters(results: pd.DataFrame, numbers: pd.DataFrame) -> pd.DataFrame:
+    """The test rows of the majority automata whose k is that of a table made by `clusters_to_reach`."""
+    wanted = pd.MultiIndex.from_tuples(
+        [(*index, trial, k) for index, row in numbers.iterrows() for trial, k in row.items()]
+    )
+    rows = _majority(results)
+    return rows[pd.MultiIndex.from_frame(rows[["method", "cell", "trial", "k"]]).isin(wanted)]
+
+
+def means_at(results: pd.DataFrame, k: int) -> pd.DataFrame:
+    """Accuracy of the networks and of their majority automata of k clusters on the test set, with the fidelity.
+
+    A row for each method and cell; the columns rnn_accuracy, accuracy and fidelity hold an `Interval` over trials."""
+    rows = _majority(results)
+    rows = rows[rows["k"] == k].sort_values("method", kind="stable")
+    groups = rows.groupby(["method", "cell"], sort=False)
+    return groups[["rnn_accuracy", "accuracy", "fidelity"]].agg(lambda values: Interval.of(values.tolist()))
+
+
+def _majority(results: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the paper's own rule on the test set."""
+    return results[(results["test_set"] == TEST_SET) & (results["rule"] == "majority")]
 
 
 def _listed(values: tuple[int, ...]) -> str:

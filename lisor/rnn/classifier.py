@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -39,6 +40,24 @@ class Architecture:
     hidden_size: int
     vector_size: int
     learned_vectors: bool
+
+
+class Dropout(NamedTuple):
+    """What is dropped in one pass over a batch: factors of 0 or 1/(1−rate), the same at every step of a sequence.
+
+    Gal & Ghahramani (2016), "A theoretically grounded application of dropout in recurrent neural networks", on the word
+    vectors and on the hidden state that is read out; the recurrence itself is left whole."""
+
+    vectors: Float[Tensor, "R B D"]
+    hidden: Float[Tensor, "R B H"]
+
+    @classmethod
+    def draw(cls, a: Architecture, batch: int, rate: float, generators: Sequence[torch.Generator]) -> Dropout:
+        """Factors for each trial from its own generator, on the CPU."""
+        width = a.vector_size + a.hidden_size
+        keep = torch.stack([torch.empty(batch, width).bernoulli_(1 - rate, generator=g) for g in generators])
+        keep /= 1 - rate
+        return cls(keep[..., : a.vector_size], keep[..., a.vector_size :])
 
 
 class Classifier(nn.Module):
@@ -74,31 +93,38 @@ class Classifier(nn.Module):
         offset = torch.arange(trials, device=symbols.device)[:, None] * size
         return embedding(symbols + offset, self.vectors.reshape(trials * size, width))
 
-    def run(self, symbols: Int[Tensor, "R B T"]) -> Iterator[State]:
-        """The initial state, then the state after each symbol."""
+    def run(self, symbols: Int[Tensor, "R B T"], keep: Float[Tensor, "R B D"] | None = None) -> Iterator[State]:
+        """The initial state, then the state after each symbol; `keep` scales the word vectors of each sequence."""
         trials, batch, steps = symbols.shape
         state = self.cell.initial_state(batch)
         yield state
         flat = self.embed(symbols.transpose(1, 2).reshape(trials, steps * batch))
+        if keep is not None:
+            flat = (flat.view(trials, steps, *keep.shape[1:]) * keep[:, None]).flatten(1, 2)
         projections = self.cell.project(flat)
         for projected in projections.view(trials, steps, batch, projections.shape[-1]).unbind(dim=1):
             state = self.cell.step(state, projected)
             yield state
 
-    def hidden_states(self, symbols: Int[Tensor, "R B T"]) -> Float[Tensor, "R T+1 B H"]:
+    def hidden_states(
+        self, symbols: Int[Tensor, "R B T"], keep: Float[Tensor, "R B D"] | None = None
+    ) -> Float[Tensor, "R T+1 B H"]:
         """Every hidden state, the initial one first."""
-        return torch.stack([state[0] for state in self.run(symbols)], dim=1)
+        return torch.stack([state[0] for state in self.run(symbols, keep)], dim=1)
 
     def read_out(self, hidden: Float[Tensor, "R B H"]) -> Float[Tensor, "R B C"]:
         """The unnormalised log-probability of each class at a hidden state."""
         return torch.baddbmm(self.output_bias, hidden, self.output_weight)
 
-    def forward(self, symbols: Int[Tensor, "R B T"], lengths: Int[Tensor, "R B"]) -> Float[Tensor, "R B C"]:
+    def forward(
+        self, symbols: Int[Tensor, "R B T"], lengths: Int[Tensor, "R B"], dropout: Dropout | None = None
+    ) -> Float[Tensor, "R B C"]:
         """The read-out after the last real symbol of each sequence."""
-        hidden = self.hidden_states(symbols)
+        hidden = self.hidden_states(symbols, None if dropout is None else dropout.vectors)
         trials, _, batch, _ = hidden.shape
         trial = torch.arange(trials, device=symbols.device)[:, None]
-        return self.read_out(hidden[trial, lengths, torch.arange(batch, device=symbols.device)[None, :]])
+        last = hidden[trial, lengths, torch.arange(batch, device=symbols.device)[None, :]]
+        return self.read_out(last if dropout is None else last * dropout.hidden)
 
     def trial_weights(self, trial: int) -> dict[str, Tensor]:
         """The weights of one trial, as a network of its own has them (R = 1)."""

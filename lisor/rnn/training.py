@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy
 
 from lisor.data.dataset import Dataset, Split
 from lisor.errors import ModelError
-from lisor.rnn.classifier import Architecture, Classifier, TrainedModel, length_batches
+from lisor.rnn.classifier import Architecture, Classifier, Dropout, TrainedModel, length_batches
 
 if TYPE_CHECKING:
     from lisor.config import ModelsConfig, TrainingConfig
@@ -185,8 +185,13 @@ def _train_epoch(
     """One pass over the training split; the mean loss of each trial."""
     total = torch.zeros(len(trials), device=network.output_bias.device)
     orders = [_order(split.sequences.lengths, trial.seed, epoch, config.batch_size) for trial in trials]
+    generators = [torch.Generator().manual_seed(trial_seed(trial.seed, epoch)) for trial in trials]
     for symbols, lengths, labels in _stacked_batches(split, orders, config.batch_size, epoch, total.device):
-        logits = network(symbols, lengths)
+        dropout = None
+        if config.dropout > 0:
+            dropout = Dropout.draw(network.architecture, labels.shape[1], config.dropout, generators)
+            dropout = Dropout(*(factors.to(total.device) for factors in dropout))
+        logits = network(symbols, lengths, dropout)
         losses = cross_entropy(logits.transpose(1, 2), labels, reduction="none").mean(dim=1)
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(losses.sum())

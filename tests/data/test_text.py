@@ -1,4 +1,3 @@
-import gzip
 import re
 
 import numpy as np
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 
 from lisor.data import text
 from lisor.data.dataset import Dataset
+from lisor.data.vectors import Word2Vec
 from lisor.errors import DataError, DataWarning
 
 SPLITS = ("train", "validation", "selection", "test")
@@ -313,6 +313,23 @@ def test_no_more_than_the_first_words_of_a_text_are_read():
     assert read_back(dataset, "train") == ["a b", "a"]
 
 
+def test_the_last_words_of_a_text_may_be_read_instead():
+    rows = {"train": [("a b c d", "pos"), ("a", "neg")], "test": [("b c , d !", "pos")]}
+    dataset = build(prepared(rows), max_length=2, keep="last")
+    assert dataset.vocabulary == ("<pad>", "<unk>", "a", "c", "d"), "words that are cut off are not counted"
+    assert read_back(dataset, "train") == ["c d", "a"]
+    assert read_back(dataset, "test") == ["d <unk>"]
+
+
+@given(st.lists(st.sampled_from("abc"), max_size=6), st.integers(1, 7))
+def test_the_last_words_are_the_first_of_the_text_read_backwards(words, length):
+    forwards, backwards = (
+        build(prepared({"train": [(" ".join(row), "pos"), ("a b c", "neg")]}), max_length=length, keep=keep)
+        for keep, row in (("last", words), ("first", words[::-1]))
+    )
+    assert read_back(forwards, "train")[0].split() == read_back(backwards, "train")[0].split()[::-1]
+
+
 def test_a_text_of_nothing_but_mark_up_is_an_empty_sequence():
     assert read_back(build(prepared({"test": [("<br />", "pos")]})), "test") == [""]
 
@@ -349,51 +366,36 @@ def test_notes_are_handed_on():
 
 # Word vectors
 
-VOCABULARY = ("<pad>", "<unk>", "good", "bad")
-GLOVE = "good 1 2 3\nother 9 9 9\nbad 3 4 5\n"
-
-
-@pytest.mark.parametrize("header", ["", "3 3\n"], ids=["glove", "word2vec"])
-@pytest.mark.parametrize("zipped", [False, True], ids=["plain", "gz"])
-def test_vectors_are_read_and_missing_ones_are_the_mean(tmp_path, header, zipped):
-    path = tmp_path / ("vectors.txt.gz" if zipped else "vectors.txt")
-    content = (header + GLOVE).encode()
-    path.write_bytes(gzip.compress(content) if zipped else content)
-    vectors = text.read_vectors(path, VOCABULARY)
-    assert vectors.dtype == np.float32
-    assert vectors.tolist() == [[0, 0, 0], [2, 3, 4], [1, 2, 3], [3, 4, 5]]
+WORD2VEC = Word2Vec(size=3, seed=0)
 
 
 def test_a_data_set_carries_its_vectors(tmp_path):
     path = tmp_path / "vectors.txt"
-    path.write_text(GLOVE)
+    path.write_text("good 1 2 3\nbad 3 4 5\n")
     dataset = build(prepared({}), vectors=path)
     assert dataset.vectors[dataset.vocabulary.index("good")].tolist() == [1, 2, 3]
 
 
-ZIPPED = gzip.compress(GLOVE.encode(), mtime=0)
-NO_VECTORS = {
-    "ragged": ("v.txt", b"good 1 2 3\nbad 1 2\n", r"line 2 of v\.txt: expected 3 numbers, got 2"),
-    "no number": ("v.txt", b"good 1 2 x\n", r"v\.txt is not a text file of word vectors"),
-    "not finite": ("v.txt", b"good 1 2\nbad 1 nan\n", r"v\.txt"),
-    "other words": ("v.txt", b"other 1 2 3\n", r"v\.txt has a vector for none of the 4 words"),
-    "empty": ("v.txt", b"", "for none of the 4 words"),
-    "words alone": ("v.txt", b"good\nbad\n", r"line 1 of v\.txt: expected a word and its numbers"),
-    "binary": ("v.txt", b"\xff\xfe\x00", "is not a text file of word vectors"),
-    "not zipped": ("v.txt.gz", GLOVE.encode(), "is not a text file of word vectors"),
-    "zip cut short": ("v.txt.gz", ZIPPED[:-12], "is not a text file of word vectors"),
-    "zip damaged": ("v.txt.gz", ZIPPED[:10] + b"\xff" * 20, "is not a text file of word vectors"),
-}
+def test_vectors_are_trained_on_the_whole_texts_of_training():
+    training = [("good film , good end", "pos"), ("bad film , bad end", "neg")]
+    dataset = build(prepared({"train": training}), max_length=2, vectors=WORD2VEC)
+    assert dataset.vocabulary == ("<pad>", "<unk>", "film", "bad", "good")
+    whole = [text.tokenize(raw) for raw, _ in training]
+    np.testing.assert_array_equal(dataset.vectors, WORD2VEC.train(whole, dataset.vocabulary))
+    assert dataset.vectors[1].any(), "the words that were cut off count as unknown"
 
 
-@pytest.mark.parametrize(("name", "content", "message"), NO_VECTORS.values(), ids=NO_VECTORS)
-def test_a_file_that_holds_no_word_vectors_is_refused(tmp_path, name, content, message):
-    path = tmp_path / name
-    path.write_bytes(content)
-    with pytest.raises(DataError, match=message):
-        text.read_vectors(path, VOCABULARY)
+def test_other_splits_have_no_part_in_the_vectors():
+    one, other = (build(prepared({"test": [(raw, "pos")]}), vectors=WORD2VEC) for raw in ("good bad", "bad bad bad"))
+    np.testing.assert_array_equal(one.vectors, other.vectors)
 
 
-def test_a_missing_file_of_vectors_is_refused(tmp_path):
-    with pytest.raises(DataError, match=r"expected a file of word vectors.*glove\.txt does not exist"):
-        text.read_vectors(tmp_path / "glove.txt", VOCABULARY)
+def test_a_data_set_of_trained_vectors_is_read_as_it_was_written(tmp_path):
+    dataset = build(prepared({}), vectors=WORD2VEC)
+    dataset.write(tmp_path)
+    np.testing.assert_array_equal(Dataset.read(tmp_path).vectors, dataset.vectors)
+
+
+def test_vectors_of_nothing_but_empty_texts_are_refused():
+    with pytest.raises(DataError):
+        build(prepared({"train": [("<br />", "pos"), ("<hr />", "neg")]}), vectors=WORD2VEC)

@@ -1,20 +1,24 @@
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
 from flows import cli
+from lisor.fsa import prediction
+from lisor.fsa.automaton import Automaton
 
 pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.filterwarnings("default::lisor.errors.DataWarning")]
 
 
 @pytest.fixture
-def lisor(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+def command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[int, str, str]]:
     """The command line, run in this process: exit status, standard output, standard error."""
     monkeypatch.chdir(tmp_path)
@@ -33,6 +37,12 @@ def lisor(
         return status, *capfd.readouterr()
 
     return run
+
+
+@pytest.fixture
+def lisor(home: Path, command_line: Callable[..., tuple[int, str, str]]) -> Callable[..., tuple[int, str, str]]:
+    """The command line with an empty store, for what needs one."""
+    return command_line
 
 
 @pytest.fixture
@@ -142,3 +152,120 @@ def test_help_says_what_there_is(lisor) -> None:
     assert status == 0
     assert "run" in out
     assert "ui" in out
+
+
+# Predicting, which needs no store
+
+ENDS_IN_ONE = Automaton(alphabet=("0", "1"), classes=("no", "yes"), transitions=[[0, 1], [0, 1]], outputs=[0, 1])
+SEEN_BAD = Automaton(
+    alphabet=("<unk>", "bad"),
+    classes=("good", "bad"),
+    transitions=[[0, 1], [1, 1]],
+    outputs=[0, 1],
+    unknown=0,
+    tokenizer="words",
+)
+
+
+@pytest.fixture
+def predict(command_line: Callable[..., tuple[int, str, str]], tmp_path: Path) -> Callable[..., tuple[int, str, str]]:
+    """`lisor predict` beside the files of two automata."""
+    (tmp_path / "ends-in-1.json").write_text(ENDS_IN_ONE.to_json())
+    (tmp_path / "seen-bad.json").write_text(SEEN_BAD.to_json())
+
+    def run(automaton: str, data: str, *arguments: str) -> tuple[int, str, str]:
+        return command_line("predict", "--automaton", automaton, "--data", data, *arguments)
+
+    return run
+
+
+def test_predictions_are_csv_on_standard_output(predict, tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text("0110\n\n01")
+    status, out, err = predict("ends-in-1.json", "words.txt")
+    assert status == 0
+    assert out == '"class","state","path"\n"no",0,"0 0 1 1 0"\n"no",0,"0"\n"yes",1,"0 0 1"\n'
+    assert len(err.splitlines()) == 1
+    assert err.startswith("lisor: 3 sequences of 6 symbols; ")
+
+
+def test_texts_are_predicted_word_by_word(predict, tmp_path: Path) -> None:
+    write_texts(tmp_path / "texts.csv", number=[1, 2, 3], text=["A BAD film, isn't it?", None, "nothing amiss"])
+    status, out, _ = predict("seen-bad.json", "texts.csv")
+    assert status == 0
+    assert [line.split(",")[0] for line in out.splitlines()[1:]] == ['"bad"', '"good"', '"good"']
+    assert '"0 0 1 1 1 1 1 1 1"' in out.splitlines()[1]
+
+
+def test_predictions_are_written_to_parquet(predict, tmp_path: Path) -> None:
+    words = ["0110", "", "01"] * 1500
+    (tmp_path / "words.txt").write_text("\n".join(words))
+    status, out, err = predict("ends-in-1.json", "words.txt", "--out", "answers.parquet")
+    assert (status, out) == (0, "")
+    assert err.startswith("lisor: 4,500 sequences of 9,000 symbols; ")
+    expected = prediction.predict(ENDS_IN_ONE, words).to_pylist()
+    assert pq.read_table(tmp_path / "answers.parquet").to_pylist() == expected
+    assert {path.name for path in tmp_path.iterdir() if path.suffix != ".json"} == {"words.txt", "answers.parquet"}
+
+
+BAD_PREDICTIONS = {
+    "missing automaton": (["absent.json", "words.txt"], "the automaton absent.json cannot be read"),
+    "automaton that is no JSON": (["words.txt", "words.txt"], "expected an automaton as JSON"),
+    "automaton that is no text": (["bytes.json", "words.txt"], "the automaton bytes.json cannot be read"),
+    "automaton of another schema": (["schema.json", "words.txt"], "schema 1, got 2"),
+    "unknown tokenizer": (["letters.json", "words.txt"], "got 'letters'"),
+    "missing data": (["ends-in-1.json", "absent.csv"], "absent.csv does not exist"),
+    "unknown kind of data": (["ends-in-1.json", "schema.json"], "got schema.json"),
+    "no column": (["ends-in-1.json", "columns.csv"], "found 'review'"),
+    "foreign symbol": (["ends-in-1.json", "foreign.txt"], "got '2'"),
+    "unknown ending": (["ends-in-1.json", "words.txt", "--out", "a.json"], ".csv or .parquet, got a.json"),
+    "missing folder": (["ends-in-1.json", "words.txt", "--out", "absent/a.csv"], "absent does not exist"),
+}
+
+
+@pytest.mark.parametrize("out", [[], ["--out", "answers.csv"], ["--out", "answers.parquet"]], ids=lambda out: out[-1:])
+@pytest.mark.parametrize(("arguments", "says"), BAD_PREDICTIONS.values(), ids=BAD_PREDICTIONS)
+def test_what_cannot_be_predicted_is_one_line_and_status_2(predict, tmp_path: Path, arguments, says: str, out) -> None:
+    (tmp_path / "words.txt").write_text("0110\n")
+    (tmp_path / "foreign.txt").write_text("01\n012\n")
+    (tmp_path / "bytes.json").write_bytes(b"\xff\xfe")
+    (tmp_path / "schema.json").write_text('{"schema": 2}')
+    (tmp_path / "letters.json").write_text(replace(ENDS_IN_ONE, tokenizer="letters").to_json())
+    write_texts(tmp_path / "columns.csv", review=["a"])
+    before = {path.name for path in tmp_path.iterdir()}
+    status, _, err = predict(*arguments, *(out if "--out" not in arguments else []))
+    assert status == 2
+    assert len(err.splitlines()) == 1
+    assert err.startswith("lisor: ")
+    assert says in err
+    assert {path.name for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("missing", ["--automaton", "--data"])
+def test_predicting_needs_an_automaton_and_data(command_line, missing: str) -> None:
+    given = {"--automaton": "a.json", "--data": "a.txt"}
+    status, _, err = command_line(
+        "predict", *(word for name in given if name != missing for word in (name, given[name]))
+    )
+    assert status == 2
+    assert missing in err.splitlines()[-1]
+
+
+def test_where_the_data_are_missing_nothing_is_printed(predict) -> None:
+    status, out, _ = predict("ends-in-1.json", "absent.csv")
+    assert (status, out) == (2, "")
+
+
+def test_the_name_of_a_class_that_is_no_unicode_is_one_line_and_status_2(predict, tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text("01\n")
+    (tmp_path / "surrogate.json").write_text(ENDS_IN_ONE.to_json().replace('"yes"', '"\\ud800"'))
+    assert predict("surrogate.json", "words.txt", "--out", "a.csv")[0] == 2
+
+
+def test_the_automata_that_a_run_leaves_are_there_to_predict_with(finished: Path, command_line, tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text("1000\n\n")
+    automata = sorted((finished / "reports/tiny/automata").rglob("*.json"))
+    assert automata
+    for automaton in automata:
+        status, out, _ = command_line("predict", "--automaton", str(automaton), "--data", "words.txt")
+        assert status == 0
+        assert len(out.splitlines()) == 3

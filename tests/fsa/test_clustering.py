@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -81,6 +82,23 @@ def test_clusterings_are_read_as_they_were_written(states, tmp_path):
     for one, two in zip(clustering.read(tmp_path), written, strict=True):
         assert_equal(one, two)
         assert one.centers.dtype == np.float32
+
+
+WANTED = {
+    "one": [("kmeans", 7)],
+    "both methods": {("kmeans-x", 2), ("kmeans", 2)},
+    "one that is not there": [("kmeans-x", 7), ("kmeans", 9)],
+    "none": [],
+}
+
+
+@pytest.mark.parametrize("wanted", WANTED.values(), ids=WANTED)
+def test_of_many_clusterings_those_that_are_wanted_are_read(states, tmp_path, wanted):
+    written = [replace(one, method=method) for method in ("kmeans", "kmeans-x") for one in fit(states, [2, 7])]
+    clustering.write(written, tmp_path)
+    expected = [one for one in written if (one.method, one.k) in wanted]
+    for one, two in zip(clustering.read(tmp_path, wanted), expected, strict=True):
+        assert_equal(one, two)
 
 
 def test_no_clustering_is_read_as_none(tmp_path):

@@ -1,5 +1,6 @@
 import json
 from collections import Counter, defaultdict
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -204,6 +205,26 @@ def test_automata_are_read_as_they_were_written(tmp_path, unseen):
 
 def test_no_automaton_is_read_as_none(tmp_path):
     assert read_back(tmp_path, []) == []
+
+
+WANTED = {
+    "one": [("kmeans", "majority", 3)],
+    "both methods": {("kmeans-x", "majority", 2), ("kmeans", "majority", 2)},
+    "one that is not there": [("kmeans-x", "majority", 3), ("kmeans-x", "majority", 9), ("kmeans", "other", 2)],
+    "none": [],
+}
+
+
+@pytest.mark.parametrize("wanted", WANTED.values(), ids=WANTED)
+def test_of_many_automata_those_that_are_wanted_are_read(tmp_path, wanted):
+    points, labels = as_points([[0, 1], [1]]), [0, 1, 1]
+    blocks = [replace(clustered(labels, CENTERS[:k]), method=m) for m in ("kmeans", "kmeans-x") for k in (2, 3)]
+    written = [extract(sign_network(), points, block) for block in blocks]
+    extraction.write(written, tmp_path)
+    expected = [one for one in written if (one.method, one.rule, one.k) in wanted]
+    for one, two in zip(extraction.read(tmp_path, wanted), expected, strict=True):
+        assert (one.method, one.rule, one.k, one.automaton) == (two.method, two.rule, two.k, two.automaton)
+        np.testing.assert_array_equal(one.seen, two.seen)
 
 
 def test_another_schema_is_refused(tmp_path):

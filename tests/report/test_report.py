@@ -1,132 +1,139 @@
+import csv
+import json
 import re
+from collections.abc import Iterator
+from pathlib import Path
 from xml.etree import ElementTree
 
-import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from scipy import stats
 
-from lisor.data.languages import LANGUAGES
 from lisor.fsa.automaton import Automaton
-from lisor.report import drawing, figures, page, tables
-from tests.strategies import automata
+from lisor.report import report, tables
+from tests.report.conftest import Run
 
 
-def edges(dot: str) -> list[str]:
-    return [line for line in dot.splitlines() if re.match(r"  \d+ -> \d+ ", line)]
+@pytest.fixture(scope="module")
+def written(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the report of `run`."""
+    return write(run, tmp_path_factory.mktemp("report"))
 
 
-def test_the_drawing_marks_start_and_accepting_states_and_merges_parallel_edges() -> None:
-    dot = drawing.to_dot(LANGUAGES["000"].automaton)
-    assert "nowhere -> 0" in dot
-    assert dot.count("doublecircle") == 1
-    assert '3 -> 3 [label="0, 1"]' in dot
+def write(run: Run, folder: Path) -> Path:
+    report.write(folder, "a <tiny> run", run.results, run.datasets, run.networks)
+    return folder
 
 
-def test_states_that_no_word_reaches_are_left_out() -> None:
-    automaton = Automaton(
-        alphabet=("a",), classes=("no", "yes"), transitions=np.array([[0], [0]]), outputs=np.array([0, 1])
-    )
-    assert "1 [label" not in drawing.to_dot(automaton)
+def files(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_unseen_transitions_are_dashed_for_letters_and_left_out_for_words() -> None:
-    letters = LANGUAGES["000"].automaton
-    seen = np.ones((4, 2), bool)
-    seen[3, 1] = False
-    dot = drawing.to_dot(letters, seen)
-    assert len([line for line in edges(dot) if "dashed" in line]) == 0  # 3 -> 3 is still seen by its other symbol
-    seen[3] = False
-    assert len([line for line in edges(drawing.to_dot(letters, seen)) if "dashed" in line]) == 1
-    words = Automaton(
-        alphabet=tuple(f"word{i}" for i in range(50)),
-        classes=("no", "yes"),
-        transitions=np.zeros((1, 50), int),
-        outputs=np.array([0]),
-    )
-    assert edges(drawing.to_dot(words, np.zeros((1, 50), bool))) == []
-    assert "47 more" in drawing.to_dot(words)
+def on_the_test_set(run: Run) -> pd.DataFrame:
+    return run.results[run.results["test_set"] == "test"]
 
 
-@given(automata())
-def test_every_automaton_can_be_drawn_and_its_texts_stay_texts(automaton: Automaton) -> None:
-    svg = drawing.to_svg(automaton)
-    shown = len(ElementTree.fromstring(svg).findall(".//{http://www.w3.org/2000/svg}g[@class='node']"))
-    assert shown == automaton.reachable().sum()
+def read_csv(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
-@pytest.mark.parametrize("symbol", ["<b>", "&amp;", '"', "\\", "<unk>", "\\n", "<script>", "é"])
-def test_any_symbol_can_stand_on_an_edge(symbol: str) -> None:
-    automaton = Automaton(alphabet=(symbol,), classes=("no", "yes"), transitions=np.array([[0]]), outputs=np.array([0]))
-    texts = [element.text for element in ElementTree.fromstring(drawing.to_svg(automaton)).iter() if element.text]
-    assert symbol in texts
+def test_every_table_is_written(run: Run, written: Path) -> None:
+    assert files(written / "tables") == {
+        "summary.csv",
+        "000-clusters-to-reach-0.7.csv",
+        "000-claims-0.7.csv",
+        "000-clusters-to-reach-1.0.csv",
+        "000-claims-1.0.csv",
+        "000-chosen.csv",
+        "opinions-accuracy-at-2.csv",
+        "opinions-leading-words.csv",
+        "opinions-lexicon.csv",
+        "opinions-chosen.csv",
+    }
 
 
-def test_an_interval_is_students() -> None:
-    values = [0.7, 0.75, 0.9, 0.8, 0.81]
-    low, high = stats.t.interval(0.95, len(values) - 1, np.mean(values), stats.sem(values))
-    interval = tables.Interval.of(values)
-    assert interval.half_width == pytest.approx((high - low) / 2)
-    assert interval.mean == pytest.approx((high + low) / 2)
+def test_every_figure_is_written(run: Run, written: Path) -> None:
+    numbers = tables.clusters_to_reach(run.results[run.results["dataset"] == "000"], 0.7)
+    reached = [index for index, trials in numbers.iterrows() if trials[0] != tables.NOT_REACHED]
+    assert files(written / "figures") == {
+        "framework.svg",
+        "accuracy-against-states.svg",
+        *(f"{name}-{kind}.svg" for name in run.datasets for kind in ("training", "quality", "hidden-states")),
+        *(f"{network.label}-selected.svg" for network in run.networks),
+        *(f"000-{cell}-0-{method}-reaches-0.7.svg" for method, cell in reached),
+        "opinions-gru-0-word-classes.svg",
+    }
 
 
-def test_one_trial_has_no_interval() -> None:
-    assert str(tables.Interval.of([0.5])) == "0.500"
+def test_every_figure_is_an_svg(written: Path) -> None:
+    for path in written.rglob("*.svg"):
+        assert ElementTree.parse(path).getroot().tag == "{http://www.w3.org/2000/svg}svg"
 
 
-def rows() -> pd.DataFrame:
-    return pd.DataFrame(
-        [
-            {
-                "dataset": "000", "cell": "gru", "method": "kmeans", "rule": "majority",
-                "trial": trial, "k": k, "test_set": "test", "accuracy": k / 10,
-                "fidelity": k / 8, "rnn_accuracy": 0.9, "exact": k == 4, "n_states": k + 1, "n_states_minimal": k,
-                "chosen": k == 4, "selected": k == 4,
-            }
-            for trial in (0, 1)
-            for k in (2, 3, 4)
-        ]
-    )  # fmt: skip
+def test_the_page_has_every_table_and_figure_and_no_other(written: Path) -> None:
+    html = (written / "report.html").read_text(encoding="utf-8")
+    saved = re.findall(r'data-file="(.*?)"', html)
+    assert len(saved) == len(set(saved))
+    assert set(saved) == files(written / "tables") | files(written / "figures")
+    assert html.count("<svg") == len(files(written / "figures"))
+    assert html.count("<script") == 1
 
 
-def test_the_summary_is_of_the_selected_automata() -> None:
-    (row,) = tables.summarize(rows())
-    assert (row.trials, row.exact, row.n_states) == (2, 2, (5, 5))
-    assert row.accuracy.mean == pytest.approx(0.4)
+def chosen_and_selected(run: Run) -> Iterator[tuple[str, pd.Series]]:
+    """The file of each automaton that should be written, and its row."""
+    for _, row in on_the_test_set(run).iterrows():
+        label = f"{row['dataset']}-{row['cell']}-{row['trial']}"
+        if row["chosen"]:
+            yield f"{label}-{row['method']}-{row['rule']}-k{row['k']}", row
+        if row["selected"]:
+            yield f"selected/{label}", row
 
 
-def test_the_number_of_clusters_that_reach_an_accuracy_is_the_smallest() -> None:
-    shaky = rows()  # accuracy k / 10: better at 3 than at 4 for trial 1
-    shaky.loc[(shaky["trial"] == 1) & (shaky["k"] == 3), "accuracy"] = 1.0
-    table = tables.clusters_to_reach(shaky, 0.35)
-    assert table.loc[("kmeans", "gru")].tolist() == [4, 3]
-    assert tables.clusters_to_reach(shaky, 1.0).loc[("kmeans", "gru")].tolist() == [65, 3]
+def test_every_chosen_and_selected_automaton_is_written(run: Run, written: Path) -> None:
+    names = [name for name, _ in chosen_and_selected(run)]
+    assert len(names) == 3 * len(run.networks)  # a chosen one of each method, and the selected one
+    assert files(written / "automata") == {f"{name}.{end}" for name in names for end in ("json", "dot", "svg")}
 
 
-def test_the_same_numbers_give_the_same_bytes() -> None:
-    history = {"validation_accuracy": [0.5, 1.0], "validation_loss": [0.7, 0.1]}
-    for draw in (lambda: figures.quality_against_k(rows()), lambda: figures.training_curves({"gru": [history]})):
-        assert draw() == draw()
-        ElementTree.fromstring(draw())
+def test_an_automaton_is_read_as_it_was_found(run: Run, written: Path) -> None:
+    networks = {network.label: network for network in run.networks}
+    for name, row in chosen_and_selected(run):
+        network = networks[f"{row['dataset']}-{row['cell']}-{row['trial']}"]
+        text = (written / "automata" / f"{name}.json").read_text(encoding="utf-8")
+        assert Automaton.from_json(text) == network.extraction(row["method"], row["rule"], row["k"]).automaton
+        assert json.loads(text)["classes"] == list(run.datasets[row["dataset"]].classes)
 
 
-def test_each_way_to_an_automaton_has_curves_of_its_own() -> None:
-    both = pd.concat([rows(), rows().assign(method="kmeans-x")])
-    one, two = figures.quality_against_k(rows()), figures.quality_against_k(both)
-    assert "kmeans-x, majority" in two
-    assert two.count('id="axes_') == 2 * one.count('id="axes_')
+def test_the_tables_of_chosen_automata_are_those_of_the_results(run: Run, written: Path) -> None:
+    for name in run.datasets:
+        rows = on_the_test_set(run)
+        expected = rows[rows["chosen"] & (rows["dataset"] == name)]
+        found = read_csv(written / "tables" / f"{name}-chosen.csv")
+        for line, (_, row) in zip(found, expected.iterrows(), strict=True):
+            assert [line["cell"], line["trial"], line["k"]] == [row["cell"], str(row["trial"]), str(row["k"])]
+            assert line["accuracy"] == f"{row['accuracy']:.3f}"
+            assert line["unseen steps"] == f"{row['unseen_transitions']:.3f}"
+            assert line["selected"] == ("yes" if row["selected"] else "no")
+            assert line["exact"] == {True: "yes", False: "no", None: "–"}[row["exact"]]
 
 
-def test_the_page_escapes_every_text() -> None:
-    bad = "<script>alert('x')</script>"
-    picture = page.Picture(title=bad, caption=bad, svg="<?xml version='1.0'?><svg><text>drawn</text></svg>")
-    table = page.Table(caption=bad, headings=(bad,), rows=((bad,),))
-    section = page.Section(
-        title=bad, introduction=bad, notes=(bad,), tables=(table,), figures=(picture,), automata=(picture,)
-    )
-    html = page.render(bad, bad, table, [section])
-    assert "<script" not in html
-    assert html.count("&lt;script&gt;") == 17
-    assert html.count("<svg>") == 2
-    assert "<?xml" not in html
+def test_the_summary_has_a_row_for_each_data_set_and_cell(run: Run, written: Path) -> None:
+    found = read_csv(written / "tables" / "summary.csv")
+    assert [(row["data set"], row["cell"]) for row in found] == [("000", "srn"), ("000", "mgu"), ("opinions", "gru")]
+    assert [tuple(row.values()) for row in found] == [row.cells() for row in tables.summarize(run.results)]
+
+
+def test_the_same_run_gives_the_same_bytes(run: Run, written: Path, tmp_path: Path) -> None:
+    again = write(run, tmp_path)
+    assert files(again) == files(written)
+    for name in files(again):
+        assert (again / name).read_bytes() == (written / name).read_bytes(), name
+
+
+def test_titles_and_notes_stand_in_the_page_as_texts(written: Path) -> None:
+    html = (written / "report.html").read_text(encoding="utf-8")
+    assert "<h1>a &lt;tiny&gt; run</h1>" in html
+    assert re.findall("<li>(.*?)</li>", html) == [
+        "2 of 122 rows dropped: &lt;no text&gt;",
+        "gru, trial 1: the grid of k ends at 4, the number of distinct hidden states.",
+    ]

@@ -10,7 +10,7 @@ from torch import nn
 from lisor.data.sequences import Sequences
 from lisor.errors import ModelError, SchemaError
 from lisor.rnn.cells import CELLS
-from lisor.rnn.classifier import Architecture, Classifier, TrainedModel, length_batches
+from lisor.rnn.classifier import Architecture, Classifier, Dropout, TrainedModel, length_batches
 from tests.conftest import random_network
 from tests.strategies import ragged_sequences
 
@@ -28,6 +28,11 @@ def batch(*words: list[int], width: int, filler: int = 0) -> tuple[torch.Tensor,
     rows = [[*word, *[filler] * (width - len(word))] for word in words]
     symbols = torch.tensor(rows, dtype=torch.long).reshape(1, len(words), width)
     return symbols.expand(2, -1, -1), torch.tensor([[len(word) for word in words]]).expand(2, -1)
+
+
+def drop(network: Classifier, rate: float, *seeds: int, size: int = 4) -> Dropout:
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    return Dropout.draw(network.architecture, size, rate, generators)
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -73,6 +78,63 @@ def test_trials_read_different_symbols_side_by_side():
     mixed = network(torch.stack([one[0], two[1]]), lengths)
     torch.testing.assert_close(mixed[0], network(one, lengths)[0])
     torch.testing.assert_close(mixed[1], network(two, lengths)[1])
+
+
+@given(rate=st.floats(0, 0.99), seed=st.integers(0, 99))
+def test_dropout_factors_are_zero_or_make_up_for_those_that_are(rate, seed):
+    for factors, width in zip(drop(classifier(), rate, seed, seed + 1), (D, H), strict=True):
+        assert factors.shape == (2, 4, width)
+        kept = factors[factors != 0]
+        torch.testing.assert_close(kept, torch.full_like(kept, 1 / (1 - rate)))
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
+def test_the_rate_is_the_share_that_is_dropped(rate):
+    for factors in drop(classifier(), rate, 0, size=5000):
+        assert float((factors == 0).float().mean()) == pytest.approx(rate, abs=0.01)
+        assert float(factors.mean()) == pytest.approx(1, abs=0.05)
+
+
+def test_what_a_trial_drops_depends_on_its_own_generator_alone():
+    stacked = drop(classifier(), 0.5, 3, 5)
+    for trial, seed in enumerate([3, 5]):
+        for mine, alone in zip(stacked, drop(classifier(), 0.5, seed), strict=True):
+            assert torch.equal(mine[trial], alone[0])
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("learned", [False, True])
+def test_dropping_nothing_changes_nothing(cell, learned):
+    network = classifier(cell, learned=learned)
+    symbols, lengths = batch([0, 1, 2], [2], [], [1, 1], width=3)
+    assert torch.equal(network(symbols, lengths, drop(network, 0, 3, 5)), network(symbols, lengths))
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("learned", [False, True])
+@given(words=st.lists(st.lists(st.integers(0, S - 1), max_size=5), min_size=4, max_size=4), seed=st.integers(0, 99))
+def test_at_every_step_the_same_is_dropped_and_once_more_at_the_read_out(cell, learned, words, seed):
+    network = classifier(cell, [7], learned=learned)
+    dropout = drop(network, 0.4, seed)
+    width = max(map(len, words))
+    symbols, lengths = (tensor[:1] for tensor in batch(*words, width=width))
+    logits = network(symbols, lengths, dropout)[0]
+    for row, word in enumerate(words):
+        scaled = classifier(cell, [7], learned=learned)
+        scaled.vectors.mul_(dropout.vectors[0, row])
+        hidden = scaled.hidden_states(torch.tensor(word, dtype=torch.long)[None, None])[0, -1]
+        expected = scaled.read_out(hidden[None] * dropout.hidden[:, row])[0, 0]
+        torch.testing.assert_close(logits[row], expected, atol=1e-6, rtol=1e-5)
+
+
+def test_trials_drop_side_by_side_what_they_drop_alone():
+    symbols, lengths = batch([0, 1, 2], [2], [], [1, 1], width=3)
+    stack = classifier("lstm", (3, 5))
+    together = stack(symbols, lengths, drop(stack, 0.5, 8, 9))
+    for trial, (seed, generator) in enumerate([(3, 8), (5, 9)]):
+        network = classifier("lstm", [seed])
+        alone = network(symbols[:1], lengths[:1], drop(network, 0.5, generator))
+        torch.testing.assert_close(together[trial], alone[0])
 
 
 @pytest.mark.parametrize("vectors", [None, torch.zeros(S, D + 1), torch.zeros(S + 1, D)])

@@ -67,6 +67,55 @@ def test_a_trial_that_leaves_the_stack_leaves_the_others_unchanged(words, exact_
             torch.testing.assert_close(network.weights[name], value, atol=1e-6, rtol=1e-6)
 
 
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+@pytest.mark.parametrize("kind", ["words", "texts"])
+def test_with_dropout_trials_trained_side_by_side_equal_those_trained_alone(cell, kind, request, exact_floats):
+    dataset, config = request.getfixturevalue(kind), replace(QUICK, dropout=0.3)
+    together = train(dataset, cell=cell, config=config, trials=(0, 1))
+    for trial, network in enumerate(together):
+        (alone,) = train(dataset, cell=cell, config=config, trials=(trial,))
+        for name, value in alone.weights.items():
+            torch.testing.assert_close(network.weights[name], value, atol=1e-9, rtol=1e-9)
+
+
+def test_with_dropout_a_trial_that_leaves_the_stack_leaves_the_others_unchanged(words, exact_floats):
+    config = replace(QUICK, max_epochs=14, patience=1, learning_rate=0.1, dropout=0.2)
+    together = train(words, config=config, trials=(0, 1, 2, 3))
+    epochs = [len(network.history["train_loss"]) for network in together]
+    assert len(set(epochs)) > 2, "the trials should end at different epochs for this test to mean anything"
+    for trial, network in enumerate(together):
+        (alone,) = train(words, config=config, trials=(trial,))
+        for name, curve in alone.history.items():
+            np.testing.assert_allclose(network.history[name], curve, rtol=1e-6)
+
+
+def test_dropout_so_rare_that_nothing_is_dropped_changes_nothing(words, exact_floats):
+    for without, rare in zip(*(train(words, config=replace(QUICK, dropout=rate)) for rate in (0, 1e-12)), strict=True):
+        for name, value in without.weights.items():
+            torch.testing.assert_close(rare.weights[name], value, atol=1e-9, rtol=1e-9)
+
+
+def test_dropout_changes_what_is_learned(words):
+    (one,), (other,) = (train(words, config=replace(QUICK, dropout=rate)) for rate in (0, 0.5))
+    assert not torch.allclose(one.weights["output_weight"], other.weights["output_weight"], atol=1e-3)
+
+
+def test_each_epoch_drops_something_else(exact_floats):
+    split = Split(sequences=Sequences.from_lists([[0, 1]] * 8), labels=np.zeros(8, int))  # in any order the same
+    dataset = Dataset(vocabulary=("0", "1"), classes=("no", "yes"), splits={"train": split, "validation": split})
+    frozen = replace(QUICK, learning_rate=1e-30, max_epochs=3)
+    (without,), (dropped,) = (train(dataset, config=replace(frozen, dropout=rate)) for rate in (0, 0.5))
+    assert len(set(without.history["train_loss"])) == 1
+    assert len(set(dropped.history["train_loss"])) == 3
+
+
+def test_validation_drops_nothing(words):
+    for network in train(words, config=replace(QUICK, dropout=0.5), trials=(0, 1)):
+        scores = training.evaluate(network.network, words.splits["validation"])
+        for name, curve in scores.items():
+            assert network.history[name][network.best_epoch] == pytest.approx(curve[0], rel=1e-5)
+
+
 def test_no_trial_depends_on_which_others_there_are(words):
     (two, seven) = train(words, trials=(2, 7))
     assert two.seed == training.trial_seed(QUICK.seed, 2) != seven.seed
@@ -104,11 +153,12 @@ def test_training_ends_when_nothing_is_left_to_learn(network):
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_the_same_seed_gives_the_same_bytes(words, tmp_path, cell):
+@pytest.mark.parametrize("dropout", [0, 0.3])
+def test_the_same_seed_gives_the_same_bytes(words, tmp_path, cell, dropout):
     folders = [tmp_path / "one", tmp_path / "two"]
     for folder in folders:
         folder.mkdir()
-        train(words, cell=cell, trials=(0, 1))[1].write(folder)
+        train(words, cell=cell, config=replace(QUICK, dropout=dropout), trials=(0, 1))[1].write(folder)
     for name in ("weights.safetensors", "model.json"):
         assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes()
 

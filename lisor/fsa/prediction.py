@@ -1,0 +1,101 @@
+"""What an automaton says of sequences: the class, the state in which each ends, and the way there.
+
+Shapes: N sequences."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from lisor.data.sequences import Sequences
+from lisor.data.text import TOKENIZER, tokenize
+from lisor.errors import AutomatonError, DataError
+from lisor.fsa.automaton import Automaton
+
+SCHEMA = pa.schema([("class", pa.string()), ("state", pa.int32()), ("path", pa.list_(pa.int32()))])
+"""The columns of predictions, a row for each sequence; a path begins at the start state."""
+
+
+def reader(automaton: Automaton) -> Callable[[str], Sequence[str]]:
+    """How a text becomes symbols of the automaton: its words, its characters, or what stands between blanks.
+
+    Characters where every symbol of the alphabet is one.
+
+    Raises:
+        AutomatonError: the automaton names a tokenizer that is not known here."""
+    if automaton.tokenizer == TOKENIZER:
+        return tokenize
+    if automaton.tokenizer is not None:
+        raise AutomatonError(f"expected the tokenizer {TOKENIZER!r} or none, got {automaton.tokenizer!r}")
+    return list if all(len(symbol) == 1 for symbol in automaton.alphabet) else str.split
+
+
+def predict(automaton: Automaton, words: Sequence[Sequence[str]]) -> pa.Table:
+    """The class, final state and path of each of N sequences, a table of `SCHEMA`.
+
+    Raises:
+        AutomatonError: a symbol is not in the alphabet and none stands for unknown ones."""
+    index = {symbol: code for code, symbol in enumerate(automaton.alphabet)}
+    unknown = -1 if automaton.unknown is None else automaton.unknown
+    offsets = np.concatenate([[0], np.cumsum([len(word) for word in words], dtype=np.int64)])
+    codes = (index.get(symbol, unknown) for symbol in chain.from_iterable(words))
+    symbols = np.fromiter(codes, np.int32, offsets[-1])
+    if symbols.min(initial=0) < 0:
+        foreign = next(symbol for symbol in chain.from_iterable(words) if symbol not in index)
+        raise AutomatonError(f"expected symbols of the alphabet {automaton.alphabet[:10]!r}, got {foreign!r}")
+    sequences = Sequences(symbols=symbols, offsets=offsets)
+    trace = automaton.trace(sequences)
+    states = automaton.final_states(sequences, trace)
+    classes = pa.array(automaton.classes).take(pa.array(automaton.outputs[states]))
+    places = pa.array((offsets + np.arange(len(offsets))).astype(np.int32))
+    path = pa.array(np.insert(trace, offsets[:-1], automaton.start))
+    return pa.table([classes, pa.array(states), pa.ListArray.from_arrays(places, path)], schema=SCHEMA)
+
+
+@contextmanager
+def writer(path: Path) -> Iterator[Callable[[pa.Table], None]]:
+    """Writes tables of predictions to a .parquet or .csv file, which is there when all are written or not at all.
+
+    Raises:
+        DataError: the file has another ending, or its folder does not exist."""
+    if path.suffix.lower() not in (".csv", ".parquet"):
+        raise DataError(f"predictions are written as .csv or .parquet, got {path.name}")
+    if path.is_dir():
+        raise DataError(f"expected a file to write to, but {path} is a folder")
+    if not path.parent.is_dir():
+        raise DataError(f"expected a folder to write {path.name} to, but {path.parent} does not exist")
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with fresh.open("wb") as file:
+            if path.suffix.lower() == ".csv":
+                with csv_writer(file) as write:
+                    yield write
+            else:
+                with pq.ParquetWriter(file, SCHEMA, compression="zstd") as parquet:
+                    yield parquet.write_table
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+@contextmanager
+def csv_writer(file: BinaryIO) -> Iterator[Callable[[pa.Table], None]]:
+    """Writes tables of predictions as CSV, a path as its states with blanks between."""
+    schema = SCHEMA.set(SCHEMA.get_field_index("path"), pa.field("path", pa.string()))
+
+    def write(table: pa.Table) -> None:
+        path = pc.binary_join(pc.cast(table["path"].combine_chunks(), pa.list_(pa.string())), " ")
+        rows.write_table(table.set_column(2, "path", path).cast(schema))
+
+    with pa.csv.CSVWriter(file, schema, write_options=pa.csv.WriteOptions(quoting_style="needed")) as rows:
+        yield write

@@ -1,0 +1,31 @@
+"""What is known of one network, as the report reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from lisor.fsa.clustering import Clustering
+from lisor.fsa.extraction import Extraction
+from lisor.report.plane import Plane
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """One network: the name of its data set, its training, its clusterings and automata, and its states in the plane.
+
+    `clustering` finds one by method and k, `extraction` an automaton by method, rule and k; `plane` is None where the
+    states are not drawn."""
+
+    dataset: str
+    cell: str
+    trial: int
+    history: Mapping[str, Sequence[float]]
+    clustering: Callable[[str, int], Clustering]
+    extraction: Callable[[str, str, int], Extraction]
+    plane: Plane | None = None
+
+    @property
+    def label(self) -> str:
+        """The network's name in file names."""
+        return f"{self.dataset}-{self.cell}-{self.trial}"

@@ -1,0 +1,145 @@
+"""What the tests of the report share: rows of results made up by hand, and a whole run that is tiny but real."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import pandas as pd
+import pytest
+from threadpoolctl import threadpool_limits
+
+from lisor.config import ModelsConfig, TrainingConfig
+from lisor.data import languages, text
+from lisor.data.dataset import Dataset
+from lisor.fsa import evaluation
+from lisor.fsa.clustering import cluster
+from lisor.fsa.extraction import Extraction, default_unseen, extract
+from lisor.fsa.kmeans_x import Positions
+from lisor.report import plane
+from lisor.report.findings import Findings
+from lisor.rnn import hidden_states, training
+from lisor.rnn.classifier import TrainedModel
+from lisor.rnn.hidden_states import HiddenStates
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Threads of t-SNE that wait for each other on busy cores take ten times as long as one."""
+    with threadpool_limits(1):
+        yield
+
+
+def rows(
+    accuracy: Callable[[str, str, int, int], float] = lambda method, cell, trial, k: k / 10,
+    *,
+    methods: Sequence[str] = ("kmeans",),
+    cells: Sequence[str] = ("gru",),
+    trials: Sequence[int] = (0, 1),
+    ks: Sequence[int] = (2, 3, 4),
+) -> pd.DataFrame:
+    """Results of the language 000, the accuracy as `accuracy(method, cell, trial, k)` says; k = 4 is chosen."""
+    return pd.DataFrame(
+        [
+            {
+                "dataset": "000", "cell": cell, "method": method, "rule": "majority",
+                "trial": trial, "k": k, "test_set": "test", "accuracy": accuracy(method, cell, trial, k),
+                "fidelity": k / 8, "rnn_accuracy": 0.9, "exact": k == 4, "n_states": k + 1, "n_states_minimal": k,
+                "unseen_transitions": 0.0, "chosen": k == 4, "selected": k == 4,
+            }
+            for method in methods
+            for cell in cells
+            for trial in trials
+            for k in ks
+        ]
+    )  # fmt: skip
+
+
+def findings(
+    cell: str, extraction: Callable[[str, str, int], Extraction], *, dataset: str = "000", trial: int = 0
+) -> Findings:
+    """A network of which nothing but its automata is known."""
+
+    def no_clustering(method: str, k: int) -> NoReturn:
+        raise LookupError(f"nobody should look for the clustering of {method} and {k}")
+
+    return Findings(
+        dataset=dataset, cell=cell, trial=trial, history={}, clustering=no_clustering, extraction=extraction
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What `report.write` reads."""
+
+    results: pd.DataFrame
+    datasets: dict[str, Dataset]
+    networks: list[Findings]
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Networks of 4 hidden units, trained for two epochs on words of a language and on opinions, and their automata.
+
+    Two methods cluster, each for k = 2 … 5, but up to 4 for the second network of the opinions."""
+    datasets = {"000": _words(), "opinions": _opinions()}
+    made = []
+    for name, cells in (("000", ("srn", "mgu")), ("opinions", ("gru",))):
+        for cell in cells:
+            config = TrainingConfig(max_epochs=2, batch_size=16, device="cpu")
+            models = ModelsConfig(hidden_size=4, vector_size=4)
+            trained = training.train(datasets[name], cell=cell, models=models, config=config, trials=[0, 1])
+            for trial, model in enumerate(trained):
+                folder = tmp_path_factory.mktemp("network")
+                ks = range(2, 5) if (name, trial) == ("opinions", 1) else range(2, 6)
+                made.append(_examine(model, name, datasets[name], cell, trial, ks, folder))
+    path = tmp_path_factory.mktemp("results") / "results.parquet"
+    evaluation.write_results(pd.concat([table for table, _ in made], ignore_index=True), path)
+    return Run(results=pd.read_parquet(path), datasets=datasets, networks=[network for _, network in made])
+
+
+def _words() -> Dataset:
+    sizes = {"train": 60, "validation": 40, "selection": 20, "test": 30}
+    language = languages.LANGUAGES["000"]
+    return languages.build(language, sizes=sizes, max_length=6, balanced=True, seed=0, fresh=())
+
+
+def _opinions() -> Dataset:
+    words = {"neg": ("bad", "awful", "dull"), "pos": ("good", "great", "lovely")}
+    lines = [(f"a {words[label][i % 3]} film , number {i % 5}", label) for i in range(60) for label in words]
+    table, _ = text.prepare(pd.DataFrame(lines, columns=["text", "label"]), sizes={}, seed=0)
+    return text.build(table, max_length=10, min_count=2, notes=["2 of 122 rows dropped: <no text>"])
+
+
+def _examine(
+    model: TrainedModel, name: str, dataset: Dataset, cell: str, trial: int, ks: Sequence[int], folder: Path
+) -> tuple[pd.DataFrame, Findings]:
+    """The results of one network, and its findings with the states of the first trial in the plane."""
+    hidden_states.dump(model, dataset, folder)
+    dump = HiddenStates(folder=folder)
+    points = dump.read()
+    unseen = default_unseen(is_text=dataset.is_text)
+    positions = Positions.of(*dump.places(), 0.1)
+    clusterings = [
+        block
+        for method in ("kmeans", "kmeans-x")
+        for block in cluster(points.state, ks, method=method, seed=0, positions=positions)
+    ]
+    found = [extract(model, points, block, unseen=unseen) for block in clusterings]
+    splits = {split: rows for split, rows in dataset.splits.items() if split != "train"}
+    evaluated = evaluation.evaluate(found, splits, dump.answers(), languages.LANGUAGES.get(name))
+    table = evaluation.choose(pd.DataFrame(list(map(asdict, evaluated))), tolerance=0.0)
+    clustering_of = {(block.method, block.k): block for block in clusterings}
+    extraction_of = {(one.method, one.rule, one.k): one for one in found}
+    network = Findings(
+        dataset=name,
+        cell=cell,
+        trial=trial,
+        history=model.history,
+        clustering=lambda *key: clustering_of[key],
+        extraction=lambda *key: extraction_of[key],
+        plane=plane.project(model, points.state) if trial == 0 else None,
+    )
+    return table.assign(dataset=name, cell=cell, trial=trial, seed=model.seed, seconds=0.1), network

@@ -1,0 +1,141 @@
+import csv
+import io
+import re
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lisor.report import page
+from lisor.report.page import Gallery, Picture, Section, Table
+
+SVG = "<?xml version='1.0'?><!DOCTYPE svg><svg><text>drawn</text></svg>"
+
+
+def picture(name: str = "picture") -> Picture:
+    return Picture(name=name, title="title", caption="caption", svg=SVG)
+
+
+def table(rows: int = 1, name: str = "table") -> Table:
+    cells = tuple((f"left {row}", f"right {row}") for row in range(rows))
+    return Table(name=name, title="title", caption="caption", headings=("left", "right"), rows=cells)
+
+
+def gallery(pictures: int = 1) -> Gallery:
+    drawn = tuple(picture(f"gallery-{number}") for number in range(pictures))
+    return Gallery(title="title", caption="caption", pictures=drawn)
+
+
+def render(*blocks: Table | Picture | Gallery) -> str:
+    return page.render("title", "introduction", [Section(title="section", introduction="introduction", blocks=blocks)])
+
+
+texts = st.text(st.characters(exclude_characters="\r", exclude_categories=["Cs"]), max_size=6)
+
+
+@given(st.integers(1, 4).flatmap(lambda width: st.lists(st.tuples(*[texts] * width), min_size=1, max_size=4)))
+def test_csv_is_read_as_it_was_written(lines: list[tuple[str, ...]]) -> None:
+    headings, *rows = lines
+    written = Table(name="t", title="t", caption="t", headings=headings, rows=tuple(rows)).to_csv()
+    assert list(csv.reader(io.StringIO(written, newline=""))) == [list(line) for line in lines]
+
+
+def test_a_line_of_csv_ends_as_the_standard_says() -> None:
+    assert replace(table(), rows=(("1, 2", 'a "b"'),)).to_csv() == 'left,right\r\n"1, 2","a ""b"""\r\n'
+
+
+def test_the_page_escapes_every_text() -> None:
+    made = []
+
+    def bad() -> str:
+        made.append(f"\"'><script>alert({len(made)})</script>&amp;")
+        return made[-1]
+
+    def bad_picture() -> Picture:
+        return Picture(name=bad(), title=bad(), caption=bad(), svg=SVG)
+
+    tabled = Table(
+        name=bad(), title=bad(), caption=bad(), headings=(bad(),), rows=((bad(),),), bold=frozenset({(0, 0)})
+    )
+    drawn = Gallery(title=bad(), caption=bad(), pictures=(bad_picture(),))
+    section = Section(title=bad(), introduction=bad(), notes=(bad(),), blocks=(tabled, bad_picture(), drawn))
+    html = page.render(bad(), bad(), [section])
+    for number in range(len(made)):
+        assert f"&#34;&#39;&gt;&lt;script&gt;alert({number})&lt;/script&gt;&amp;amp;" in html
+    assert html.count("<script") == html.count("</script") == 1
+
+
+def test_the_only_script_is_the_pages_own() -> None:
+    full, empty = render(table(), picture(), gallery()), render()
+    scripts = [re.findall(r"<script>(.*?)</script>", html, flags=re.DOTALL) for html in (full, empty)]
+    assert len(scripts[0]) == 1
+    assert scripts[0] == scripts[1]
+    assert "&#" not in scripts[0][0]  # it is not escaped itself
+    assert not re.search(r"\son\w+=|javascript:", full)
+
+
+def test_the_page_needs_nothing_beside_itself() -> None:
+    html = render(table(), picture(), gallery())
+    assert not re.search(r"\s(src|href)=(?!\"#)|url\(|@import|<link", html)
+
+
+def test_pictures_stand_in_the_page_without_their_declarations() -> None:
+    html = render(picture(), gallery(2))
+    assert html.count("<svg>") == 3
+    assert html.count("<!DOCTYPE") == 0  # the page's own is in lower case
+    assert "<?xml" not in html
+
+
+def test_bold_cells_are_those_named() -> None:
+    html = render(replace(table(3), bold=frozenset({(0, 1), (2, 0)})))
+    assert re.findall(r'<td class="best">(.*?)</td>', html) == ["right 0", "left 2"]
+
+
+def test_long_cells_may_break() -> None:
+    long = "words " * 20
+    html = render(replace(table(), rows=((long, "short"),), bold=frozenset({(0, 0)})))
+    assert f'<td class="best long">{long}</td>' in html
+    assert '<td class="">short</td>' in html
+
+
+@pytest.mark.parametrize(
+    ("block", "folded"),
+    [
+        (table(page.MOST_ROWS), False),
+        (table(page.MOST_ROWS + 1), True),
+        (gallery(page.MOST_PICTURES), False),
+        (gallery(page.MOST_PICTURES + 1), True),
+        (picture(), False),
+    ],
+)
+def test_only_what_is_long_is_folded(block: Table | Picture | Gallery, folded: bool) -> None:
+    html = render(block)
+    assert html.count("<details>") == html.count("</details>") == folded
+    assert "<h3>title</h3>" in html
+
+
+def test_each_table_and_picture_can_be_saved_under_its_name() -> None:
+    html = render(table(name="numbers"), picture("plot"), gallery(2))
+    found = re.findall(r'data-file="(.*?)"', html)
+    assert found == ["numbers.csv", "plot.svg", "gallery-0.svg", "gallery-1.svg"]
+
+
+def test_wide_pictures_stand_one_below_the_other() -> None:
+    assert '<div class="gallery wide">' in render(replace(gallery(), wide=True))
+    assert '<div class="gallery">' in render(gallery())
+
+
+def test_a_section_knows_its_tables_and_pictures_in_order() -> None:
+    blocks = (picture("a"), table(name="b"), gallery(2), table(name="c"), picture("d"))
+    section = Section(title="", introduction="", blocks=blocks)
+    assert [block.name for block in section.pictures()] == ["a", "gallery-0", "gallery-1", "d"]
+    assert [block.name for block in section.tables()] == ["b", "c"]
+
+
+def test_the_page_leads_to_each_section() -> None:
+    sections = [Section(title=name, introduction="", blocks=()) for name in ("one", "two")]
+    html = page.render("title", "introduction", sections)
+    links = re.findall(r'<a href="#(.*?)">(.*?)</a>', html)
+    assert [name for _, name in links] == ["one", "two"]
+    assert re.findall(r'<section id="(.*?)">', html) == [target for target, _ in links]
