@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: setup run test test-slow check bench results ui readme
+.PHONY: setup run test test-slow check bench results faithful ui readme
 
 setup: $(READY)
 
@@ -12,7 +12,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in [(3, 11), (3, 12)])' || \
 	  { echo "lisor needs Python 3.11 or 3.12, found $$($(PYTHON) --version 2>&1); say: make setup PYTHON=/path/to/python3.11"; exit 2; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[baselines,dev]'
 	@touch $(READY)
 
 run: setup
@@ -34,6 +34,10 @@ readme: setup
 # Writes docs/results.md from a run of configs/paper.yaml; IMDB=path/to/imdb.parquet adds real reviews.
 results: setup
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python docs/write_results.py $(IMDB)
+
+# Writes docs/faithful.md from runs of configs/faithful.yaml.
+faithful: setup
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python docs/write_faithful.py
 
 bench: setup
 	@$(BIN)/python -m benchmarks

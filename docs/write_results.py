@@ -140,7 +140,7 @@ def _cost() -> Iterator[str]:
     yield "## What does being readable cost?"
     yield ""
     yield from _prose(
-        "The best accuracy on the test set among majority automata of at most so many states (mean over trials), "
+        "The best accuracy on the test set among automata of at most so many states (mean over trials), "
         "beside the network's own, dotted. Nothing is lost on the languages; on text the paper's rule loses much, "
         "whatever the number of states."
     )

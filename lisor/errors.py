@@ -13,6 +13,10 @@ class DataError(LisorError):
     """A file of sequences or word vectors cannot be used as it is."""
 
 
+class LanguageError(LisorError):
+    """A regular language is malformed, empty or full."""
+
+
 class ModelError(LisorError):
     """A network's weights or sizes do not fit together."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from lisor.config import DatasetConfig
-from lisor.data import languages, movie_reviews, text
+from lisor.data import movie_reviews, text, words
 from lisor.data.dataset import Dataset
 from lisor.data.vectors import Word2Vec
 from tasks.artifacts import Ref, Source, open_artifact
@@ -16,10 +16,10 @@ from tasks.caching import cached
 _CORPUS = "corpus.parquet"
 
 
-@cached("dataset", "lisor.data.languages", name="words of {config.language}")
-def draw_words(folder: Path, config: DatasetConfig) -> None:
-    """A data set of labelled words of a language."""
-    languages.from_config(config).write(folder)
+@cached("dataset", "lisor.data.words", name="words of {config.name}", without=["config.text", "config.vectors"])
+def draw_words(folder: Path, config: DatasetConfig, automaton: Source | None) -> None:
+    """A data set of labelled words of a language; `automaton` is the user's file that gives it, if one does."""
+    words.from_config(config).write(folder)
 
 
 @cached("corpus", "lisor.data.movie_reviews", name="fetch movie-reviews")

@@ -4,11 +4,15 @@ What a task runs is imported inside it, so that a run answered from the cache ne
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
 from lisor.errors import DataError
@@ -18,13 +22,17 @@ from tasks.data import read_dataset
 
 _EVALUATIONS = "evaluations.parquet"
 RESULTS = "results.parquet"
+LEARNED = "learned.json"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """One trained network and all that was made of it, a reference for each method and block of k."""
+    """One trained network and all that was made of it, a reference for each method and block of k.
+
+    `dataset` is the data set's name in the results, `name` that in file names."""
 
     dataset: str
+    name: str
     cell: str
     trial: int
     data: Ref
@@ -35,11 +43,13 @@ class Network:
     evaluations: tuple[Ref, ...]
     plane: Ref | None = None
     """Of the first trial of each cell."""
+    baselines: tuple[tuple[Ref, Ref], ...] = ()
+    """What other learners made of the network: automata and evaluations."""
 
     @property
     def label(self) -> str:
         """The network's name in file names, pictures and MLflow."""
-        return f"{self.dataset}-{self.cell}-{self.trial}"
+        return f"{self.name}-{self.cell}-{self.trial}"
 
 
 def k_blocks(first: int, last: int) -> list[tuple[int, ...]]:
@@ -53,25 +63,40 @@ def k_blocks(first: int, last: int) -> list[tuple[int, ...]]:
     return blocks
 
 
-@cached("clusterings", "lisor.fsa.clustering", name="cluster {label}", without=["label"])
+@cached("clusterings", "lisor.fsa.clustering", "lisor.fsa.sensitivity", name="cluster {label}", without=["label"])
 def cluster_hidden_states(
     folder: Path,
     states: Ref,
+    model: Ref | None,
     method: str,
     ks: tuple[int, ...],
-    position_weight: float | None,
+    weight: float | None,
     seed: int,
     threads: int,
     label: str,
 ) -> None:
-    """A clustering of a network's hidden states for each k of a block."""
+    """A clustering of a network's hidden states for each k of a block.
+
+    `weight` is that of the positions or of the decisions; decisions and sensitivity need the network."""
     from lisor.fsa import clustering
     from lisor.fsa.kmeans_x import Positions
+    from lisor.fsa.sensitivity import sensitivity
+    from lisor.rnn.classifier import TrainedModel
     from lisor.rnn.hidden_states import HiddenStates
 
     dump = HiddenStates(folder=open_artifact(states))
-    positions = None if position_weight is None else Positions.of(*dump.places(), position_weight)
-    found = clustering.cluster(dump.matrix(), ks, method=method, seed=seed, positions=positions)
+    network = None if model is None else TrainedModel.read(open_artifact(model))
+    matrix, positions, decisions, metric = dump.matrix(), None, None, None
+    if method == "kmeans-x" and weight is not None:
+        positions = Positions.of(*dump.places(), weight)
+    if method == "decision-aware" and network is not None and weight is not None:
+        decisions = clustering.Decisions(probabilities=network.probabilities(matrix), weight=weight)
+    if method == "sensitivity" and network is not None:
+        root = sensitivity(network, dump.sequences())
+        metric = clustering.Metric(matrix=root, cell_state=dump.cell_states())
+    found = clustering.cluster(
+        matrix, ks, method=method, seed=seed, positions=positions, decisions=decisions, metric=metric
+    )
     clustering.write(found, folder)
 
 
@@ -93,26 +118,50 @@ def extract_automata(
     network = TrainedModel.read(open_artifact(model))
     points = HiddenStates(folder=open_artifact(states)).read()
     policy = extraction.default_unseen(is_text=network.tokenizer is not None) if unseen == "auto" else unseen
-    blocks = list(clustering.read(open_artifact(clusterings)))
-    extraction.write(
-        (extraction.extract(network, points, block, rule=rule, unseen=policy) for block in blocks for rule in rules),
-        folder,
+    blocks = clustering.read(open_artifact(clusterings))
+    found = (extraction.extract_each(network, points, block, rules, unseen=policy) for block in blocks)
+    extraction.write(chain.from_iterable(found), folder)
+
+
+@cached("automata", "lisor.fsa.baselines", "lisor.fsa.extraction", name="{method} learns {label}", without=["label"])
+def learn_baseline(folder: Path, model: Ref, dataset: Ref, method: str, seconds: int, seed: int, label: str) -> None:
+    """The automaton that another learner makes of a network; none where it has no hypothesis in time.
+
+    Out of time or not is written beside it."""
+    from lisor.fsa import baselines, extraction
+    from lisor.rnn.classifier import TrainedModel
+
+    network, data = TrainedModel.read(open_artifact(model)), read_dataset(dataset)
+    started = time.monotonic()
+    learned = baselines.learn(
+        network,
+        data.splits["validation"].sequences,
+        method=method,
+        seed=seed,
+        expired=lambda: time.monotonic() - started > seconds,
     )
+    found = []
+    if learned.automaton is not None:
+        seen = np.ones(learned.automaton.transitions.shape, bool)
+        found.append(extraction.Extraction(method=method, rule="learned", k=None, machine=learned.automaton, seen=seen))
+    extraction.write(found, folder)
+    about = {"method": method, "complete": learned.complete, "queries": learned.queries}
+    (folder / LEARNED).write_text(json.dumps(about), encoding="utf-8")
 
 
 @cached("evaluations", "lisor.fsa.evaluation", name="evaluate {label}", without=["label"])
-def evaluate_automata(folder: Path, automata: Ref, states: Ref, dataset: Ref, language: str | None, label: str) -> None:
+def evaluate_automata(folder: Path, automata: Ref, states: Ref, dataset: Ref, label: str) -> None:
     """The accuracy, fidelity and exactness of each automaton of a block on every split it was not trained on."""
-    from lisor.data.languages import LANGUAGES
     from lisor.fsa import evaluation, extraction
     from lisor.rnn.hidden_states import HiddenStates
 
-    splits = {name: split for name, split in read_dataset(dataset).splits.items() if name != "train"}
+    data = read_dataset(dataset)
+    splits = {name: split for name, split in data.splits.items() if name != "train"}
     rows = evaluation.evaluate(
         extraction.read(open_artifact(automata)),
         splits,
         HiddenStates(folder=open_artifact(states)).answers(),
-        None if language is None else LANGUAGES[language],
+        data.language,
     )
     pd.DataFrame([asdict(row) for row in rows], columns=list(evaluation.Evaluation.__annotations__)).to_parquet(
         folder / _EVALUATIONS, index=False
@@ -139,8 +188,14 @@ def collect_results(folder: Path, networks: Sequence[Network]) -> None:
             raise DataError(
                 f"{network.label} has fewer distinct hidden states than the smallest k of the grid; lower clustering.k"
             )
+        peers = []
+        for automata, evaluations in network.baselines:
+            rows = pd.read_parquet(store.open(evaluations) / _EVALUATIONS)
+            peers.append(rows.assign(seconds=store.seconds(automata)))
         tolerance = evaluation.default_tolerance(is_text=model.tokenizer is not None)
         table = evaluation.choose(pd.concat(blocks, ignore_index=True), tolerance=tolerance)
+        if any(len(rows) for rows in peers):
+            table = pd.concat([table, evaluation.apart(pd.concat(peers, ignore_index=True))], ignore_index=True)
         identity = {"dataset": network.dataset, "cell": network.cell, "trial": network.trial, "seed": model.seed}
         tables.append(table.assign(**identity))
     evaluation.write_results(pd.concat(tables, ignore_index=True), folder / RESULTS)

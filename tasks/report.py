@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Sequence
@@ -9,13 +10,12 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
 from prefect import task
 
 from tasks.artifacts import Ref, open_artifact, write_text
 from tasks.caching import cached
 from tasks.data import read_dataset
-from tasks.fsa import RESULTS, Network
+from tasks.fsa import LEARNED, RESULTS, Network
 
 if TYPE_CHECKING:
     from lisor.fsa.clustering import Clustering
@@ -37,11 +37,12 @@ def project_hidden_states(folder: Path, model: Ref, states: Ref, label: str) -> 
 @cached("report", "lisor.report.report", name="report {title}")
 def write_report(folder: Path, title: str, results: Ref, networks: Sequence[Network]) -> None:
     """The report page, its tables and pictures, and every chosen and selected automaton as JSON, DOT and SVG."""
+    from lisor.fsa import evaluation
     from lisor.report import report
 
     datasets = {network.dataset: read_dataset(network.data) for network in networks}
     findings = [_find(network) for network in networks]
-    report.write(folder, title, pd.read_parquet(open_artifact(results) / RESULTS), datasets, findings)
+    report.write(folder, title, evaluation.read_results(open_artifact(results) / RESULTS), datasets, findings)
 
 
 def _find(network: Network) -> Findings:
@@ -59,13 +60,18 @@ def _find(network: Network) -> Findings:
         blocks = (extraction.read(open_artifact(block), {(method, rule, k)}) for block in network.automata)
         return next(chain.from_iterable(blocks))
 
+    model = TrainedModel.read(open_artifact(network.model))
+    learned = [json.loads((open_artifact(automata) / LEARNED).read_text()) for automata, _ in network.baselines]
     return Findings(
         dataset=network.dataset,
+        name=network.name,
         cell=network.cell,
         trial=network.trial,
-        history=TrainedModel.read(open_artifact(network.model)).history,
+        history=model.history,
+        restarts=model.restarts,
         clustering=find_clustering,
         extraction=find_extraction,
+        unfinished=tuple(about["method"] for about in learned if not about["complete"]),
         plane=None if network.plane is None else Plane.read(open_artifact(network.plane)),
     )
 

@@ -57,7 +57,7 @@ def track(
         table = pd.read_parquet(store.open(results) / RESULTS)
         parent = _Run.start(client, experiment, name, key)
         parent.log_params(settings)
-        parent.log_metrics(_headline(table))
+        parent.log_metrics(_headline(table, {network.dataset: network.name for network in networks}))
         parent.log_files(store.open(report))
         client.log_artifact(parent.id, str(store.open(results) / RESULTS))
         for network in networks:
@@ -140,7 +140,15 @@ def _log_network(parent: _Run, network: Network, table: pd.DataFrame, report: Re
     about = json.loads((store.open(network.model) / "model.json").read_text(encoding="utf-8"))
     own = {"dataset": network.dataset, "cell": network.cell}
     client, run = parent.client, parent.start_child(network.label, own)
-    run.log_params({**own, "trial": network.trial, "seed": about["seed"], "network": about["architecture"]})
+    run.log_params(
+        {
+            **own,
+            "trial": network.trial,
+            "seed": about["seed"],
+            "restarts": about["restarts"],
+            "network": about["architecture"],
+        }
+    )
     mine = (table["dataset"] == network.dataset) & (table["cell"] == network.cell) & (table["trial"] == network.trial)
     rows = table[mine]
     run.log_metrics([*_training_curves(about["history"]), *_curves_over_k(rows), *_selected_figures(rows)])
@@ -170,10 +178,15 @@ def _curves_over_k(rows: pd.DataFrame) -> list[Metric]:
     """Figures of every automaton with k as the step, named test set/method.rule.figure."""
     columns = ("accuracy", "fidelity", "unseen_transitions", "n_states_minimal")
     return [
-        _metric(f"{row['test_set']}/{row['method']}.{row['rule']}.{column}", row[column], row["k"])
+        _metric(f"{row['test_set']}/{row['method']}.{row['rule']}.{column}", row[column], _step(row["k"]))
         for row in rows.to_dict("records")
         for column in columns
     ]
+
+
+def _step(k: float) -> int:
+    """k, or 0 for an automaton without clusters."""
+    return 0 if pd.isna(k) else int(k)
 
 
 def _selected_figures(rows: pd.DataFrame) -> list[Metric]:
@@ -184,15 +197,15 @@ def _selected_figures(rows: pd.DataFrame) -> list[Metric]:
     return [_metric(f"selected.{column}", selected[column]) for column in columns]
 
 
-def _headline(table: pd.DataFrame) -> list[Metric]:
-    """The means over trials of the selected automata, named dataset.cell.figure."""
+def _headline(table: pd.DataFrame, names: Mapping[str, str]) -> list[Metric]:
+    """The means over trials of the selected automata, named dataset.cell.figure with the data set's name for files."""
     metrics = []
     for row in summarize(table):
         figures = {"rnn_accuracy": row.rnn_accuracy, "accuracy": row.accuracy, "fidelity": row.fidelity}
         named = {name: interval.mean for name, interval in figures.items()}
         if row.exact is not None:
             named["exact"] = row.exact / row.trials
-        metrics += [_metric(f"{row.dataset}.{row.cell}.{name}", value) for name, value in named.items()]
+        metrics += [_metric(f"{names[row.dataset]}.{row.cell}.{name}", value) for name, value in named.items()]
     return metrics
 
 

@@ -9,8 +9,9 @@ import torch
 from hypothesis import settings
 
 from lisor.config import ModelsConfig, TrainingConfig
-from lisor.data import languages
 from lisor.data.dataset import Dataset
+from lisor.data.languages import LANGUAGES
+from lisor.data.words import build
 from lisor.rnn import hidden_states, training
 from lisor.rnn.classifier import Architecture, Classifier, TrainedModel
 from lisor.rnn.hidden_states import HiddenStates
@@ -28,8 +29,7 @@ torch.set_num_threads(1)  # pytest-xdist uses the cores
 def words() -> Dataset:
     """Words over 0 and 1, accepted where they contain 000."""
     sizes = {"train": 1000, "validation": 200, "selection": 100, "test": 100}
-    language = languages.LANGUAGES["000"]
-    return languages.build(language, sizes=sizes, max_length=12, balanced=True, seed=0, fresh=languages.FRESH)
+    return build(LANGUAGES["000"], sizes=sizes, max_length=12, balanced=True, seed=0)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from lisor.data.sequences import Sequences
 from lisor.fsa.automaton import Automaton
 from lisor.fsa.clustering import Clustering
 from lisor.fsa.extraction import Extraction, Unseen, extract
+from lisor.fsa.weighted import WeightedAutomaton
 from lisor.rnn.hidden_states import Points
 from tests.conftest import random_network
 
@@ -32,6 +33,36 @@ def automata(
         start=draw(state),
         unknown=draw(st.none() | symbol),
         tokenizer=draw(st.none() | st.text(max_size=3)),
+    )
+
+
+@st.composite
+def weighted_automata(
+    draw: st.DrawFn, *, symbols: int | None = None, classes: int | None = None, max_states: int = 4
+) -> WeightedAutomaton:
+    """Weighted automata of few states, in which some transitions occurred several times and others never."""
+    size = symbols or draw(st.integers(1, 3))
+    letters = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=3)
+    alphabet = draw(st.lists(letters, min_size=size, max_size=size, unique=True))
+    states, width = draw(st.integers(1, max_states)), classes or draw(st.integers(1, 3))
+    state, symbol = st.integers(0, states - 1), st.integers(0, size - 1)
+    row = st.lists(state, min_size=size, max_size=size)
+    counts = draw(st.dictionaries(st.tuples(state, symbol, state), st.integers(1, 9), max_size=12))
+    source, symbol_read, target = np.array(list(counts), np.int64).reshape(-1, 3).T
+    shares = st.lists(st.integers(1, 9), min_size=width, max_size=width)
+    answers = np.array(draw(st.lists(shares, min_size=states, max_size=states)), np.float32)
+    return WeightedAutomaton(
+        alphabet=tuple(alphabet),
+        classes=tuple(f"class {i}" for i in range(width)),
+        fallback=np.array(draw(st.lists(row, min_size=states, max_size=states))),
+        source=source,
+        symbol=symbol_read,
+        target=target,
+        count=np.array(list(counts.values()), np.int64),
+        answers=answers / answers.sum(axis=1, keepdims=True),
+        start=draw(state),
+        unknown=draw(st.none() | symbol),
+        tokenizer=draw(st.none() | letters),
     )
 
 

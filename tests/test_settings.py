@@ -1,4 +1,5 @@
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from lisor import config, settings
 from lisor.data.languages import LANGUAGES
 from lisor.errors import ConfigError
+from lisor.fsa import extraction
 from lisor.rnn.cells import CELLS
 
 ROOT = Path(__file__).parent.parent
@@ -58,6 +60,12 @@ def test_a_text_field_takes_the_value_as_it_stands() -> None:
     assert read(PLAIN, "dataset.language=000").studies[0].dataset.language == "000"
 
 
+def test_an_expression_is_taken_as_it_stands() -> None:
+    (study,) = read(PLAIN, "dataset.language=regex:(a|b)*a{2,3}=: [b]", "dataset.alphabet=01").studies
+    assert study.dataset.language == "regex:(a|b)*a{2,3}=: [b]"
+    assert study.dataset.alphabet == "01"
+
+
 def test_other_dataset_keys_apply_to_every_data_set() -> None:
     values = {**PLAIN, "datasets": [{"language": "000"}, {"language": "0110", "train": 3}]}
     assert [study.dataset.train for study in read(values, "dataset.train=50").studies] == [50, 50]
@@ -86,9 +94,21 @@ def test_other_dataset_keys_apply_to_every_data_set() -> None:
         ("clustering.k=[8, 4]", "2 ≤ from ≤ to"),
         ("clustering.k=7", "tuple"),
         ("clustering.position_weight=-1", "at least 0"),
+        ("clustering.decision_weight=-1", "clustering.decision_weight must be at least 0, got -1"),
+        ("clustering.decision_weight=.nan", "at least 0"),
+        ("clustering.decision_weight=.inf", "at least 0"),
+        ("clustering.decision_weight=heavy", "number"),
         ("clustering.methods=[kmeans-y]", "did you mean 'kmeans-x'"),
+        ("clustering.methods=[decision]", "did you mean 'decision-aware'"),
+        ("extraction.rules=[dynamic]", "did you mean 'dynamics'"),
+        ("extraction.rules=[]", "one or more"),
+        ("extraction.rules=[weighted, weighted]", "different names"),
         ("extraction.unseen=sink", "reject"),
         ("dataset.language=001", "one of 000"),
+        ("dataset.language=tomita-8", "did you mean 'tomita-"),
+        ("dataset.language=regexp:0*", "did you mean 'regex:…'"),
+        ("dataset.alphabet=", "one or more different signs, got ''"),
+        ("dataset.alphabet=010", "one or more different signs, got '010'"),
         ("dataset.max_length=0", "at least 1"),
         ("dataset.vectors=glove.txt", "for text"),
         ("threads=0", "at least 1"),
@@ -152,10 +172,41 @@ def test_no_settings_raise_anything_but_a_config_error(values: dict[str, Any]) -
     assert dataclasses.is_dataclass(experiment)
 
 
+def test_every_method_and_rule_may_be_asked_for_at_once() -> None:
+    study = read(
+        PLAIN,
+        "clustering.methods=[kmeans, kmeans-x, decision-aware, sensitivity]",
+        "extraction.rules=[majority, dynamics, weighted]",
+        "clustering.decision_weight=0",
+    ).studies[0]
+    assert (study.clustering.methods, study.extraction.rules) == (config.METHODS, config.RULES)
+    assert study.clustering.decision_weight == 0
+
+
 def test_the_names_that_settings_know_are_those_that_exist() -> None:
     assert set(config.LANGUAGES) == set(LANGUAGES)
     assert set(config.CELLS) == set(CELLS)
+    assert config.RULES == extraction.RULES
 
 
 def test_a_name_of_a_file_is_safe_as_a_name_of_files() -> None:
     assert config.DatasetConfig(text="../a b/<x>;y.parquet").name == "_x_y"
+    assert config.DatasetConfig(language="automaton:../a b/<x>;y.json").name == "_x_y"
+
+
+@pytest.mark.parametrize("language", ["000", "0110", "tomita-7", "automaton:mine/my-words.dot"])
+def test_a_language_has_one_name_in_files_and_in_results(language: str) -> None:
+    dataset = config.DatasetConfig(language=language)
+    assert dataset.name == dataset.title == language.removeprefix("automaton:mine/").removesuffix(".dot")
+
+
+def test_an_expression_stands_in_results_as_it_was_given_and_has_a_short_name_in_files() -> None:
+    one, other = (config.DatasetConfig(language=f"regex:(0|1)*/{end}") for end in ("../0", "../1"))
+    assert one.title == "regex:(0|1)*/../0"
+    assert re.fullmatch("regex-[0-9a-f]{8}", one.name)
+    assert one.name == config.DatasetConfig(language=one.title).name != other.name
+
+
+def test_two_data_sets_of_one_expression_could_not_be_told_apart() -> None:
+    with pytest.raises(ConfigError, match="two data sets are called 'regex-"):
+        settings.experiment({"name": "x", "datasets": [{"language": "regex:0*"}, {"language": "regex:0*"}]})

@@ -15,10 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from jaxtyping import Float, Int
 
+from lisor.data.languages import Language
 from lisor.data.sequences import Sequences
 from lisor.errors import DataError, SchemaError
+from lisor.fsa.automaton import Automaton
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the file written by `Dataset.write`."""
 
 
@@ -45,8 +47,8 @@ class Dataset:
     """Splits over one vocabulary and one set of classes.
 
     `unknown` is the index of the symbol that stands for words the vocabulary does not hold, `tokenizer` the name of the
-    way text was cut into symbols, `vectors` the word vectors read from a file; each None where there is none. `notes`
-    say in plain words what was left out of the source.
+    way text was cut into symbols, `vectors` the word vectors read from a file, `language` the regular language that
+    says what is true; each None where there is none. `notes` say in plain words what was left out of the source.
 
     Raises:
         DataError: a symbol or a label lies outside the vocabulary or the classes."""
@@ -58,6 +60,7 @@ class Dataset:
     tokenizer: str | None = None
     vectors: Float[np.ndarray, "S D"] | None = None
     notes: tuple[str, ...] = ()
+    language: Language | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "splits", MappingProxyType(dict(self.splits)))
@@ -95,6 +98,8 @@ class Dataset:
             "unknown": self.unknown,
             "tokenizer": self.tokenizer,
             "notes": self.notes,
+            "language": None if self.language is None else self.language.automaton.to_json(),
+            "fixed_length": None if self.language is None else self.language.fixed_length,
         }
         table = pa.concat_tables(tables).replace_schema_metadata({"lisor": json.dumps(about)})
         pq.write_table(table, folder / "dataset.parquet", compression="zstd")
@@ -117,6 +122,9 @@ class Dataset:
                 symbols = pa.array([], pa.list_(pa.int32()))
             sequences = Sequences(symbols=symbols.flatten().to_numpy(), offsets=_offsets(symbols))
             splits[name] = Split(sequences=sequences, labels=rows["label"].to_numpy())
+        language = None
+        if about["language"] is not None:
+            language = Language(automaton=Automaton.from_json(about["language"]), fixed_length=about["fixed_length"])
         vectors = folder / "vectors.npy"
         return cls(
             vocabulary=tuple(about["vocabulary"]),
@@ -126,6 +134,7 @@ class Dataset:
             tokenizer=about["tokenizer"],
             vectors=np.load(vectors, allow_pickle=False) if vectors.exists() else None,
             notes=tuple(about["notes"]),
+            language=language,
         )
 
 

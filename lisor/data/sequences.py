@@ -44,6 +44,14 @@ class Sequences:
         offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows], dtype=np.int64)])
         return cls(symbols=np.concatenate(rows) if rows else np.empty(0, np.int32), offsets=offsets)
 
+    @classmethod
+    def join(cls, parts: Iterable[Sequences]) -> Sequences:
+        """The sequences of all parts, one part after the other."""
+        some = list(parts)
+        lengths = np.concatenate([[0], *(part.lengths for part in some)])
+        symbols = np.concatenate([np.empty(0, np.int32), *(part.symbols for part in some)])
+        return cls(symbols=symbols, offsets=np.cumsum(lengths))
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
 

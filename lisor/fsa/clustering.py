@@ -14,12 +14,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from jaxtyping import Float, Int
+from scipy.sparse import csr_array
 
 from lisor.errors import DataError, DataWarning, SchemaError
 from lisor.fsa.kmeans import lloyd, seed_centers
 from lisor.fsa.kmeans_x import Positions, lloyd_x, seed_points
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the file written by `write`."""
 
 _FILE = "clusterings.parquet"
@@ -27,13 +28,58 @@ _FILE = "clusterings.parquet"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Clustering:
-    """K centers, the cluster of each point, and the summed squared distance of the points to their centers."""
+    """K centers, the cluster of each point, and the summed squared distance of the points to their centers.
+
+    `metric` is the matrix R of `lisor.fsa.sensitivity` where states s were compared as s·R, else None."""
 
     method: str
     k: int
     centers: Float[np.ndarray, "K H"]
     labels: Int[np.ndarray, " P"]
     inertia: float
+    metric: Float[np.ndarray, "D F"] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Decisions:
+    """What the network answers at each of P states, and how much that counts (λ)."""
+
+    probabilities: Float[np.ndarray, "P C"]
+    weight: float
+
+    def beside(self, states: Float[np.ndarray, "P H"]) -> Float[np.ndarray, "P H+A"]:
+        """The states divided by their overall standard deviation, and the answers with total variance H·λ².
+
+        Two classes make one column, tanh of half the logit, which is 2·p − 1; C classes make C columns 2·p − 1."""
+        answers = 2 * self.probabilities.astype(np.float64) - 1
+        if answers.shape[1] == 2:
+            answers = answers[:, 1:]
+        spread = np.sqrt(answers.var(axis=0).sum())
+        scale = self.weight * np.sqrt(states.shape[1]) / spread if spread > 0 else 0.0
+        overall = states.std(dtype=np.float64)
+        return np.concatenate([states / (overall if overall > 0 else 1.0), answers * scale], axis=1)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Metric:
+    """States s are compared as s·R with R = `matrix`; for an LSTM s is h and c, and `cell_state` holds c."""
+
+    matrix: Float[np.ndarray, "D F"]
+    cell_state: Float[np.ndarray, "P H"] | None = None
+
+    def apply(self, states: Float[np.ndarray, "P H"]) -> Float[np.ndarray, "P F"]:
+        """The states in the space in which they are compared."""
+        whole = states if self.cell_state is None else np.concatenate([states, self.cell_state], axis=1)
+        moved: Float[np.ndarray, "P F"] = whole @ self.matrix
+        return moved
+
+
+def member_means(points: Float[np.ndarray, "P H"], labels: Int[np.ndarray, " P"], k: int) -> Float[np.ndarray, "K H"]:
+    """The mean of the points of each cluster."""
+    members = csr_array((np.ones(len(labels)), (labels, np.arange(len(labels)))), shape=(k, len(labels)))
+    count = np.maximum(np.bincount(labels, minlength=k), 1)
+    means: Float[np.ndarray, "K H"] = ((members @ points) / count[:, None]).astype(np.float32)
+    return means
 
 
 def cluster(
@@ -43,16 +89,33 @@ def cluster(
     method: str,
     seed: int,
     positions: Positions | None = None,
+    decisions: Decisions | None = None,
+    metric: Metric | None = None,
 ) -> list[Clustering]:
-    """A clustering for each k, by one of the methods of Hou & Zhou (2020).
+    """A clustering for each k.
 
-    "kmeans" is LISOR-k: k-means on all hidden states. "kmeans-x" is LISOR-x: it also looks at the `positions` of the
-    states in their sequences. The centers for k depend on the states, the seed and k alone. A k above the number of
-    distinct states is left out, with a `DataWarning` where the grid is cut.
+    "kmeans" is LISOR-k of Hou & Zhou (2020): k-means on all hidden states. "kmeans-x" is LISOR-x: it also looks at the
+    `positions` of the states in their sequences. "decision-aware" also looks at what the network answers at each state,
+    its `decisions`. "sensitivity" compares states by the `metric` of what they do to the network's answer. Centers are
+    those of the hidden states alone; inertia is that of what was clustered.
+
+    The centers for k depend on the states, the seed and k alone. A k above the number of distinct states is left out,
+    with a `DataWarning` where the grid is cut.
 
     Raises:
-        DataError: kmeans-x was asked for without positions."""
-    most = count_distinct(states, max(ks))
+        DataError: a method was asked for without what it also looks at."""
+    points = states
+    if method == "decision-aware":
+        if decisions is None:
+            raise DataError("decision-aware needs the network's answers at the hidden states")
+        points = decisions.beside(states)
+    elif method == "sensitivity":
+        if metric is None:
+            raise DataError("sensitivity needs the metric of the network's answers")
+        points = metric.apply(states)
+    elif method not in ("kmeans", "kmeans-x"):
+        raise DataError(f"expected kmeans, kmeans-x, decision-aware or sensitivity, got {method!r}")
+    most = count_distinct(points, max(ks))
     kept = [k for k in ks if k <= most]
     if not kept:
         return []
@@ -65,10 +128,13 @@ def cluster(
         rows = seed_points(states, positions, max(kept), seed)
         results = [lloyd_x(states, positions, rows[:k]) for k in kept]
     else:
-        seeds = seed_centers(states, max(kept), seed)
-        results = [lloyd(states, seeds[:k]) for k in kept]
+        seeds = seed_centers(points, max(kept), seed)
+        results = [lloyd(points, seeds[:k]) for k in kept]
+    if points is not states:
+        results = [run._replace(centers=member_means(states, run.labels, len(run.centers))) for run in results]
+    space = metric.matrix if method == "sensitivity" and metric is not None else None
     return [
-        Clustering(method=method, k=k, centers=centers, labels=labels, inertia=inertia)
+        Clustering(method=method, k=k, centers=centers, labels=labels, inertia=inertia, metric=space)
         for k, (centers, labels, inertia) in zip(kept, results, strict=True)
     ]
 
@@ -94,7 +160,10 @@ def write(clusterings: Iterable[Clustering], folder: Path) -> None:
         "inertia": pa.array([row.inertia for row in rows], pa.float64()),
         "centers": pa.array([row.centers.reshape(-1) for row in rows], pa.list_(pa.float32())),
         "labels": pa.array([row.labels for row in rows], pa.list_(pa.int32())),
-    }
+        "metric": pa.array([None if row.metric is None else row.metric.reshape(-1) for row in rows],
+                           pa.list_(pa.float32())),
+        "metric_rows": pa.array([None if row.metric is None else len(row.metric) for row in rows], pa.int32()),
+    }  # fmt: skip
     table = pa.table(columns).replace_schema_metadata({"lisor": json.dumps({"schema": SCHEMA})})
     pq.write_table(table, folder / _FILE, compression="zstd", row_group_size=1)
 
@@ -117,4 +186,13 @@ def read(folder: Path, wanted: Collection[tuple[str, int]] | None = None) -> Ite
             centers=row["centers"].combine_chunks().flatten().to_numpy().reshape(k, -1),
             labels=row["labels"].combine_chunks().flatten().to_numpy(),
             inertia=row["inertia"][0].as_py(),
+            metric=_metric(row),
         )
+
+
+def _metric(row: pa.Table) -> Float[np.ndarray, "D F"] | None:
+    size = row["metric_rows"][0].as_py()
+    if size is None:
+        return None
+    matrix: Float[np.ndarray, "D F"] = row["metric"].combine_chunks().flatten().to_numpy().reshape(size, -1)
+    return matrix

@@ -17,6 +17,7 @@ from jaxtyping import Int
 
 from lisor.data.dataset import Split
 from lisor.data.languages import Language
+from lisor.fsa.automaton import Automaton
 from lisor.fsa.extraction import Extraction
 from lisor.rnn.hidden_states import Answers
 
@@ -66,13 +67,15 @@ def default_tolerance(*, is_text: bool) -> float:
 class Evaluation:
     """One automaton on one set of sequences.
 
+    A weighted automaton is never called exact and is not minimised, and no step of its is unseen.
+
     `accuracy` is agreement with the truth, `fidelity` with the network, `rnn_accuracy` the network's own; `exact` says
     whether the automaton is the true language (None where there is none), `unseen_transitions` is the share of steps
     that took a transition validation never showed."""
 
     method: str
     rule: str
-    k: int
+    k: int | None
     test_set: str
     n: int
     n_unique: int
@@ -95,12 +98,19 @@ def evaluate(
     unique = {name: len(set(split.sequences.keys())) for name, split in splits.items()}
     rows = []
     for extraction in extractions:
-        automaton = extraction.automaton
-        exact = None if language is None else language.equals(automaton)
-        minimal = automaton.minimized().n_states
+        machine = extraction.machine
+        exact, minimal = None, machine.n_states
+        if isinstance(machine, Automaton):
+            exact = None if language is None else language.equals(machine)
+            minimal = machine.minimized().n_states
         for name, split in splits.items():
-            trace = automaton.trace(split.sequences)
-            predictions = automaton.outputs[automaton.final_states(split.sequences, trace)]
+            unseen = 0.0
+            if isinstance(machine, Automaton):
+                trace = machine.trace(split.sequences)
+                predictions = machine.outputs[machine.final_states(split.sequences, trace)]
+                unseen = unseen_share(extraction, split, trace)
+            else:
+                predictions = machine.classify(split.sequences)
             rows.append(
                 Evaluation(
                     method=extraction.method,
@@ -113,9 +123,9 @@ def evaluate(
                     fidelity=float((predictions == answers[name].predictions).mean()),
                     rnn_accuracy=float((answers[name].predictions == split.labels).mean()),
                     exact=exact,
-                    n_states=automaton.n_states,
+                    n_states=machine.n_states,
                     n_states_minimal=minimal,
-                    unseen_transitions=unseen_share(extraction, split, trace),
+                    unseen_transitions=unseen,
                 )
             )
     return rows
@@ -134,14 +144,15 @@ def choose(evaluations: pd.DataFrame, *, tolerance: float) -> pd.DataFrame:
     in the order of method, rule, k and test set.
 
     Of each (method, rule) the chosen k is the smallest whose fidelity on the selection split is within `tolerance` of
-    the highest. Over all of them the selected automaton is, among those within `tolerance` of the highest, the one
-    with the fewest states, then the smallest k. Neither looks at any other split."""
+    the highest. Over all deterministic ones the selected automaton is, among those within `tolerance` of the highest,
+    the one with the fewest states, then the smallest k. Neither looks at any other split."""
     candidates = evaluations[evaluations["test_set"] == SELECTION].sort_values(["k", "n_states"], kind="stable")
     family = ["method", "rule"]
     allowed = tolerance + 1e-9  # rounding must not decide a tie
     best = candidates.groupby(family)["fidelity"].transform("max")
     chosen = candidates[candidates["fidelity"] >= best - allowed].drop_duplicates(family)
-    near = candidates[candidates["fidelity"] >= candidates["fidelity"].max() - allowed]
+    deterministic = candidates[candidates["rule"] != "weighted"]
+    near = deterministic[deterministic["fidelity"] >= deterministic["fidelity"].max() - allowed]
     selected = near.sort_values(["n_states", "k", *family], kind="stable").iloc[:1]
     identity = [*family, "k"]
     reported = evaluations[evaluations["test_set"] != SELECTION]
@@ -151,6 +162,17 @@ def choose(evaluations: pd.DataFrame, *, tolerance: float) -> pd.DataFrame:
         chosen=keys.isin(pd.MultiIndex.from_frame(chosen[identity])),
         selected=keys.isin(pd.MultiIndex.from_frame(selected[identity])),
     )
+
+
+def apart(evaluations: pd.DataFrame) -> pd.DataFrame:
+    """The evaluations of automata that take no part in the choice, without the selection split."""
+    reported = evaluations[evaluations["test_set"] != SELECTION]
+    return reported.assign(chosen=False, selected=False)
+
+
+def read_results(path: Path) -> pd.DataFrame:
+    """The table that `write_results` wrote; k is null where there are no clusters."""
+    return pd.read_parquet(path).astype({"k": "Int64"})
 
 
 def write_results(table: pd.DataFrame, path: Path) -> None:

@@ -5,23 +5,25 @@ Shapes: P points, N sequences, K clusters, S symbols, Q = K + 1 or K + 2 automat
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypedDict
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Int, Shaped
 
 from lisor.errors import AutomatonError, SchemaError
 from lisor.fsa.automaton import Automaton
 from lisor.fsa.clustering import Clustering
+from lisor.fsa.dynamics import center_states, follow
+from lisor.fsa.weighted import WeightedAutomaton
 from lisor.rnn.classifier import TrainedModel
 from lisor.rnn.hidden_states import Points
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the file written by `write`."""
 
 START = 0
@@ -30,7 +32,13 @@ START = 0
 Unseen = Literal["reject", "stay"]
 """Where a pair of state and symbol leads that validation never showed: to a rejecting sink, or nowhere."""
 
+RULES = ("majority", "dynamics", "weighted")
+"""How transitions are read off clusters."""
+
 _FILE = "automata.parquet"
+
+_COUNTS = ("source", "symbol", "target", "count")
+"""The arrays of counted transitions that a weighted automaton has beyond a deterministic one, with its answers."""
 
 
 def default_unseen(*, is_text: bool) -> Unseen:
@@ -52,13 +60,25 @@ class TransitionCounts:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Extraction:
-    """An automaton, the rule and clustering it comes from, and which of its transitions validation showed."""
+    """An automaton, the rule and clustering it comes from, and which of its transitions validation showed.
+
+    Those that a rule takes from the network itself count as shown. `k` is None where there are no clusters."""
 
     method: str
     rule: str
-    k: int
-    automaton: Automaton
+    k: int | None
+    machine: Automaton | WeightedAutomaton
     seen: Bool[np.ndarray, "Q S"]
+
+    @property
+    def automaton(self) -> Automaton:
+        """The automaton, if it is a deterministic one.
+
+        Raises:
+            AutomatonError: it is weighted."""
+        if not isinstance(self.machine, Automaton):
+            raise AutomatonError(f"expected a deterministic automaton, got one by the rule {self.rule!r}")
+        return self.machine
 
 
 def count_transitions(points: Points, labels: Int[np.ndarray, " P"], *, k: int, symbols: int) -> TransitionCounts:
@@ -75,36 +95,75 @@ def count_transitions(points: Points, labels: Int[np.ndarray, " P"], *, k: int, 
 def extract(
     model: TrainedModel, points: Points, clustering: Clustering, *, rule: str = "majority", unseen: Unseen = "reject"
 ) -> Extraction:
-    """The automaton of one clustering.
+    """The automaton of one clustering by one of the `RULES`; see `extract_each`."""
+    return extract_each(model, points, clustering, [rule], unseen=unseen)[0]
 
-    A state's output is the network's read-out of the cluster's center, the start's that of the initial state. The
-    transitions are those of the rule, one of `RULES`.
+
+def extract_each(
+    model: TrainedModel, points: Points, clustering: Clustering, rules: Sequence[str], *, unseen: Unseen = "reject"
+) -> list[Extraction]:
+    """The automaton of one clustering by each of some rules.
+
+    "majority" keeps the most frequent next state of each (state, symbol) and sends what was never seen where `unseen`
+    says. "dynamics" follows the network's own step from the center of a state to the nearest center, so that nothing is
+    unseen. "weighted" keeps the distribution over next states, with dynamics where nothing was seen.
+
+    A state's output is the network's read-out of the cluster's center, the start's that of the initial state.
 
     Raises:
         AutomatonError: there is no rule of that name."""
-    if rule not in RULES:
-        raise AutomatonError(f"expected one of the rules {', '.join(RULES)}, got {rule!r}")
+    for rule in rules:
+        if rule not in RULES:
+            raise AutomatonError(f"expected one of the rules {', '.join(RULES)}, got {rule!r}")
     counts = count_transitions(points, clustering.labels, k=clustering.k, symbols=len(model.vocabulary))
-    transitions, seen = RULES[rule](counts)
-    initial = model.initial_state()[0][0].cpu().numpy()
-    outputs = model.probabilities(np.concatenate([initial, clustering.centers])).argmax(axis=1)
+    states = center_states(model, points, clustering)
+    answers = model.probabilities(states[0])
+    followed = None if set(rules) == {"majority"} else follow(model, states, clustering.metric)
+    knows: _Knows = {
+        "alphabet": model.vocabulary,
+        "classes": model.classes,
+        "start": START,
+        "unknown": model.unknown,
+        "tokenizer": model.tokenizer,
+    }
+    found = []
+    for rule in rules:
+        machine: Automaton | WeightedAutomaton
+        if rule == "majority" or followed is None:
+            transitions, outputs, seen = _settle(*majority(counts), answers.argmax(axis=1), unseen)
+            machine = Automaton(transitions=transitions, outputs=outputs, **knows)
+        else:
+            seen = np.ones(followed.shape, bool)
+            if rule == "dynamics":
+                machine = Automaton(transitions=followed, outputs=answers.argmax(axis=1), **knows)
+            else:
+                every = {name: getattr(counts, name) for name in _COUNTS}
+                machine = WeightedAutomaton(fallback=followed, answers=answers, **every, **knows)
+        found.append(Extraction(method=clustering.method, rule=rule, k=clustering.k, machine=machine, seen=seen))
+    return found
+
+
+class _Knows(TypedDict):
+    """What every automaton takes over from its network."""
+
+    alphabet: tuple[str, ...]
+    classes: tuple[str, ...]
+    start: int
+    unknown: int | None
+    tokenizer: str | None
+
+
+def _settle(
+    transitions: Int[np.ndarray, "Q S"], seen: Bool[np.ndarray, "Q S"], outputs: Int[np.ndarray, " Q"], unseen: Unseen
+) -> tuple[Int[np.ndarray, "Q S"], Int[np.ndarray, " Q"], Bool[np.ndarray, "Q S"]]:
+    """The transitions with a target for those that were never seen, and with a sink where one is needed."""
     if unseen == "stay":
-        transitions = np.where(seen, transitions, np.arange(len(transitions))[:, None])
-    elif not seen.all():
-        sink = len(transitions)
-        transitions = np.vstack([np.where(seen, transitions, sink), np.full_like(transitions[:1], sink)])
-        seen = np.vstack([seen, np.zeros_like(seen[:1])])
-        outputs = np.append(outputs, 0)
-    automaton = Automaton(
-        alphabet=model.vocabulary,
-        classes=model.classes,
-        transitions=transitions,
-        outputs=outputs,
-        start=START,
-        unknown=model.unknown,
-        tokenizer=model.tokenizer,
-    )
-    return Extraction(method=clustering.method, rule=rule, k=clustering.k, automaton=automaton, seen=seen)
+        return np.where(seen, transitions, np.arange(len(transitions))[:, None]), outputs, seen
+    if seen.all():
+        return transitions, outputs, seen
+    sink = len(transitions)
+    transitions = np.vstack([np.where(seen, transitions, sink), np.full_like(transitions[:1], sink)])
+    return transitions, np.append(outputs, 0), np.vstack([seen, np.zeros_like(seen[:1])])
 
 
 def majority(counts: TransitionCounts) -> tuple[Int[np.ndarray, "Q S"], Bool[np.ndarray, "Q S"]]:
@@ -117,31 +176,33 @@ def majority(counts: TransitionCounts) -> tuple[Int[np.ndarray, "Q S"], Bool[np.
     return transitions, seen
 
 
-RULES = {"majority": majority}
-"""How transitions are read off the counts."""
-
-
 def write(extractions: Iterable[Extraction], folder: Path) -> None:
     """Write `automata.parquet`, a row for each automaton; they share alphabet and classes."""
     rows = list(extractions)
     about: dict[str, object] = {"schema": SCHEMA}
     if rows:
-        first = rows[0].automaton
+        first = rows[0].machine
         about |= {"alphabet": first.alphabet, "classes": first.classes}
         about |= {"unknown": first.unknown, "tokenizer": first.tokenizer, "start": first.start}
     columns = {
         "method": pa.array([row.method for row in rows], pa.string()),
         "rule": pa.array([row.rule for row in rows], pa.string()),
         "k": pa.array([row.k for row in rows], pa.int32()),
-        "outputs": pa.array([row.automaton.outputs for row in rows], pa.list_(pa.int32())),
-        "transitions": pa.array([row.automaton.transitions.reshape(-1) for row in rows], pa.list_(pa.int32())),
+        "outputs": pa.array([_outputs(row.machine) for row in rows], pa.list_(pa.int32())),
+        "transitions": pa.array([_table(row.machine).reshape(-1) for row in rows], pa.list_(pa.int32())),
         "seen": pa.array([row.seen.reshape(-1) for row in rows], pa.list_(pa.bool_())),
     }
+    weighted = [row.machine if isinstance(row.machine, WeightedAutomaton) else None for row in rows]
+    for name in _COUNTS:
+        lists = [None if machine is None else getattr(machine, name) for machine in weighted]
+        columns[name] = pa.array(lists, pa.list_(pa.int32()))
+    answers = [None if machine is None else machine.answers.reshape(-1) for machine in weighted]
+    columns["answers"] = pa.array(answers, pa.list_(pa.float32()))
     table = pa.table(columns).replace_schema_metadata({"lisor": json.dumps(about, ensure_ascii=False)})
     pq.write_table(table, folder / _FILE, compression="zstd", row_group_size=1)
 
 
-def read(folder: Path, wanted: Collection[tuple[str, str, int]] | None = None) -> Iterator[Extraction]:
+def read(folder: Path, wanted: Collection[tuple[str, str, int | None]] | None = None) -> Iterator[Extraction]:
     """The automata that `write` left in `folder`, one at a time: all, or those of the `wanted` (method, rule, k)."""
     file = pq.ParquetFile(folder / _FILE)
     about = json.loads(file.schema_arrow.metadata[b"lisor"])
@@ -152,23 +213,34 @@ def read(folder: Path, wanted: Collection[tuple[str, str, int]] | None = None) -
         if wanted is not None and key not in wanted:
             continue
         row = file.read_row_group(group)
-        outputs, transitions, seen = (
-            row[name].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-            for name in ("outputs", "transitions", "seen")
-        )
-        automaton = Automaton(
-            alphabet=tuple(about["alphabet"]),
-            classes=tuple(about["classes"]),
-            transitions=transitions.reshape(len(outputs), -1),
-            outputs=outputs,
-            start=about["start"],
-            unknown=about["unknown"],
-            tokenizer=about["tokenizer"],
-        )
-        yield Extraction(
-            method=row["method"][0].as_py(),
-            rule=row["rule"][0].as_py(),
-            k=row["k"][0].as_py(),
-            automaton=automaton,
-            seen=seen.reshape(len(outputs), -1),
-        )
+        outputs, seen = _numbers(row, "outputs"), _numbers(row, "seen")
+        transitions = _numbers(row, "transitions").reshape(len(outputs), -1)
+        knows: _Knows = {
+            "alphabet": tuple(about["alphabet"]),
+            "classes": tuple(about["classes"]),
+            "start": about["start"],
+            "unknown": about["unknown"],
+            "tokenizer": about["tokenizer"],
+        }
+        machine: Automaton | WeightedAutomaton
+        if row["answers"][0].is_valid:
+            answers = _numbers(row, "answers").reshape(len(outputs), -1)
+            counts = {name: _numbers(row, name) for name in _COUNTS}
+            machine = WeightedAutomaton(fallback=transitions, answers=answers, **counts, **knows)
+        else:
+            machine = Automaton(transitions=transitions, outputs=outputs, **knows)
+        method, rule, k = key
+        yield Extraction(method=method, rule=rule, k=k, machine=machine, seen=seen.reshape(len(outputs), -1))
+
+
+def _outputs(machine: Automaton | WeightedAutomaton) -> Int[np.ndarray, " Q"]:
+    return machine.outputs if isinstance(machine, Automaton) else machine.answers.argmax(axis=1)
+
+
+def _table(machine: Automaton | WeightedAutomaton) -> Int[np.ndarray, "Q S"]:
+    return machine.transitions if isinstance(machine, Automaton) else machine.fallback
+
+
+def _numbers(row: pa.Table, name: str) -> Shaped[np.ndarray, "..."]:
+    numbers: Shaped[np.ndarray, "..."] = row[name].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    return numbers

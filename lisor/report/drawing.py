@@ -5,7 +5,6 @@ Shapes: Q states, S symbols."""
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +13,7 @@ from jaxtyping import Bool
 
 from lisor.data.sequences import Sequences
 from lisor.fsa.automaton import Automaton
+from lisor.fsa.dot import GRAPHVIZ
 from lisor.fsa.extraction import Extraction
 
 CLASS_COLORS = ("#f4f4f4", "#bfe3d0", "#fbe3a6", "#c9d7f0", "#f3c9d3", "#d9c8ec", "#cfe8ee", "#ead8c3")
@@ -32,9 +32,6 @@ _HEAD = """digraph automaton {
   nowhere [shape=point, style=invis, width=0]"""
 
 _RED = 'color="#c1121f", fontcolor="#c1121f", penwidth=1.8'
-
-_GRAPHVIZ = Lock()
-"""Graphviz keeps global state; one drawing at a time."""
 
 
 def to_dot(
@@ -74,7 +71,7 @@ def kept_to_dot(extraction: Extraction, path: Sequence[str] = ()) -> str:
     As Hou & Zhou (2020) draw theirs, figures 3 and 4: transitions that validation never showed are left out, and so is
     the sink they lead to. The states and edges that the word `path` takes are red."""
     automaton, seen = extraction.automaton, extraction.seen
-    states = list(range(extraction.k + 1))
+    states = list(range(automaton.n_states if extraction.k is None else extraction.k + 1))
     kept = [(source, target, edge & seen[source]) for source, target, edge in _parallel(automaton, states)]
     edges = [_Edge(source, target, edge, _label(automaton, edge)) for source, target, edge in kept if edge.any()]
     met = {automaton.start}
@@ -95,7 +92,7 @@ def to_svg(automaton: Automaton, seen: Bool[np.ndarray, "Q S"] | None = None) ->
 
 def render(dot: str) -> str:
     """A graph in Graphviz's language as SVG."""
-    with _GRAPHVIZ:
+    with GRAPHVIZ:
         svg: bytes = pygraphviz.AGraph(string=dot).draw(format="svg", prog="dot")
     return svg.decode("utf-8")
 

@@ -90,9 +90,9 @@ def training_curves(histories: Mapping[str, Sequence[Mapping[str, Sequence[float
 def accuracy_against_states(results: pd.DataFrame, test_set: str = "test") -> str:
     """What being readable costs: the best accuracy that automata of so many states reach, beside their network's.
 
-    A panel for each data set, a color for each cell: means over trials of the best majority automaton with at most that
-    many states, and dotted the network. The best is taken on the test set itself: this is a picture, not a choice."""
-    rows = results[(results["test_set"] == test_set) & (results["rule"] == "majority")]
+    A panel for each data set, a color for each cell: means over trials of the best deterministic automaton of at most
+    that many states, and dotted the network. The best is taken on the test set: this is a picture, not a choice."""
+    rows = results[(results["test_set"] == test_set) & (results["rule"] != "weighted")]
     datasets = list(dict.fromkeys(rows["dataset"]))
     cells = list(dict.fromkeys(rows["cell"]))
     figure, (panels,) = _panels(1, len(datasets))

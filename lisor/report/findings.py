@@ -12,20 +12,25 @@ from lisor.report.plane import Plane
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """One network: the name of its data set, its training, its clusterings and automata, and its states in the plane.
+    """One network: the name of its data set in the results and in file names, its training, its clusterings and
+    automata, and its states in the plane.
 
     `clustering` finds one by method and k, `extraction` an automaton by method, rule and k; `plane` is None where the
-    states are not drawn."""
+    states are not drawn. `restarts` counts how often training was begun anew."""
 
     dataset: str
+    name: str
     cell: str
     trial: int
     history: Mapping[str, Sequence[float]]
+    restarts: int
     clustering: Callable[[str, int], Clustering]
     extraction: Callable[[str, str, int], Extraction]
     plane: Plane | None = None
+    unfinished: tuple[str, ...] = ()
+    """The baselines that ran out of time on this network."""
 
     @property
     def label(self) -> str:
         """The network's name in file names."""
-        return f"{self.dataset}-{self.cell}-{self.trial}"
+        return f"{self.name}-{self.cell}-{self.trial}"

@@ -9,12 +9,17 @@ import numpy as np
 import pandas as pd
 
 from lisor.data.dataset import Dataset
+from lisor.fsa.weighted import WeightedAutomaton
 from lisor.report import drawing, figures, framework, page, tables
 from lisor.report.findings import Findings
 from lisor.report.language_section import language_blocks
 from lisor.report.text_section import text_blocks
+from lisor.rnn.training import LEARNED
 
 REPORT = "report.html"
+
+PEER_SETS = ("test", "short-near-miss", "long-random", "long-near-miss")
+"""The test sets on which other learners are shown."""
 
 _CHOSEN = {
     "cell": "cell",
@@ -41,12 +46,15 @@ def write(
     the one that stands for each network."""
     for name in ("figures", "tables", "automata/selected"):
         (folder / name).mkdir(parents=True)
-    sections = [_overview(results)]
+    own = results[results["k"].notna()].astype({"k": int})
+    sections = [_overview(own)]
     for name, dataset in datasets.items():
+        rows = own[own["dataset"] == name]
         members = [network for network in networks if network.dataset == name]
-        selected = _write_automata(folder, results[results["dataset"] == name], members)
-        sections.append(_section(results[results["dataset"] == name], name, dataset, members, selected))
-    sections.append(_cost(results))
+        peers = results[(results["dataset"] == name) & results["k"].isna()]
+        selected = _write_automata(folder, rows, members)
+        sections.append(_section(rows, peers, dataset, members, selected))
+    sections.append(_cost(own))
     for section in sections:
         for picture in section.pictures():
             (folder / "figures" / f"{picture.name}.svg").write_text(picture.svg, encoding="utf-8")
@@ -79,8 +87,13 @@ def _overview(results: pd.DataFrame) -> page.Section:
 
 
 def _section(
-    rows: pd.DataFrame, name: str, dataset: Dataset, networks: Sequence[Findings], selected: tuple[page.Picture, ...]
+    rows: pd.DataFrame,
+    peers: pd.DataFrame,
+    dataset: Dataset,
+    networks: Sequence[Findings],
+    selected: tuple[page.Picture, ...],
 ) -> page.Section:
+    name = networks[0].name
     histories: dict[str, list[Mapping[str, Sequence[float]]]] = {}
     for network in networks:
         histories.setdefault(network.cell, []).append(network.history)
@@ -98,6 +111,7 @@ def _section(
         svg=figures.quality_against_k(rows),
     )
     of_this_kind = text_blocks if dataset.is_text else language_blocks
+    by_majority = rows[rows["rule"] == "majority"]
     automata = page.Gallery(
         title="The selected automata",
         caption="The automaton that stands for each network, chosen on the selection split.",
@@ -107,15 +121,16 @@ def _section(
     sizes = ", ".join(f"{len(split):,} {split_name}" for split_name, split in dataset.splits.items())
     kind = "texts" if dataset.is_text else "words"
     return page.Section(
-        title=name,
+        title=networks[0].dataset,
         introduction=f"Labelled {kind} over {len(dataset.vocabulary):,} symbols with the classes "
         f"{', '.join(dataset.classes)}: {sizes}.",
-        notes=(*dataset.notes, *_short_grids(rows)),
+        notes=(*dataset.notes, *_short_grids(rows), *([] if dataset.is_text else _gate(rows, networks))),
         blocks=(
             training,
             *_planes(rows, name, dataset, networks),
-            *of_this_kind(rows, name, dataset, networks),
+            *(of_this_kind(by_majority, name, dataset, networks) if len(by_majority) else ()),
             quality,
+            *([_peers_table(rows, peers, name, networks)] if len(peers) else []),
             _chosen_table(rows, name),
             automata,
         ),
@@ -148,7 +163,7 @@ def _cost(results: pd.DataFrame) -> page.Section:
     cost = page.Picture(
         name="accuracy-against-states",
         title="Accuracy against the number of states",
-        caption="The best accuracy on the test set among majority automata of at most so many states, mean over "
+        caption="The best accuracy on the test set among deterministic automata of at most so many states, mean over "
         "trials; dotted, the network's own. The best is picked on the test set, so this shows what is there, not "
         "what was chosen.",
         svg=figures.accuracy_against_states(results),
@@ -167,6 +182,10 @@ def _write_automata(folder: Path, rows: pd.DataFrame, networks: Sequence[Finding
         mine = rows[(rows["cell"] == network.cell) & (rows["trial"] == network.trial) & (rows["test_set"] == "test")]
         for _, row in mine[mine["chosen"] | mine["selected"]].iterrows():
             found = network.extraction(row["method"], row["rule"], int(row["k"]))
+            if isinstance(found.machine, WeightedAutomaton):
+                stem = f"{network.label}-{found.method}-{found.rule}-k{found.k}"
+                found.machine.write(folder / "automata" / f"{stem}.npz")
+                continue
             dot = drawing.to_dot(found.automaton, found.seen)
             svg = drawing.render(dot)
             names = [f"{network.label}-{found.method}-{found.rule}-k{found.k}"] if row["chosen"] else []
@@ -190,6 +209,43 @@ def _picture(network: Findings, row: pd.Series, svg: str) -> page.Picture:
     )
 
 
+def _peers_table(rows: pd.DataFrame, peers: pd.DataFrame, name: str, networks: Sequence[Findings]) -> page.Table:
+    """What other learners made of the same networks, beside the selected automaton."""
+    sets = [name for name in PEER_SETS if name in set(rows["test_set"])]
+    lines = []
+    for network in networks:
+        mine = rows[(rows["cell"] == network.cell) & (rows["trial"] == network.trial)]
+        others = peers[(peers["cell"] == network.cell) & (peers["trial"] == network.trial)]
+        if not len(others) and not network.unfinished:
+            continue
+        grid = mine.drop_duplicates(["method", "rule", "k"])["seconds"].sum()
+        lines.append(_peer_line(network, "selected here", mine[mine["selected"]], sets, float(grid)))
+        for method, learned in others.groupby("method", sort=False):
+            late = " (out of time)" if method in network.unfinished else ""
+            lines.append(_peer_line(network, f"{method}{late}", learned, sets, float(learned["seconds"].iloc[0])))
+        nothing = [method for method in network.unfinished if method not in set(others["method"])]
+        lines += [
+            (network.cell, f"{method} (out of time, nothing found)", *["–"] * (4 + len(sets))) for method in nothing
+        ]
+    return page.Table(
+        name=f"{name}-peers",
+        title="Beside other learners",
+        caption="What AALpy's L*, KV and RPNI make of the first network of each cell, and the automaton selected "
+        "here: its accuracy on test sets, and the seconds it took from the trained network, the whole grid of k "
+        "counted.",
+        headings=("cell", "learner", "states", "minimal", "exact", *sets, "seconds"),
+        rows=tuple(lines),
+    )
+
+
+def _peer_line(
+    network: Findings, learner: str, found: pd.DataFrame, sets: Sequence[str], seconds: float
+) -> tuple[str, ...]:
+    first, accuracy = found.iloc[0], found.set_index("test_set")["accuracy"]
+    shown = [_text(first[column]) for column in ("n_states", "n_states_minimal", "exact")]
+    return (network.cell, learner, *shown, *(f"{accuracy[name]:.3f}" for name in sets), f"{seconds:.2f}")
+
+
 def _chosen_table(rows: pd.DataFrame, name: str) -> page.Table:
     chosen = rows[rows["chosen"] & (rows["test_set"] == "test")]
     return page.Table(
@@ -207,6 +263,21 @@ def _text(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.3f}"
     return "–" if value is None else str(value)
+
+
+def _gate(rows: pd.DataFrame, networks: Sequence[Findings]) -> Iterator[str]:
+    """A note for each network that has not learned its language, and how many were trained anew."""
+    for network in networks:
+        mine = rows[(rows["cell"] == network.cell) & (rows["trial"] == network.trial)]
+        accuracy = float(mine.loc[mine["test_set"] == "validation", "rnn_accuracy"].iloc[0])
+        if accuracy < LEARNED:
+            yield (
+                f"{network.cell}, trial {network.trial}: the network has not learned the language (validation accuracy "
+                f"{accuracy:.3f}, under {LEARNED}), so its automata explain something else."
+            )
+    anew = [f"{network.cell}-{network.trial} ({network.restarts})" for network in networks if network.restarts]
+    if anew:
+        yield f"Networks that are not of the first attempt, and how often training was begun anew: {', '.join(anew)}."
 
 
 def _short_grids(rows: pd.DataFrame) -> list[str]:

@@ -24,7 +24,7 @@ from lisor.data.sequences import Sequences
 from lisor.errors import ModelError, SchemaError
 from lisor.rnn.cells import State, make_cell
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the files written by `TrainedModel.write`."""
 
 
@@ -140,6 +140,7 @@ class TrainedModel:
     """One trained network: its sizes, weights, the vocabulary and classes it knows, and how its training went.
 
     `history` holds a list for each curve, one number an epoch; the weights are those of `best_epoch` (from 0).
+    `restarts` tells how often training was begun anew before this network.
     A network is also a state machine: `initial_state()`, `step(state, symbol)`, `is_accepting(state)`."""
 
     architecture: Architecture
@@ -149,6 +150,7 @@ class TrainedModel:
     seed: int
     history: Mapping[str, Sequence[float]]
     best_epoch: int
+    restarts: int = 0
     unknown: int | None = None
     tokenizer: str | None = None
     network: Classifier = field(init=False, repr=False)
@@ -181,9 +183,18 @@ class TrainedModel:
         projected = self.network.cell.project(self.network.embed(torch.tensor([[symbol]], device=self.device)))
         return self.network.cell.step(state, projected)
 
+    def successors(self, states: tuple[Float[np.ndarray, "B H"], ...]) -> Iterator[Float[np.ndarray, "S Z"]]:
+        """For each of B states, the state after every symbol of the vocabulary: Z numbers, h and for an LSTM c."""
+        symbols = torch.arange(self.architecture.symbols, device=self.device)[None]
+        projected = self.network.cell.project(self.network.embed(symbols))
+        parts = [torch.as_tensor(part, device=self.device) for part in states]
+        for row in range(len(states[0])):
+            before = tuple(part[row].expand(1, self.architecture.symbols, -1) for part in parts)
+            yield torch.cat(self.network.cell.step(before, projected), dim=-1)[0].cpu().numpy()
+
     def probabilities(self, hidden: Float[np.ndarray, "N H"]) -> Float[np.ndarray, "N C"]:
         """The probability of each class that the read-out gives at hidden states."""
-        rows = torch.as_tensor(np.ascontiguousarray(hidden, np.float32), device=self.device)
+        rows = torch.tensor(np.asarray(hidden, np.float32), device=self.device)
         answer: Float[np.ndarray, "N C"] = self.network.read_out(rows[None])[0].softmax(dim=-1).cpu().numpy()
         return answer
 
@@ -210,6 +221,7 @@ class TrainedModel:
             "seed": self.seed,
             "history": {name: list(curve) for name, curve in self.history.items()},
             "best_epoch": self.best_epoch,
+            "restarts": self.restarts,
             "unknown": self.unknown,
             "tokenizer": self.tokenizer,
         }
@@ -237,6 +249,7 @@ class TrainedModel:
             seed=about["seed"],
             history=about["history"],
             best_epoch=about["best_epoch"],
+            restarts=about["restarts"],
             unknown=about["unknown"],
             tokenizer=about["tokenizer"],
         )

@@ -121,6 +121,21 @@ class HiddenStates:
         table = self._file().read(["sequence", "step"])
         return table["sequence"].to_numpy(), table["step"].to_numpy()
 
+    def sequences(self) -> Sequences:
+        """The sequences that left the states, in the order of the points; empty ones left none."""
+        table = self._file().read(["step", "symbol"])
+        starts = np.flatnonzero(table["step"].to_numpy() == 1)
+        return Sequences(symbols=table["symbol"].to_numpy(), offsets=np.append(starts, table.num_rows))
+
+    def cell_states(self) -> Float[np.ndarray, "P H"] | None:
+        """The cell states alone; None but for an LSTM."""
+        file = self._file()
+        if "cell_state" not in file.schema_arrow.names:
+            return None
+        if not file.metadata.num_rows:
+            return self._nothing().cell_state
+        return _matrix(file.read(["cell_state"])["cell_state"])
+
     def answers(self) -> dict[str, Answers]:
         """The network's answers on each split of the data set, in the order of its sequences."""
         table = pq.read_table(self.folder / "answers.parquet")

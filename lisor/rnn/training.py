@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 SOLVED = 0.01
 """Mean loss below which a network that makes no mistake on validation is trained no further."""
 
+LEARNED = 0.99
+"""Validation accuracy from which a network counts as having learned its language."""
+
 CHUNK = 16
 """Batches among which sequences are sorted by length, so that a batch has little padding."""
 
@@ -35,6 +38,7 @@ class _Trial:
     """What training remembers of one trial."""
 
     seed: int
+    restarts: int = 0
     history: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in CURVES})
     best_loss: float = float("inf")
     best_epoch: int = -1
@@ -49,15 +53,21 @@ class _Trial:
             self.best_loss, self.best_epoch = scores["validation_loss"], len(self.history["train_loss"]) - 1
         return better
 
+    @property
+    def accuracy(self) -> float:
+        """The validation accuracy of the best epoch; 0 where there is none."""
+        return self.history["validation_accuracy"][self.best_epoch] if self.best_weights else 0.0
+
     def is_finished(self, config: TrainingConfig) -> bool:
         epochs = len(self.history["train_loss"])
         solved = self.history["validation_accuracy"][-1] == 1 and self.history["validation_loss"][-1] < SOLVED
         return solved or epochs >= config.max_epochs or epochs - 1 - self.best_epoch >= config.patience
 
 
-def trial_seed(seed: int, trial: int) -> int:
-    """The seed of one trial, a function of the run's seed and the trial's number alone."""
-    return int(np.random.SeedSequence([seed, trial]).generate_state(1)[0])
+def trial_seed(seed: int, trial: int, restart: int = 0) -> int:
+    """The seed of one trial, a function of the run's seed, the trial's number and how often it was begun anew alone."""
+    entropy = [seed, trial, restart] if restart else [seed, trial]
+    return int(np.random.SeedSequence(entropy).generate_state(1)[0])
 
 
 def train(
@@ -76,14 +86,56 @@ def train(
     mistake on validation at a mean loss under 0.01, and leaves the stack. `on_epoch(epoch, trials still training, best
     validation accuracy among them)` is called after each epoch.
 
+    A trial that has not learned its language, with a validation accuracy under `LEARNED`, is begun anew with another
+    seed, up to `config.restarts` times, and the best of them by validation loss is kept. Text is trained once.
+
     Raises:
         ModelError: the loss of a trial was never a number."""
     device = pick_device(config.device)
-    seeds = [trial_seed(config.seed, trial) for trial in trials]
     architecture, vectors = design(dataset, cell, models)
-    network = Classifier(architecture, seeds, vectors=vectors).to(device)
-    optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate, fused=device.type != "mps")
-    records = [_Trial(seed=seed) for seed in seeds]
+    best: dict[int, _Trial] = {}
+    restarts = 0 if dataset.is_text else config.restarts
+    for restart in range(restarts + 1):
+        left = [trial for trial in trials if trial not in best or best[trial].accuracy < LEARNED]
+        if not left:
+            break
+        records = [_Trial(seed=trial_seed(config.seed, trial, restart), restarts=restart) for trial in left]
+        network = Classifier(architecture, [record.seed for record in records], vectors=vectors).to(device)
+        _train_stack(network, dataset, records, config, on_epoch)
+        for trial, record in zip(left, records, strict=True):
+            if trial not in best or record.best_loss < best[trial].best_loss:
+                best[trial] = record
+    lost = [trial for trial, record in best.items() if not record.best_weights]
+    if lost:
+        raise ModelError(f"trial {lost[0]} of {cell} diverged (its loss is not a number): lower training.learning_rate")
+    return [
+        TrainedModel(
+            architecture=architecture,
+            weights=best[trial].best_weights,
+            vocabulary=dataset.vocabulary,
+            classes=dataset.classes,
+            seed=best[trial].seed,
+            restarts=best[trial].restarts,
+            history=best[trial].history,
+            best_epoch=best[trial].best_epoch,
+            unknown=dataset.unknown,
+            tokenizer=dataset.tokenizer,
+        )
+        for trial in trials
+    ]
+
+
+def _train_stack(
+    network: Classifier,
+    dataset: Dataset,
+    records: Sequence[_Trial],
+    config: TrainingConfig,
+    on_epoch: Callable[[int, int, float], None] | None,
+) -> None:
+    """Train stacked networks side by side until each has finished; the records remember how it went."""
+    optimizer = torch.optim.Adam(
+        network.parameters(), lr=config.learning_rate, fused=network.output_bias.device.type != "mps"
+    )
     active = list(records)
     for epoch in range(config.max_epochs):
         losses = _train_epoch(network, optimizer, dataset.splits["train"], active, epoch, config)
@@ -97,25 +149,8 @@ def train(
         if not keep.any():
             break
         if not keep.all():
-            _leave_stack(network, optimizer, torch.from_numpy(np.flatnonzero(keep)).to(device))
+            _leave_stack(network, optimizer, torch.from_numpy(np.flatnonzero(keep)).to(network.output_bias.device))
             active = [trial for trial, stays in zip(active, keep, strict=True) if stays]
-    lost = [number for number, trial in zip(trials, records, strict=True) if not trial.best_weights]
-    if lost:
-        raise ModelError(f"trial {lost[0]} of {cell} diverged (its loss is not a number): lower training.learning_rate")
-    return [
-        TrainedModel(
-            architecture=architecture,
-            weights=trial.best_weights,
-            vocabulary=dataset.vocabulary,
-            classes=dataset.classes,
-            seed=trial.seed,
-            history=trial.history,
-            best_epoch=trial.best_epoch,
-            unknown=dataset.unknown,
-            tokenizer=dataset.tokenizer,
-        )
-        for trial in records
-    ]
 
 
 def design(dataset: Dataset, cell: str, models: ModelsConfig) -> tuple[Architecture, Tensor | None]:

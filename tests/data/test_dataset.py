@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lisor.data.dataset import Dataset, Split
+from lisor.data.languages import LANGUAGES, Language
 from lisor.data.sequences import Sequences
 from lisor.errors import DataError, SchemaError
-from tests.strategies import ragged_sequences
+from tests.strategies import automata, ragged_sequences
 
 CLASSES = ("no", "yes")
 
@@ -42,6 +43,23 @@ def test_a_data_set_is_read_as_it_was_written(tmp_path_factory, splits):
     for name in ("vocabulary", "classes", "unknown", "tokenizer", "notes"):
         assert getattr(read, name) == getattr(written, name)
     assert read.vectors is None
+    assert read.language is None
+
+
+@settings(max_examples=30)
+@given(automata(classes=2), st.none() | st.integers(0, 9))
+def test_a_language_is_read_as_it_was_written(tmp_path_factory, automaton, fixed_length):
+    folder = tmp_path_factory.mktemp("dataset")
+    written = Language(automaton=automaton, fixed_length=fixed_length)
+    dataset(language=written).write(folder)
+    assert Dataset.read(folder).language == written
+
+
+def test_a_data_set_that_was_read_knows_what_is_true_of_its_words(tmp_path):
+    dataset(language=LANGUAGES["0110"]).write(tmp_path)
+    language = Dataset.read(tmp_path).language
+    assert language.equals(LANGUAGES["0110"].automaton)
+    assert not language.equals(LANGUAGES["000"].automaton)
 
 
 def test_an_empty_split_is_read_as_it_was_written(tmp_path):
@@ -73,7 +91,7 @@ def test_another_schema_is_refused(tmp_path):
     table = pq.read_table(path)
     about = json.loads(table.schema.metadata[b"lisor"]) | {"schema": 99}
     pq.write_table(table.replace_schema_metadata({"lisor": json.dumps(about)}), path)
-    with pytest.raises(SchemaError, match="schema 1, got 99"):
+    with pytest.raises(SchemaError, match="schema 2, got 99"):
         Dataset.read(tmp_path)
 
 

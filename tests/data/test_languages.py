@@ -1,167 +1,81 @@
-from collections import Counter
-from itertools import product
+import json
+import re
+from itertools import groupby
+from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy.stats import chisquare
 
-from lisor.data import languages
-from lisor.data.dataset import Dataset, Split
-from lisor.data.languages import LANGUAGES
-from lisor.errors import DataError
+from lisor.data.languages import CLASSES, LANGUAGES, Language, find, read_automaton
+from lisor.data.sequences import Sequences
+from lisor.errors import AutomatonError, LanguageError, SchemaError
 from lisor.fsa.automaton import Automaton
-from tests.strategies import automata
-
-MEMBERS = {"000": lambda word: "000" in word, "0110": lambda word: word == "0110"}
-SIZES = {"train": 3000, "validation": 500, "selection": 500, "test": 500}
+from lisor.report.drawing import to_dot
+from tests.data.conftest import words_up_to
 
 
-def every_word(length: int) -> list[str]:
-    return ["".join(letters) for letters in product("01", repeat=length)]
+def no_odd_run_of_0_after_an_odd_run_of_1(word: str) -> bool:
+    runs = [(sign, len(list(run)) % 2 == 1) for sign, run in groupby(word)]
+    return not any(odd and sign == "1" and ("0", True) in runs[i + 1 :] for i, (sign, odd) in enumerate(runs))
 
 
-def as_words(split: Split) -> list[str]:
-    return ["".join(map(str, sequence)) for sequence in split.sequences]
+MEMBERS = {
+    "000": lambda word: "000" in word,
+    "0110": lambda word: word == "0110",
+    "tomita-1": lambda word: "0" not in word,
+    "tomita-2": lambda word: word == "10" * (len(word) // 2),
+    "tomita-3": no_odd_run_of_0_after_an_odd_run_of_1,
+    "tomita-4": lambda word: "000" not in word,
+    "tomita-5": lambda word: word.count("0") % 2 == word.count("1") % 2 == 0,
+    "tomita-6": lambda word: (word.count("0") - word.count("1")) % 3 == 0,
+    "tomita-7": lambda word: word.count("10") <= 1,
+}
+ENDS_IN_1 = Automaton(alphabet=("0", "1"), classes=CLASSES, transitions=np.array([[0, 1], [0, 1]]), outputs=[0, 1])
 
 
-def build(name: str = "000", **settings) -> Dataset:
-    usual = {"sizes": SIZES, "max_length": 20, "balanced": True, "seed": 0, "fresh": languages.FRESH}
-    return languages.build(LANGUAGES[name], **usual | settings)
+def accepted(language: Language, words: list[str]) -> list[bool]:
+    codes = Sequences.from_lists(map(language.automaton.encode, words))
+    return (language.automaton.classify(codes) == 1).tolist()
 
 
-@pytest.fixture(scope="module")
-def dataset() -> Dataset:
-    return build()
+@pytest.fixture
+def file(tmp_path: Path):
+    """A file of that name and content, as `find` is told of it."""
+
+    def write(name: str, content: str | bytes) -> str:
+        (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+        return f"automaton:{tmp_path / name}"
+
+    return write
+
+
+# Those that have a name
 
 
 @pytest.mark.parametrize("name", LANGUAGES)
-@pytest.mark.parametrize("length", range(10))
-def test_the_automaton_accepts_the_words_of_the_language(name, length):
-    words = every_word(length)
-    assert [LANGUAGES[name].automaton.accepts(word) for word in words] == [MEMBERS[name](word) for word in words]
+def test_the_automaton_accepts_the_words_of_the_language(name):
+    words = words_up_to(10)
+    assert accepted(LANGUAGES[name], words) == [MEMBERS[name](word) for word in words]
 
 
-def test_sizes_are_exact(dataset):
-    assert {name: len(split) for name, split in dataset.splits.items()} == SIZES
+@pytest.mark.parametrize(
+    ("name", "expression"),
+    [
+        ("tomita-1", "1*"),
+        ("tomita-2", "(10)*"),
+        ("tomita-4", "1*((0|00)11*)*(0|00)?"),
+        ("tomita-7", "0*1*0*1*"),
+    ],
+)
+def test_the_automaton_accepts_what_the_expression_of_the_language_matches(name, expression):
+    words = words_up_to(10)
+    assert accepted(LANGUAGES[name], words) == [bool(re.fullmatch(expression, word)) for word in words]
 
 
-@pytest.mark.parametrize("size", [1, 2, 7, 100])
-def test_a_small_size_is_exact_too(size):
-    assert len(build(sizes={"train": size}).splits["train"]) == size
-
-
-def test_labels_say_whether_a_word_is_in_the_language(dataset):
-    assert dataset.classes == ("reject", "accept")
-    for split in dataset.splits.values():
-        assert split.labels.tolist() == [MEMBERS["000"](word) for word in as_words(split)]
-
-
-@pytest.mark.parametrize("split", ["train", "validation"])
-def test_every_length_is_drawn_equally_often(dataset, split):
-    count = np.bincount(dataset.splits[split].sequences.lengths, minlength=21)
-    assert len(count) == 21
-    assert count.max() - count.min() <= 1
-
-
-@pytest.mark.parametrize("split", ["train", "validation"])
-def test_a_balanced_draw_has_as_many_members_as_others_at_each_length(dataset, split):
-    lengths, labels = dataset.splits[split].sequences.lengths, dataset.splits[split].labels
-    for length in range(3, 21):
-        members = labels[lengths == length].sum()
-        assert abs(2 * members - (lengths == length).sum()) <= 1
-
-
-def test_an_unbalanced_draw_has_members_as_often_as_the_language_has():
-    split = build(balanced=False, sizes={"train": 3000}).splits["train"]
-    share = np.mean([MEMBERS["000"](word) for word in every_word(10)])
-    at_ten = split.labels[split.sequences.lengths == 10]
-    assert abs(at_ten.mean() - share) < 0.15
-
-
-@pytest.mark.parametrize("split", ["train", "validation"])
-def test_the_empty_word_is_in_training_and_validation(dataset, split):
-    assert "" in as_words(dataset.splits[split])
-
-
-@pytest.mark.parametrize("max_length", [11, 20])
-def test_fresh_splits_share_no_word_with_earlier_ones(max_length):
-    splits = build(max_length=max_length).splits
-    earlier: set[str] = set()
-    for name in SIZES:
-        words = set(as_words(splits[name]))
-        if name in languages.FRESH:
-            assert not words & earlier
-        earlier |= words
-
-
-def test_a_language_with_few_words_repeats_them_in_fresh_splits():
-    splits = build(max_length=5).splits
-    assert set(as_words(splits["test"])) == set(as_words(splits["train"]))
-
-
-def test_a_split_for_which_no_fresh_word_is_left_is_refused():
-    with pytest.raises(DataError, match="selection"):
-        build(sizes={"train": 100_000, "selection": 50}, max_length=11)
-
-
-def test_0110_unbalanced_repeats_its_sixteen_cases():
-    splits = build("0110", sizes={"train": 1000, "validation": 16, "test": 100}, balanced=False).splits
-    train = Counter(as_words(splits["train"]))
-    assert sorted(train) == every_word(4)
-    assert set(train.values()) == {62, 63}
-    assert sorted(as_words(splits["validation"])) == every_word(4)
-    assert len(splits["test"]) == 100
-
-
-def test_0110_balanced_is_half_members():
-    assert Counter(as_words(build("0110", sizes={"train": 1000}).splits["train"]))["0110"] == 500
-
-
-def test_the_same_seed_draws_the_same_words_and_another_others(dataset):
-    again, other = build(), build(seed=1)
-    for name, split in dataset.splits.items():
-        assert as_words(split) == as_words(again.splits[name]) != as_words(other.splits[name])
-
-
-def test_words_come_in_random_order(dataset):
-    lengths = dataset.splits["train"].sequences.lengths
-    assert abs(np.corrcoef(lengths, np.arange(len(lengths)))[0, 1]) < 0.1
-
-
-@given(automata(alphabet=("0", "1")), st.integers(0, 4))
-def test_paths_are_counted_as_by_listing_every_word(automaton, length):
-    paths = languages.count_paths(automaton, length)
-    for start in range(automaton.n_states):
-        for steps in range(length + 1):
-            ends = Counter(classify(automaton, word, start) for word in every_word(steps))
-            assert paths[steps, start].tolist() == [ends[c] for c in range(len(automaton.classes))]
-
-
-@given(automata(alphabet=("0", "1")), st.integers(0, 4), st.data())
-def test_sampled_words_are_all_those_of_the_class(automaton, length, data):
-    target = data.draw(st.none() | st.integers(0, len(automaton.classes) - 1))
-    members = {word for word in every_word(length) if target in (None, classify(automaton, word, automaton.start))}
-    if members:
-        drawn = languages.sample_words(automaton, length, target, 500, np.random.default_rng(0))
-        assert {"".join(map(str, word)) for word in drawn} == members
-
-
-@pytest.mark.parametrize("target", [None, 0, 1])
-def test_sampled_words_are_equally_likely(target):
-    words = languages.sample_words(LANGUAGES["000"].automaton, 7, target, 20_000, np.random.default_rng(0))
-    count = Counter(tuple(word) for word in words.tolist())
-    assert chisquare(list(count.values())).pvalue > 0.001
-
-
-@pytest.mark.parametrize("size", [10, 128, 300])
-def test_a_group_smaller_than_its_share_is_taken_whole_as_often_as_it_fits(size):
-    split = build(sizes={"train": 4 * size}, max_length=3).splits["train"]
-    count = Counter(as_words(split))
-    others = [count[word] for word in every_word(3) if word != "000"]
-    assert max(others) - min(others) <= 1
-    assert abs(count["000"] - sum(others)) <= 1
+@pytest.mark.parametrize(("number", "states"), list(enumerate([2, 3, 5, 4, 4, 3, 5], start=1)))
+def test_the_languages_of_tomita_are_given_by_automata_as_small_as_can_be(number, states):
+    automaton = LANGUAGES[f"tomita-{number}"].automaton
+    assert automaton.n_states == automaton.minimized().n_states == states
 
 
 @pytest.mark.parametrize("name", LANGUAGES)
@@ -173,7 +87,7 @@ def test_a_language_equals_its_own_minimal_automaton_and_no_other_language(name)
 def test_a_language_of_one_length_is_judged_on_that_length_alone():
     loops_after_0110 = Automaton(
         alphabet=("0", "1"),
-        classes=languages.CLASSES,
+        classes=CLASSES,
         transitions=np.array([[1, 5], [5, 2], [5, 3], [4, 5], [4, 4], [5, 5]]),
         outputs=np.array([0, 0, 0, 0, 1, 0]),
     )
@@ -181,7 +95,113 @@ def test_a_language_of_one_length_is_judged_on_that_length_alone():
     assert LANGUAGES["0110"].equals(loops_after_0110)
 
 
-def classify(automaton: Automaton, word: str, state: int) -> int:
-    for symbol in word:
-        state = automaton.transitions[state, int(symbol)]
-    return int(automaton.outputs[state])
+@pytest.mark.parametrize("name", LANGUAGES)
+def test_a_language_is_found_by_its_name(name):
+    assert find(name) is LANGUAGES[name]
+
+
+@pytest.mark.parametrize("name", ["", "001", "tomita-8", "Tomita-1", "regex", "(0|1)*", "file.json"])
+def test_a_name_that_no_language_has_is_refused_with_those_that_some_have(name):
+    with pytest.raises(LanguageError, match=rf"one of 000, 0110, tomita-1.* or automaton:…, got '{re.escape(name)}'"):
+        find(name)
+
+
+# Those given by an expression
+
+
+def test_a_language_is_found_by_an_expression_over_an_alphabet():
+    language = find("regex:(a|b|c)*ab", "abc")
+    assert language.automaton.alphabet == ("a", "b", "c")
+    assert accepted(language, ["ab", "cab", "", "abc"]) == [True, True, False, False]
+    assert find("regex:(0|1)*000(0|1)*").equals(LANGUAGES["000"].automaton)
+
+
+@pytest.mark.parametrize("expression", ["(0|1)*", "[01]*", "(0*1*)*", "()|[01]+"])
+def test_a_language_that_holds_every_word_is_refused(expression):
+    with pytest.raises(LanguageError, match=r"holds every word: there is nothing to learn"):
+        find(f"regex:{expression}")
+
+
+@pytest.mark.parametrize("expression", ["[^01]", "0[^01]1", "[^01]+"])
+def test_a_language_that_holds_no_word_is_refused(expression):
+    with pytest.raises(LanguageError, match=r"holds no word: there is nothing to learn"):
+        find(f"regex:{expression}")
+
+
+def test_an_expression_over_signs_that_the_alphabet_lacks_is_refused():
+    with pytest.raises(LanguageError, match="'a' is not in the alphabet '01'"):
+        find("regex:(a|b)*")
+
+
+# Those given in a file
+
+
+@pytest.mark.parametrize("name", ["one.json", "one.txt", "one"])
+def test_a_language_is_found_in_a_file_of_json(file, name):
+    assert find(file(name, ENDS_IN_1.to_json())).automaton == ENDS_IN_1
+
+
+@pytest.mark.parametrize("name", ["one.dot", "ONE.DOT"])
+def test_a_language_is_found_in_a_drawing(file, name):
+    assert find(file(name, to_dot(ENDS_IN_1))).automaton == ENDS_IN_1
+
+
+def test_the_alphabet_of_a_file_is_its_own(file):
+    letters = json.loads(ENDS_IN_1.to_json()) | {"alphabet": ["not", "bad"]}
+    assert find(file("one.json", json.dumps(letters)), "01").automaton.alphabet == ("not", "bad")
+
+
+@pytest.mark.parametrize("name", ["absent.json", "absent.dot", ".", ""])
+def test_a_file_that_is_not_there_is_named(tmp_path, name):
+    with pytest.raises(LanguageError, match=rf"the automaton {re.escape(str(tmp_path / name))} cannot be read"):
+        find(f"automaton:{tmp_path / name}")
+
+
+@pytest.mark.parametrize("name", ["a\0b.json", "\ud800.json", "x" * 5000, ""])
+def test_a_name_that_no_file_can_have_is_refused(name):
+    with pytest.raises(LanguageError, match="cannot be read"):
+        find(f"automaton:{name}")
+
+
+def test_a_file_that_is_no_text_is_refused(file):
+    with pytest.raises(LanguageError, match="cannot be read"):
+        find(file("one.json", b"\xff\xfe"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "error"),
+    [
+        ("one.json", "", AutomatonError),
+        ("one.json", "digraph {}", AutomatonError),
+        ("one.json", '{"schema": 1}', AutomatonError),
+        ("one.json", '{"schema": 99}', SchemaError),
+        ("one.dot", "", AutomatonError),
+        ("one.dot", '{"schema": 1}', AutomatonError),
+        ("one.dot", "digraph {}", AutomatonError),
+    ],
+)
+def test_a_file_that_holds_no_automaton_is_refused(file, name, content, error):
+    with pytest.raises(error):
+        find(file(name, content))
+
+
+def test_an_automaton_of_three_classes_is_no_language(file):
+    automaton = Automaton(
+        alphabet=("0", "1"), classes=("a", "b", "c"), transitions=np.array([[0, 1], [0, 1]]), outputs=np.array([0, 1])
+    )
+    with pytest.raises(LanguageError, match=r"two classes of words, automaton:.* has 3"):
+        find(file("three.json", automaton.to_json()))
+
+
+@pytest.mark.parametrize(("output", "words"), [(1, "every word"), (0, "no word")])
+def test_states_that_no_word_reaches_do_not_make_a_language(file, output, words):
+    automaton = Automaton(
+        alphabet=("0", "1"), classes=CLASSES, transitions=np.array([[0, 0], [0, 1]]), outputs=[output, 1 - output]
+    )
+    with pytest.raises(LanguageError, match=f"holds {words}"):
+        find(file("one.json", automaton.to_json()))
+
+
+def test_an_automaton_is_read_as_it_was_written(tmp_path):
+    (tmp_path / "é.json").write_text(ENDS_IN_1.to_json(), encoding="utf-8")
+    assert read_automaton(tmp_path / "é.json") == ENDS_IN_1

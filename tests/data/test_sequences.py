@@ -26,6 +26,12 @@ def test_selecting_rows_keeps_their_order_and_repetitions(words, data):
     assert as_lists(selected) == [words[row] for row in rows]
 
 
+@given(st.lists(words(symbols=3), max_size=4))
+def test_sequences_are_joined_one_part_after_the_other(parts):
+    joined = Sequences.join(map(Sequences.from_lists, parts))
+    assert as_lists(joined) == [word for part in parts for word in part]
+
+
 @given(words(symbols=3), st.integers(0, 3))
 def test_padding_puts_zeros_after_each_sequence(words, more):
     width = max(map(len, words), default=0) + more

@@ -12,8 +12,11 @@ from mlflow import MlflowClient
 
 import tasks.caching
 from flows.pipeline import lisor_pipeline
+from lisor.config import DatasetConfig
+from lisor.data.languages import LANGUAGES
 from lisor.fsa.automaton import Automaton
 from lisor.fsa.evaluation import COLUMNS
+from lisor.fsa.weighted import WeightedAutomaton
 
 ROOT = Path(__file__).parent.parent.parent
 pytestmark = pytest.mark.xdist_group("prefect")  # one server for all of them
@@ -44,8 +47,9 @@ def test_a_run_leaves_what_its_readers_rely_on(home: Path, tiny: dict[str, Any])
     assert pq.read_schema(out / "results.parquet").equals(COLUMNS, check_metadata=True)
     table = results(home)
     assert set(table["k"]) == {2, 3, 4, 5, 6}
-    assert set(table["test_set"]) == {"validation", "test"}
-    assert table.groupby("test_set")["selected"].sum().tolist() == [1, 1]
+    drawn = {f"{reach}-{kind}" for reach in ("short", "long") for kind in ("random", "near-miss")}
+    assert set(table["test_set"]) == {"validation", "test"} | drawn
+    assert set(table.groupby("test_set")["selected"].sum()) == {1}
     (chosen,) = table[table["chosen"] & (table["test_set"] == "test")].itertuples()
     for ending in ("json", "svg", "dot"):
         assert (out / f"automata/000-gru-0-kmeans-majority-k{chosen.k}.{ending}").exists()
@@ -189,6 +193,30 @@ def test_both_methods_of_the_paper_compete_for_the_selected_automaton(home: Path
     assert len([path for path in built(home) if path not in before and path.parent.name == "clusterings"]) == 1
 
 
+def test_every_method_and_rule_competes_and_a_deterministic_automaton_is_selected(
+    home: Path, tiny: dict[str, Any]
+) -> None:
+    methods, rules = ["kmeans", "decision-aware", "sensitivity"], ["majority", "dynamics", "weighted"]
+    tiny["clustering"] |= {"methods": methods, "k": [2, 4], "decision_weight": 0.5}
+    tiny["extraction"] = {"rules": rules}
+    lisor_pipeline(tiny)
+    table = results(home)[lambda rows: rows["test_set"] == "test"]
+    families = {(method, rule) for method in methods for rule in rules}
+    assert set(table.groupby(["method", "rule"]).groups) == families
+    assert set(table.groupby(["method", "rule"])["k"].apply(list).map(tuple)) == {(2, 3, 4)}
+    assert (table.groupby(["method", "rule"])["chosen"].sum() == 1).all()
+    (selected,) = table[table["selected"]].itertuples()
+    assert selected.rule != "weighted"
+    folder = home / "reports/tiny/automata"
+    automaton = Automaton.from_json((folder / "selected/000-gru-0.json").read_text())
+    assert automaton.n_states == selected.n_states
+    weighted = table[table["chosen"] & (table["rule"] == "weighted")]
+    files = {f"000-gru-0-{row.method}-weighted-k{row.k}.npz": row for row in weighted.itertuples()}
+    assert {path.name for path in folder.glob("*.npz")} == set(files)
+    for name, row in files.items():
+        assert WeightedAutomaton.read(folder / name).n_states == row.n_states == row.k + 1
+
+
 @pytest.mark.parametrize(
     ("old", "new", "reruns"),
     [
@@ -231,6 +259,28 @@ def test_a_renamed_file_of_texts_trains_nothing_anew(home: Path, tiny: dict[str,
     lisor_pipeline(tiny)
     assert kinds_built_since(home, before) == {"results", "report"}
     assert set(results(home)["dataset"]) == {"two"}
+
+
+def test_languages_of_an_expression_and_of_a_file_are_learned_under_their_names(
+    home: Path, tiny: dict[str, Any], tmp_path: Path
+) -> None:
+    file = tmp_path / "my words.json"
+    file.write_text(LANGUAGES["tomita-1"].automaton.to_json())
+    sizes = {key: value for key, value in tiny["datasets"][0].items() if key != "language"}
+    expression = {**sizes, "language": "regex:(a|b)*<b>", "alphabet": "ab<>"}
+    tiny["datasets"] = [expression, {**sizes, "language": f"automaton:{file}"}]
+    tiny["clustering"]["k"] = [2, 4]
+    lisor_pipeline(tiny)
+    assert set(results(home)["dataset"]) == {"regex:(a|b)*<b>", "my_words"}
+    name = DatasetConfig(**expression).name
+    selected = {path.stem for path in (home / "reports/tiny/automata/selected").iterdir()}
+    assert selected == {f"{name}-gru-0", "my_words-gru-0"}
+    assert {"tiny", *selected} == {run.info.run_name for run in mlflow_runs(home)}
+    assert "regex:(a|b)*&lt;b&gt;" in (home / "reports/tiny/report.html").read_text()
+    before = built(home)
+    file.write_text(LANGUAGES["tomita-2"].automaton.to_json())
+    lisor_pipeline(tiny)
+    assert len([path for path in built(home) if path not in before and path.parent.name == "dataset"]) == 1
 
 
 def test_text_with_markup_is_shown_and_not_run(home: Path, tiny: dict[str, Any], tmp_path: Path) -> None:

@@ -6,15 +6,33 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.cluster import KMeans
 
-from lisor.errors import DataWarning, SchemaError
+from lisor.errors import DataError, DataWarning, SchemaError
 from lisor.fsa import clustering
-from lisor.fsa.clustering import Clustering, cluster, count_distinct
+from lisor.fsa.clustering import Clustering, Decisions, Metric, cluster, count_distinct, member_means
+from lisor.fsa.kmeans import MAX_ITERATIONS, TOLERANCE, seed_centers
 
 
 @pytest.fixture(scope="module")
 def states() -> np.ndarray:
     return np.tanh(np.random.default_rng(0).normal(size=(400, 4))).astype(np.float32)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def decisions(count: int, classes: int = 2, weight: float = 1.0) -> Decisions:
+    """What a network might answer at so many states."""
+    logits = np.random.default_rng(classes).normal(size=(count, classes))
+    return Decisions(probabilities=softmax(logits), weight=weight)
+
+
+def metric(size: int = 4, width: int = 4, cell_state: np.ndarray | None = None) -> Metric:
+    matrix = np.random.default_rng(width).normal(size=(size, width)).astype(np.float32)
+    return Metric(matrix=matrix, cell_state=cell_state)
 
 
 def fit(states: np.ndarray, ks) -> list[Clustering]:
@@ -25,6 +43,9 @@ def assert_equal(one: Clustering, two: Clustering) -> None:
     assert (one.method, one.k, one.inertia) == (two.method, two.k, two.inertia)
     np.testing.assert_array_equal(one.centers, two.centers)
     np.testing.assert_array_equal(one.labels, two.labels)
+    assert (one.metric is None) == (two.metric is None)
+    if one.metric is not None:
+        np.testing.assert_array_equal(one.metric, two.metric)
 
 
 @pytest.mark.parametrize("ks", [[5], [2, 5], range(2, 12), [9, 5, 3]])
@@ -76,12 +97,147 @@ def test_states_that_nearly_coincide_raise_no_other_warning(distance, steps):
     assert [result.k for result in fit(states, ks)] == list(ks)
 
 
+# Methods that also look at what the network answers
+
+
+@given(st.integers(2, 4), st.integers(1, 6), st.floats(0.1, 4), st.integers(0, 99))
+def test_beside_a_state_stands_its_answer_with_the_variance_of_the_weight(classes, hidden, weight, seed):
+    rng = np.random.default_rng(seed)
+    states, logits = rng.normal(1, 3, size=(30, hidden)).astype(np.float32), rng.normal(size=(30, classes))
+    points = Decisions(probabilities=softmax(logits), weight=weight).beside(states)
+    np.testing.assert_allclose(points[:, :hidden] * np.std(states), states, rtol=1e-5)
+    answers = points[:, hidden:]
+    assert answers.var(axis=0).sum() == pytest.approx(hidden * weight**2)
+    plain = np.tanh((logits[:, 1:] - logits[:, :1]) / 2) if classes == 2 else 2 * softmax(logits) - 1
+    assert answers.shape == plain.shape
+    scale = answers[0, 0] / plain[0, 0]
+    assert scale > 0
+    np.testing.assert_allclose(answers, plain * scale, atol=1e-4 * scale)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("weight", [0, 1])
+def test_answers_that_are_all_alike_tell_no_states_apart(states, classes, weight):
+    probabilities = np.tile(softmax(np.array([[0.1, 0.3, -1]])[:, :classes]), (len(states), 1))
+    points = Decisions(probabilities=probabilities, weight=weight).beside(states)
+    np.testing.assert_allclose(points[:, :4], states / states.std(dtype=np.float64))
+    assert not points[:, 4:].any()
+
+
+def test_states_that_are_all_alike_are_told_apart_by_their_answers():
+    answers = decisions(9)
+    points = answers.beside(np.full((9, 4), 0.5, np.float32))
+    assert np.isfinite(points).all()
+    assert points.var(axis=0).sum() == pytest.approx(4)
+
+
+def test_a_metric_moves_states_and_for_an_lstm_its_cell_states_with_them(states):
+    plain = metric(4, 3)
+    np.testing.assert_allclose(plain.apply(states), [state @ plain.matrix for state in states], atol=1e-5)
+    c = np.random.default_rng(1).normal(size=states.shape).astype(np.float32)
+    whole = metric(8, 3, c)
+    expected = states @ whole.matrix[:4] + c @ whole.matrix[4:]
+    np.testing.assert_allclose(whole.apply(states), expected, atol=1e-5)
+
+
+@given(st.lists(st.integers(0, 4), max_size=30), st.integers(0, 99))
+def test_the_mean_of_the_members_is_that_of_a_plain_loop_and_zero_where_there_are_none(labels, seed):
+    points = np.random.default_rng(seed).normal(size=(len(labels), 3)).astype(np.float32)
+    means = member_means(points, np.array(labels, np.int32), 5)
+    assert (means.shape, means.dtype) == ((5, 3), np.float32)
+    for k in range(5):
+        members = [point for point, label in zip(points, labels, strict=True) if label == k]
+        np.testing.assert_allclose(means[k], np.mean(members, axis=0) if members else np.zeros(3), atol=1e-6)
+
+
+def looking(states: np.ndarray) -> dict[str, dict]:
+    """What each method needs besides the states, for two and three classes and for an LSTM, and how it is called."""
+    c = np.random.default_rng(1).normal(size=states.shape).astype(np.float32)
+    return {
+        "two classes": {"method": "decision-aware", "decisions": decisions(len(states), weight=0.7)},
+        "three classes": {"method": "decision-aware", "decisions": decisions(len(states), 3)},
+        "metric": {"method": "sensitivity", "metric": metric()},
+        "narrow metric": {"method": "sensitivity", "metric": metric(4, 2)},
+        "metric of an LSTM": {"method": "sensitivity", "metric": metric(8, 8, c)},
+    }
+
+
+LOOKING = list(looking(np.zeros((1, 4))))
+
+
+@pytest.mark.parametrize("how", LOOKING)
+@pytest.mark.parametrize("k", [2, 7])
+def test_clusters_are_those_of_kmeans_where_states_are_compared(states, how, k):
+    needs = looking(states)[how]
+    (result,) = cluster(states, [k], seed=3, **needs)
+    points = needs["decisions"].beside(states) if "decisions" in needs else needs["metric"].apply(states)
+    reference = KMeans(k, init=seed_centers(points, k, 3), n_init=1, max_iter=MAX_ITERATIONS, tol=TOLERANCE)
+    reference.fit(points.astype(np.float64))
+    assert result.labels.tolist() == reference.labels_.tolist()
+    assert result.inertia == pytest.approx(reference.inertia_)
+    assert (result.method, result.k) == (needs["method"], k)
+
+
+@pytest.mark.parametrize("how", LOOKING)
+def test_centers_are_the_means_of_hidden_states(states, how):
+    for result in cluster(states, [2, 7], seed=0, **looking(states)[how]):
+        expected = [states[result.labels == label].mean(axis=0) for label in range(result.k)]
+        np.testing.assert_allclose(result.centers, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("how", LOOKING)
+def test_whatever_they_look_at_centers_do_not_depend_on_the_other_k(states, how):
+    needs = looking(states)[how]
+    (alone,) = cluster(states, [5], seed=0, **needs)
+    assert_equal(cluster(states, [9, 5, 2], seed=0, **needs)[1], alone)
+
+
+@pytest.mark.parametrize("how", LOOKING)
+def test_only_a_clustering_by_a_metric_remembers_it(states, how):
+    needs = looking(states)[how]
+    (result,) = cluster(states, [3], seed=0, **needs)
+    assert result.metric is (needs["metric"].matrix if "metric" in needs else None)
+
+
+def test_where_the_metric_changes_nothing_sensitivity_is_kmeans(states):
+    found = cluster(states, [2, 7], method="sensitivity", seed=0, metric=Metric(matrix=np.eye(4, dtype=np.float32)))
+    for one, two in zip(found, fit(states, [2, 7]), strict=True):
+        assert one.labels.tolist() == two.labels.tolist()
+        np.testing.assert_allclose(one.centers, two.centers, atol=1e-6)
+
+
+def test_a_heavy_decision_parts_states_by_their_answers(states):
+    answers = (states[:, 0] * states[:, 1] > 0).astype(np.float32)
+    certain = Decisions(probabilities=np.column_stack([1 - answers, answers]), weight=100)
+    (result,) = cluster(states, [2], method="decision-aware", seed=0, decisions=certain)
+    assert len(set(zip(result.labels.tolist(), answers.tolist(), strict=True))) == 2
+
+
+@pytest.mark.parametrize(
+    ("method", "says"), [("kmeans-x", "positions"), ("decision-aware", "answers"), ("sensitivity", "metric")]
+)
+def test_a_method_without_what_it_looks_at_is_refused(states, method, says):
+    with pytest.raises(DataError, match=f"{method} needs the .*{says}"):
+        cluster(states, [2], method=method, seed=0)
+
+
+# What is written
+
+
 def test_clusterings_are_read_as_they_were_written(states, tmp_path):
     written = fit(states, [2, 7])
     clustering.write(written, tmp_path)
     for one, two in zip(clustering.read(tmp_path), written, strict=True):
         assert_equal(one, two)
         assert one.centers.dtype == np.float32
+
+
+def test_each_clustering_is_read_with_its_metric_or_without(states, tmp_path):
+    written = [found for needs in looking(states).values() for found in cluster(states, [2, 5], seed=0, **needs)]
+    written += fit(states, [3])
+    clustering.write(written, tmp_path)
+    for one, two in zip(clustering.read(tmp_path), written, strict=True):
+        assert_equal(one, two)
 
 
 WANTED = {
@@ -120,5 +276,5 @@ def test_another_schema_is_refused(states, tmp_path):
     clustering.write(fit(states, [2]), tmp_path)
     path = tmp_path / "clusterings.parquet"
     pq.write_table(pq.read_table(path).replace_schema_metadata({"lisor": json.dumps({"schema": 99})}), path)
-    with pytest.raises(SchemaError, match="schema 1, got 99"):
+    with pytest.raises(SchemaError, match=f"schema {clustering.SCHEMA}, got 99"):
         list(clustering.read(tmp_path))

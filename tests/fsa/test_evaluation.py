@@ -12,13 +12,19 @@ from lisor.fsa import evaluation
 from lisor.fsa.automaton import Automaton
 from lisor.fsa.evaluation import COLUMNS, choose, evaluate
 from lisor.fsa.extraction import Extraction
+from lisor.fsa.weighted import WeightedAutomaton
 from lisor.rnn.hidden_states import Answers
-from tests.strategies import automata, words
+from tests.strategies import automata, weighted_automata, words
 
 
 def extraction(automaton: Automaton, seen: np.ndarray | None = None, k: int = 2) -> Extraction:
     seen = np.ones(automaton.transitions.shape, bool) if seen is None else seen
-    return Extraction(method="kmeans", rule="majority", k=k, automaton=automaton, seen=seen)
+    return Extraction(method="kmeans", rule="majority", k=k, machine=automaton, seen=seen)
+
+
+def weighted_extraction(machine: WeightedAutomaton) -> Extraction:
+    seen = np.ones(machine.fallback.shape, bool)
+    return Extraction(method="kmeans", rule="weighted", k=3, machine=machine, seen=seen)
 
 
 def answers(predictions, labels) -> Answers:
@@ -61,6 +67,23 @@ def test_shares_are_what_a_plain_loop_counts(case):
     assert row.exact is None
 
 
+@given(weighted_automata(symbols=2, classes=3), words().filter(len), st.data())
+def test_a_weighted_automaton_is_measured_by_the_classes_it_names_and_never_called_exact(machine, sequences, data):
+    classes = st.lists(st.integers(0, 2), min_size=len(sequences), max_size=len(sequences))
+    labels, network = np.array(data.draw(classes)), np.array(data.draw(classes))
+    split = Split(sequences=Sequences.from_lists(sequences), labels=labels)
+    given = ({"test": split}, {"test": answers(network, labels)}, LANGUAGES["000"])
+    (row,) = evaluate([weighted_extraction(machine)], *given)
+    named = machine.classify(split.sequences)
+    assert row.accuracy == pytest.approx(np.mean(named == labels))
+    assert row.fidelity == pytest.approx(np.mean(named == network))
+    assert row.rnn_accuracy == pytest.approx(np.mean(network == labels))
+    assert (row.rule, row.k, row.n) == ("weighted", 3, len(sequences))
+    assert row.exact is None
+    assert row.n_states == row.n_states_minimal == machine.n_states
+    assert row.unseen_transitions == 0
+
+
 def test_there_is_a_row_for_each_automaton_and_split():
     split = Split(sequences=Sequences.from_lists([[0], []]), labels=np.array([0, 1]))
     found = [extraction(LANGUAGES["000"].automaton, k=k) for k in (2, 3)]
@@ -88,7 +111,7 @@ def tables(draw: st.DrawFn) -> pd.DataFrame:
     shares = st.sampled_from([0.5, 0.9, 0.95, 0.996, 1.0])
     rows = []
     for method in ("kmeans", "kmeans-x"):
-        for rule in ("majority", "dynamics"):
+        for rule in ("majority", "dynamics", "weighted"):
             for k in draw(st.lists(st.integers(2, 9), max_size=4, unique=True)):
                 n_states = draw(st.integers(2, 5))
                 rows += [
@@ -106,8 +129,11 @@ def choose_plainly(table: pd.DataFrame, tolerance: float) -> tuple[set, set]:
         members = [row for row in candidates if (row.method, row.rule) == family]
         best = max(row.fidelity for row in members)
         chosen.add((*family, min(row.k for row in members if row.fidelity >= best - tolerance)))
-    best = max(row.fidelity for row in candidates)
-    near = [row for row in candidates if row.fidelity >= best - tolerance]
+    deterministic = [row for row in candidates if row.rule != "weighted"]
+    best = max((row.fidelity for row in deterministic), default=0)
+    near = [row for row in deterministic if row.fidelity >= best - tolerance]
+    if not near:
+        return chosen, set()
     first = min(near, key=lambda row: (row.n_states, row.k, row.method, row.rule))
     return chosen, {(first.method, first.rule, first.k)}
 
@@ -129,11 +155,13 @@ def test_the_choice_is_that_of_a_plain_loop(table, tolerance):
 
 @few
 @given(tables().filter(len), tolerances)
-def test_exactly_one_automaton_is_selected_and_one_of_each_family_chosen(table, tolerance):
+def test_one_deterministic_automaton_is_selected_and_one_of_each_family_chosen(table, tolerance):
     result = choose(table, tolerance=tolerance)
-    assert len(marked(result, "selected")) == 1
+    some = int((table["rule"] != "weighted").any())
+    assert len(marked(result, "selected")) == some
+    assert "weighted" not in {rule for _, rule, _ in marked(result, "selected")}
     assert len(marked(result, "chosen")) == table.groupby(["method", "rule"]).ngroups
-    assert result[result["selected"]]["test_set"].tolist() == ["test", "validation"]
+    assert result[result["selected"]]["test_set"].tolist() == ["test", "validation"] * some
 
 
 @few
@@ -157,9 +185,9 @@ def test_rows_are_ordered_and_the_selection_split_is_not_reported(table):
     assert "selection" not in set(result["test_set"])
 
 
-def family(fidelities: list[float], n_states: list[int] | None = None) -> pd.DataFrame:
+def family(fidelities: list[float], n_states: list[int] | None = None, rule: str = "majority") -> pd.DataFrame:
     """Automata of k = 2, 3, … of one method and rule."""
-    rows = [("kmeans", "majority", k, "selection", share) for k, share in enumerate(fidelities, 2)]
+    rows = [("kmeans", rule, k, "selection", share) for k, share in enumerate(fidelities, 2)]
     table = pd.DataFrame(rows, columns=["method", "rule", "k", "test_set", "fidelity"])
     table["n_states"] = table["k"] + 1 if n_states is None else n_states
     return pd.concat([table, table.assign(test_set="test")], ignore_index=True)
@@ -182,6 +210,13 @@ def test_the_smallest_k_within_tolerance_is_chosen(fidelities, tolerance, k):
 
 def test_ties_go_to_the_automaton_of_fewer_states():
     result = choose(family([1.0, 1.0, 0.9], n_states=[5, 4, 3]), tolerance=0.0)
+    assert marked(result, "selected") == {("kmeans", "majority", 3)}
+
+
+def test_a_weighted_automaton_is_chosen_but_never_selected():
+    table = pd.concat([family([0.8, 0.9]), family([1.0, 1.0], n_states=[2, 2], rule="weighted")], ignore_index=True)
+    result = choose(table, tolerance=0.0)
+    assert marked(result, "chosen") == {("kmeans", "majority", 3), ("kmeans", "weighted", 2)}
     assert marked(result, "selected") == {("kmeans", "majority", 3)}
 
 

@@ -1,19 +1,22 @@
 import json
 from collections import Counter, defaultdict
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lisor.data.sequences import Sequences
-from lisor.errors import SchemaError
+from lisor.errors import AutomatonError, SchemaError
 from lisor.fsa import extraction
 from lisor.fsa.clustering import Clustering, cluster
-from lisor.fsa.extraction import Extraction, count_transitions, extract, majority
+from lisor.fsa.dynamics import center_states, follow
+from lisor.fsa.extraction import RULES, Extraction, count_transitions, extract, majority
+from lisor.fsa.weighted import WeightedAutomaton
+from lisor.rnn.cells import CELLS
 from lisor.rnn.classifier import TrainedModel
 from lisor.rnn.hidden_states import Points
 from tests.conftest import random_network
@@ -187,6 +190,109 @@ def test_the_automaton_of_a_trained_network_is_the_language(network, words, dump
     assert 4 in [result.automaton.minimized().n_states for result in found]
 
 
+# Rules that ask the network itself
+
+
+def lived(cell: str, labelled: tuple[list[list[int]], list[int]], *, metric: bool = False) -> tuple:
+    """A network of a cell, the states it is in after each step of the words, and clusters of them with such labels."""
+    sequences, labels = labelled
+    model, steps = random_network(cell, seed=1), []
+    for word in sequences:
+        state = model.initial_state()
+        for symbol in word:
+            state = model.step(state, symbol)
+            steps.append(torch.cat(state, dim=-1)[0, 0].numpy())
+    states = np.array(steps, np.float32).reshape(-1, 8 if cell == "lstm" else 4)
+    points = replace(as_points(sequences), state=states[:, :4], cell_state=states[:, 4:] if cell == "lstm" else None)
+    centers = np.random.default_rng(2).normal(scale=0.3, size=(3, 4)).astype(np.float32)
+    matrix = np.random.default_rng(3).normal(size=(states.shape[1], 5)).astype(np.float32)
+    return model, points, replace(clustered(labels, centers), metric=matrix if metric else None)
+
+
+few = settings(max_examples=20)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("metric", [False, True])
+@few
+@given(labelled=labelled_words())
+def test_dynamics_goes_where_the_network_goes_and_has_seen_everything(cell, metric, labelled):
+    model, points, clustering = lived(cell, labelled, metric=metric)
+    result = extract(model, points, clustering, rule="dynamics")
+    states = center_states(model, points, clustering)
+    np.testing.assert_array_equal(result.automaton.transitions, follow(model, states, clustering.metric))
+    assert result.automaton.outputs.tolist() == model.probabilities(states[0]).argmax(axis=1).tolist()
+    assert result.automaton.n_states == clustering.k + 1
+    assert (result.automaton.transitions > 0).all()
+    assert result.seen.shape == result.automaton.transitions.shape
+    assert result.seen.all()
+
+
+@few
+@given(labelled_words(), st.sampled_from(["dynamics", "weighted"]))
+def test_where_nothing_is_unseen_the_policy_for_it_changes_nothing(labelled, rule):
+    one, two = (extract(*lived("gru", labelled), rule=rule, unseen=unseen) for unseen in ("reject", "stay"))
+    assert_equal(one, two)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@few
+@given(labelled=labelled_words())
+def test_a_weighted_automaton_holds_what_was_counted_and_what_the_network_answers(cell, labelled):
+    model, points, clustering = lived(cell, labelled)
+    result = extract(model, points, clustering, rule="weighted")
+    machine = result.machine
+    assert isinstance(machine, WeightedAutomaton)
+    columns = (machine.source, machine.symbol, machine.target, machine.count)
+    found = {(q, a, r): n for q, a, r, n in zip(*(column.tolist() for column in columns), strict=True)}
+    assert found == count_plainly(*labelled)
+    certain = extract(model, points, clustering, rule="dynamics").automaton
+    np.testing.assert_array_equal(machine.fallback, certain.transitions)
+    assert machine.answers.argmax(axis=1).tolist() == certain.outputs.tolist()
+    np.testing.assert_array_equal(machine.answers, model.probabilities(center_states(model, points, clustering)[0]))
+    assert result.seen.all()
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_by_every_rule_an_automaton_carries_what_the_network_knows(rule):
+    known = replace(sign_network(), unknown=1, tokenizer="words")
+    result = extract(known, as_points([[0, 1]], 4), clustered([0, 1], CENTERS), rule=rule)
+    machine = result.machine
+    assert (machine.alphabet, machine.classes, machine.start) == (known.vocabulary, known.classes, 0)
+    assert (machine.unknown, machine.tokenizer) == (1, "words")
+    assert (result.method, result.rule, result.k) == ("kmeans", rule, 3)
+
+
+def test_a_weighted_automaton_is_not_taken_for_a_deterministic_one():
+    result = extract(sign_network(), as_points([[0, 1]]), clustered([0, 1], CENTERS), rule="weighted")
+    with pytest.raises(AutomatonError, match="deterministic automaton, got one by the rule 'weighted'"):
+        _ = result.automaton
+
+
+@pytest.mark.parametrize("rule", ["", "Majority", "distilled"])
+def test_a_rule_that_there_is_not_is_refused(rule):
+    with pytest.raises(AutomatonError, match=f"majority, dynamics, weighted, got {rule!r}"):
+        extract(sign_network(), as_points([[0]]), clustered([0], CENTERS), rule=rule)
+
+
+@pytest.mark.parametrize("rule", ["dynamics", "weighted"])
+def test_by_other_rules_too_a_trained_network_shows_the_language(network, words, dumped, rule):
+    points, test = dumped.read(), words.splits["test"]
+    blocks = cluster(points.state, range(4, 13), method="kmeans", seed=0)
+    machines = [extract(network, points, block, rule=rule).machine for block in blocks]
+    assert max((machine.classify(test.sequences) == test.labels).mean() for machine in machines) == 1
+
+
+# What is written
+
+
+def assert_equal(one: Extraction, two: Extraction) -> None:
+    assert (one.method, one.rule, one.k, type(one.machine)) == (two.method, two.rule, two.k, type(two.machine))
+    np.testing.assert_array_equal(one.seen, two.seen)
+    for field in fields(one.machine):
+        np.testing.assert_array_equal(getattr(one.machine, field.name), getattr(two.machine, field.name))
+
+
 def read_back(folder, results: list[Extraction]) -> list[Extraction]:
     extraction.write(results, folder)
     return list(extraction.read(folder))
@@ -198,9 +304,30 @@ def test_automata_are_read_as_they_were_written(tmp_path, unseen):
     blocks = [clustered([0, 1, 1, 0], CENTERS[:2]), clustered([0, 1, 2, 0], CENTERS)]
     written = [extract(sign_network(), points, block, unseen=unseen) for block in blocks]
     for one, two in zip(read_back(tmp_path, written), written, strict=True):
-        assert (one.method, one.rule, one.k) == (two.method, two.rule, two.k)
-        assert one.automaton == two.automaton
-        np.testing.assert_array_equal(one.seen, two.seen)
+        assert_equal(one, two)
+
+
+@few
+@given(labelled=labelled_words(), rules=st.permutations(RULES * 2))
+def test_automata_by_all_rules_are_read_as_they_were_written(tmp_path_factory, labelled, rules):
+    written = [extract(*lived("lstm", labelled), rule=rule) for rule in rules]
+    for one, two in zip(read_back(tmp_path_factory.getbasetemp(), written), written, strict=True):
+        assert_equal(one, two)
+
+
+def test_a_weighted_automaton_that_was_read_answers_as_before(tmp_path):
+    made = extract(*lived("gru", ([[0, 1, 1], [1, 0]], [0, 1, 2, 1, 1])), rule="weighted")
+    (read,) = read_back(tmp_path, [made])
+    sequences = Sequences.from_lists([[], [0], [1, 1, 0], [0, 0, 1]])
+    np.testing.assert_array_equal(read.machine.probabilities(sequences), made.machine.probabilities(sequences))
+
+
+def test_the_same_automata_give_the_same_bytes(tmp_path):
+    files = []
+    for _ in range(2):
+        read_back(tmp_path, [extract(*lived("gru", ([[0, 1]], [0, 2])), rule=rule) for rule in RULES])
+        files.append((tmp_path / "automata.parquet").read_bytes())
+    assert files[0] == files[1]
 
 
 def test_no_automaton_is_read_as_none(tmp_path):
@@ -210,6 +337,7 @@ def test_no_automaton_is_read_as_none(tmp_path):
 WANTED = {
     "one": [("kmeans", "majority", 3)],
     "both methods": {("kmeans-x", "majority", 2), ("kmeans", "majority", 2)},
+    "both rules": [("kmeans", "majority", 3), ("kmeans", "weighted", 3)],
     "one that is not there": [("kmeans-x", "majority", 3), ("kmeans-x", "majority", 9), ("kmeans", "other", 2)],
     "none": [],
 }
@@ -219,17 +347,18 @@ WANTED = {
 def test_of_many_automata_those_that_are_wanted_are_read(tmp_path, wanted):
     points, labels = as_points([[0, 1], [1]]), [0, 1, 1]
     blocks = [replace(clustered(labels, CENTERS[:k]), method=m) for m in ("kmeans", "kmeans-x") for k in (2, 3)]
-    written = [extract(sign_network(), points, block) for block in blocks]
+    written = [
+        extract(sign_network(), points, block, rule=rule) for block in blocks for rule in ("majority", "weighted")
+    ]
     extraction.write(written, tmp_path)
     expected = [one for one in written if (one.method, one.rule, one.k) in wanted]
     for one, two in zip(extraction.read(tmp_path, wanted), expected, strict=True):
-        assert (one.method, one.rule, one.k, one.automaton) == (two.method, two.rule, two.k, two.automaton)
-        np.testing.assert_array_equal(one.seen, two.seen)
+        assert_equal(one, two)
 
 
 def test_another_schema_is_refused(tmp_path):
     extraction.write([extract(sign_network(), as_points([[0]]), clustered([0], CENTERS[:1]))], tmp_path)
     path = tmp_path / "automata.parquet"
     pq.write_table(pq.read_table(path).replace_schema_metadata({"lisor": json.dumps({"schema": 99})}), path)
-    with pytest.raises(SchemaError, match="schema 1, got 99"):
+    with pytest.raises(SchemaError, match=f"schema {extraction.SCHEMA}, got 99"):
         list(extraction.read(tmp_path))

@@ -12,8 +12,9 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from lisor.config import ModelsConfig, TrainingConfig
-from lisor.data import languages, text
+from lisor.data import text, words
 from lisor.data.dataset import Dataset
+from lisor.data.languages import LANGUAGES
 from lisor.fsa import evaluation
 from lisor.fsa.clustering import cluster
 from lisor.fsa.extraction import Extraction, default_unseen, extract
@@ -66,7 +67,14 @@ def findings(
         raise LookupError(f"nobody should look for the clustering of {method} and {k}")
 
     return Findings(
-        dataset=dataset, cell=cell, trial=trial, history={}, clustering=no_clustering, extraction=extraction
+        dataset=dataset,
+        name=dataset,
+        cell=cell,
+        trial=trial,
+        history={},
+        restarts=0,
+        clustering=no_clustering,
+        extraction=extraction,
     )
 
 
@@ -88,7 +96,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     made = []
     for name, cells in (("000", ("srn", "mgu")), ("opinions", ("gru",))):
         for cell in cells:
-            config = TrainingConfig(max_epochs=2, batch_size=16, device="cpu")
+            config = TrainingConfig(restarts=0, max_epochs=2, batch_size=16, device="cpu")
             models = ModelsConfig(hidden_size=4, vector_size=4)
             trained = training.train(datasets[name], cell=cell, models=models, config=config, trials=[0, 1])
             for trial, model in enumerate(trained):
@@ -102,13 +110,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 def _words() -> Dataset:
     sizes = {"train": 60, "validation": 40, "selection": 20, "test": 30}
-    language = languages.LANGUAGES["000"]
-    return languages.build(language, sizes=sizes, max_length=6, balanced=True, seed=0, fresh=())
+    return words.build(LANGUAGES["000"], sizes=sizes, max_length=6, balanced=True, seed=0)
 
 
 def _opinions() -> Dataset:
-    words = {"neg": ("bad", "awful", "dull"), "pos": ("good", "great", "lovely")}
-    lines = [(f"a {words[label][i % 3]} film , number {i % 5}", label) for i in range(60) for label in words]
+    opinions = {"neg": ("bad", "awful", "dull"), "pos": ("good", "great", "lovely")}
+    lines = [(f"a {opinions[label][i % 3]} film , number {i % 5}", label) for i in range(60) for label in opinions]
     table, _ = text.prepare(pd.DataFrame(lines, columns=["text", "label"]), sizes={}, seed=0)
     return text.build(table, max_length=10, min_count=2, notes=["2 of 122 rows dropped: <no text>"])
 
@@ -129,15 +136,17 @@ def _examine(
     ]
     found = [extract(model, points, block, unseen=unseen) for block in clusterings]
     splits = {split: rows for split, rows in dataset.splits.items() if split != "train"}
-    evaluated = evaluation.evaluate(found, splits, dump.answers(), languages.LANGUAGES.get(name))
+    evaluated = evaluation.evaluate(found, splits, dump.answers(), dataset.language)
     table = evaluation.choose(pd.DataFrame(list(map(asdict, evaluated))), tolerance=0.0)
     clustering_of = {(block.method, block.k): block for block in clusterings}
     extraction_of = {(one.method, one.rule, one.k): one for one in found}
     network = Findings(
         dataset=name,
+        name=name,
         cell=cell,
         trial=trial,
         history=model.history,
+        restarts=model.restarts,
         clustering=lambda *key: clustering_of[key],
         extraction=lambda *key: extraction_of[key],
         plane=plane.project(model, points.state) if trial == 0 else None,

@@ -207,7 +207,7 @@ def test_a_cluster_set_apart_is_drawn_in_a_box() -> None:
         outputs=np.array([0, 1, 1, 0]),
     )
     seen = np.array([[1, 0], [1, 0], [1, 1], [0, 0]], bool)
-    dot = drawing.kept_to_dot(Extraction(method="kmeans", rule="majority", k=2, automaton=automaton, seen=seen), "0")
+    dot = drawing.kept_to_dot(Extraction(method="kmeans", rule="majority", k=2, machine=automaton, seen=seen), "0")
     graph = Graph(dot)
     assert graph.apart == {2}
     assert graph.labels == {(0, 1): "0", (1, 1): "0", (2, 1): "0", (2, 2): "1"}
@@ -215,5 +215,5 @@ def test_a_cluster_set_apart_is_drawn_in_a_box() -> None:
     assert "no kept transition leads here" in dot
     assert shown_states(drawing.render(dot)) == 3
     assert "subgraph" not in drawing.kept_to_dot(
-        Extraction(method="kmeans", rule="majority", k=1, automaton=automaton, seen=seen)
+        Extraction(method="kmeans", rule="majority", k=1, machine=automaton, seen=seen)
     )

@@ -62,9 +62,9 @@ def test_an_automaton_that_is_worse_than_a_smaller_one_changes_nothing() -> None
     assert figures.accuracy_against_states(worse) == figures.accuracy_against_states(rows(lambda *_: 0.9))
 
 
-def test_only_majority_automata_on_the_test_set_are_drawn() -> None:
+def test_only_deterministic_automata_on_the_test_set_are_drawn() -> None:
     perfect = rows(lambda *_: 1.0)
-    others = pd.concat([rows(), perfect.assign(test_set="validation"), perfect.assign(rule="dynamics")])
+    others = pd.concat([rows(), perfect.assign(test_set="validation"), perfect.assign(rule="weighted")])
     assert figures.accuracy_against_states(others) == figures.accuracy_against_states(rows())
 
 

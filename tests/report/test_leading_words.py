@@ -25,7 +25,7 @@ def opinion(vocabulary: tuple[str, ...], transitions: list[list[int]], seen: lis
         transitions=np.array(transitions),
         outputs=np.array([NEG, NEG, POS]),
     )
-    return Extraction(method="kmeans", rule="majority", k=2, automaton=automaton, seen=np.array(seen, bool))
+    return Extraction(method="kmeans", rule="majority", k=2, machine=automaton, seen=np.array(seen, bool))
 
 
 WORDS = ("film", "good", "bad", "great")

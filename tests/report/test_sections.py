@@ -69,7 +69,7 @@ def chain(method: str, rule: str, k: int) -> Extraction:
         transitions=np.array([ahead, back]).T,
         outputs=np.arange(k + 1) == k,
     )
-    return Extraction(method=method, rule=rule, k=k, automaton=automaton, seen=np.ones((k + 1, 2), bool))
+    return Extraction(method=method, rule=rule, k=k, machine=automaton, seen=np.ones((k + 1, 2), bool))
 
 
 NETWORKS = [findings(cell, chain, trial=trial) for cell in ("mgu", "srn") for trial in (0, 1)]
@@ -173,7 +173,7 @@ def test_a_run_in_which_nothing_was_reached_is_told_all_the_same() -> None:
 
 def test_the_automaton_of_the_language_itself_can_be_shown() -> None:
     automaton = LANGUAGES["000"].automaton
-    found = Extraction(method="kmeans", rule="majority", k=3, automaton=automaton, seen=np.ones((4, 2), bool))
+    found = Extraction(method="kmeans", rule="majority", k=3, machine=automaton, seen=np.ones((4, 2), bool))
     network = findings("mgu", lambda method, rule, k: found)
     *_, gallery = language_blocks(rows(lambda *_: 1.0, cells=("mgu",), ks=(3,)), "000", WORDS, [network])
     assert [picture.title for picture in gallery.pictures] == ["mgu, kmeans, n_c = 3"]
@@ -230,7 +230,7 @@ def sentiment(method: str, rule: str, k: int, *, seen: tuple[str, ...]) -> Extra
         alphabet=SENTIMENT, classes=("neg", "pos"), transitions=np.array([leads_to] * 3), outputs=np.array([0, 0, 1])
     )
     shown = np.tile([word in seen for word in SENTIMENT], (3, 1))
-    return Extraction(method=method, rule=rule, k=k, automaton=automaton, seen=shown)
+    return Extraction(method=method, rule=rule, k=k, machine=automaton, seen=shown)
 
 
 def text_tables(*seen: tuple[str, ...], classes: tuple[str, ...] = ("neg", "pos")) -> list[Table | Gallery]:

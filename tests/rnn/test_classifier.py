@@ -3,12 +3,13 @@ import json
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
 from lisor.data.sequences import Sequences
 from lisor.errors import ModelError, SchemaError
+from lisor.rnn import classifier as module
 from lisor.rnn.cells import CELLS
 from lisor.rnn.classifier import Architecture, Classifier, Dropout, TrainedModel, length_batches
 from tests.conftest import random_network
@@ -158,6 +159,21 @@ def test_step_by_step_a_network_answers_as_it_predicts(cell, sequences):
             assert network.is_accepting(state) == (expected.argmax() == 1)
 
 
+@pytest.mark.parametrize("cell", CELLS)
+@settings(max_examples=15)
+@given(count=st.integers(0, 4), seed=st.integers(0, 99))
+def test_successors_are_the_steps_on_each_symbol_one_by_one(cell, count, seed):
+    model = random_network(cell, symbols=S, hidden_size=H, seed=seed)
+    parts = len(model.initial_state())
+    states = tuple(np.random.default_rng(seed).normal(size=(parts, count, H)).astype(np.float32))
+    found = list(model.successors(states))
+    assert [after.shape for after in found] == [(S, parts * H)] * count
+    for row, after in enumerate(found):
+        for symbol in range(S):
+            state = model.step(tuple(torch.from_numpy(part[row])[None, None] for part in states), symbol)
+            np.testing.assert_allclose(after[symbol], torch.cat(state, dim=-1)[0, 0], atol=1e-6)
+
+
 def test_only_class_one_is_accepting_among_many():
     network = random_network(classes=3)
     network.network.output_bias.copy_(torch.tensor([0.0, 0.0, 9.0]))
@@ -174,6 +190,18 @@ def test_probabilities_sum_to_one_and_keep_the_order_of_the_sequences(sequences)
     for row in range(len(sequences)):
         alone = network.predict(sequences.select(np.array([row])))
         np.testing.assert_allclose(probabilities[row], alone[0], atol=1e-6)
+
+
+def test_hidden_states_that_cannot_be_written_to_are_answered_too():
+    """Those of a dump are views of a file, of which torch warns, once for each process unless told otherwise."""
+    states = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
+    expected = random_network().probabilities(states)
+    states.setflags(write=False)
+    torch.set_warn_always(True)
+    try:
+        np.testing.assert_array_equal(random_network().probabilities(states), expected)
+    finally:
+        torch.set_warn_always(False)
 
 
 @given(ragged_sequences(), st.integers(1, 20))
@@ -209,7 +237,7 @@ def change_description(folder, **fields) -> None:
 def test_another_schema_is_refused(tmp_path):
     random_network().write(tmp_path)
     change_description(tmp_path, schema=99)
-    with pytest.raises(SchemaError, match="schema 1, got 99"):
+    with pytest.raises(SchemaError, match=f"schema {module.SCHEMA}, got 99"):
         TrainedModel.read(tmp_path)
 
 

@@ -93,6 +93,26 @@ def test_the_matrix_is_the_states_alone(tmp_path, monkeypatch, most):
     np.testing.assert_array_equal(states.matrix(), states.read().state)
 
 
+@pytest.mark.parametrize("most", [1, 6, 1000])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
+@given(sequences=ragged_sequences())
+def test_the_sequences_are_those_that_were_run_in_the_order_of_the_points(tmp_path, most, sequences):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hidden_states, "MOST_POINTS", most)
+        dumped = dump(random_network(), sequences, tmp_path)
+    rows = dict.fromkeys(dumped.read().sequence.tolist())
+    assert [word.tolist() for word in dumped.sequences()] == [sequences[row].tolist() for row in rows]
+    assert len(rows) == (sequences.lengths > 0).sum()
+
+
+@pytest.mark.parametrize("most", [1, 6, 1000])
+def test_the_cell_states_are_those_of_an_lstm_alone(tmp_path, monkeypatch, most):
+    monkeypatch.setattr(hidden_states, "MOST_POINTS", most)
+    assert dump(random_network(), WORDS, tmp_path).cell_states() is None
+    states = dump(random_network("lstm"), WORDS, tmp_path)
+    np.testing.assert_array_equal(states.cell_states(), states.read().cell_state)
+
+
 def test_a_dump_of_one_row_group_is_not_copied(dumped):
     assert pq.ParquetFile(dumped.folder / "states.parquet").num_row_groups == 1
     points = dumped.read()
@@ -112,7 +132,12 @@ def test_empty_sequences_leave_no_hidden_states(tmp_path, cell, words):
     points = states.read()
     assert len(points.sequence) == len(points.step) == len(points.symbol) == 0
     assert points.state.shape == states.matrix().shape == (0, 4)
+    assert len(states.sequences()) == 0
     assert len(states.answers()["test"].predictions) == len(WORDS)
+
+
+def test_an_lstm_that_read_nothing_left_no_cell_states(tmp_path):
+    assert dump(random_network("lstm"), Sequences.from_lists([[], []]), tmp_path).cell_states().shape == (0, 4)
 
 
 @pytest.mark.parametrize("classes", [2, 3])

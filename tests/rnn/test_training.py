@@ -14,7 +14,7 @@ from lisor.rnn import training
 from lisor.rnn.cells import CELLS
 from lisor.rnn.classifier import Architecture, Classifier, TrainedModel
 
-QUICK = TrainingConfig(max_epochs=2, batch_size=128, learning_rate=0.02, device="cpu")
+QUICK = TrainingConfig(max_epochs=2, batch_size=128, learning_rate=0.02, restarts=0, device="cpu")
 
 
 def train(dataset: Dataset, *, cell="gru", config=QUICK, trials=(0,), on_epoch=None) -> list[TrainedModel]:
@@ -171,6 +171,29 @@ def test_another_seed_gives_another_network(words):
 def test_a_loss_that_is_never_a_number_is_refused(words):
     with pytest.raises(ModelError, match=r"trial 4 of gru diverged.*lower training\.learning_rate"):
         train(words, config=replace(QUICK, learning_rate=1e38), trials=(4,))
+
+
+def test_a_trial_that_does_not_learn_its_language_is_begun_anew_and_the_best_is_kept(words):
+    first = train(words, trials=(0, 1))
+    assert all(network.history["validation_accuracy"][network.best_epoch] < training.LEARNED for network in first)
+    anew = train(words, config=replace(QUICK, restarts=2), trials=(0, 1))
+    for trial, (before, after) in enumerate(zip(first, anew, strict=True)):
+        assert min(after.history["validation_loss"]) <= min(before.history["validation_loss"])
+        assert after.seed == training.trial_seed(QUICK.seed, trial, after.restarts)
+    assert before.restarts == 0
+
+
+def test_a_network_that_has_learned_is_not_begun_anew(words):
+    config = TrainingConfig(learning_rate=0.02, restarts=0)
+    learned = train(words, config=config, trials=(0,))
+    assert learned[0].history["validation_accuracy"][learned[0].best_epoch] >= training.LEARNED
+    (same,) = train(words, config=replace(config, restarts=3), trials=(0,))
+    assert (same.seed, same.restarts, same.history) == (learned[0].seed, 0, learned[0].history)
+
+
+def test_text_is_trained_once(texts):
+    once, asked = (train(texts, config=replace(QUICK, restarts=number), trials=(0,))[0] for number in (0, 3))
+    assert (asked.seed, asked.restarts) == (once.seed, 0)
 
 
 def test_each_epoch_is_told_with_the_trials_left_and_the_best_accuracy(words):

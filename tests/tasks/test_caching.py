@@ -11,7 +11,7 @@ from tasks.caching import _canonical, digest, import_graph, source_digest
 
 ROOT = Path(lisor.__path__[0]).parent
 STEPS = {
-    "data": ("lisor.data.languages",),
+    "data": ("lisor.data.words",),
     "text": ("lisor.data.text",),
     "training": ("lisor.rnn.training",),
     "dump": ("lisor.rnn.hidden_states",),
