@@ -4,6 +4,7 @@ Shapes: Q states, S symbols."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
@@ -21,6 +22,9 @@ CLASS_COLORS = ("#f4f4f4", "#bfe3d0", "#fbe3a6", "#c9d7f0", "#f3c9d3", "#d9c8ec"
 
 LETTERS = 8
 """Up to so many symbols an alphabet is one of letters: every one is written on its edge."""
+
+MOST_EDGES = 300
+"""A drawing with more edges than this cannot be read."""
 
 MOST_WORDS = 3
 """Words named on an edge, one below the other; of more the first are named and the rest counted."""
@@ -91,9 +95,22 @@ def to_svg(automaton: Automaton, seen: Bool[np.ndarray, "Q S"] | None = None) ->
 
 
 def render(dot: str) -> str:
-    """A graph in Graphviz's language as SVG."""
+    """A graph in Graphviz's language as SVG.
+
+    With more than `MOST_EDGES` edges its states stand on a circle and its edges are straight and without labels: no
+    layout would make it readable, and finding one takes minutes."""
     with GRAPHVIZ:
-        svg: bytes = pygraphviz.AGraph(string=dot).draw(format="svg", prog="dot")
+        graph = pygraphviz.AGraph(string=dot)
+        if graph.number_of_edges() <= MOST_EDGES:
+            svg: bytes = graph.draw(format="svg", prog="dot")
+        else:
+            nodes = graph.nodes()
+            for place, node in enumerate(nodes):
+                turn, radius = 2 * math.pi * place / len(nodes), 12 * len(nodes)
+                node.attr["pos"] = f"{radius * math.cos(turn):.1f},{radius * math.sin(turn):.1f}!"
+            for edge in graph.edges():
+                edge.attr["label"] = ""
+            svg = graph.draw(format="svg", prog="neato", args="-n2 -Gsplines=line")
     return svg.decode("utf-8")
 
 

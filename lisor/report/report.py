@@ -114,7 +114,8 @@ def _section(
     by_majority = rows[rows["rule"] == "majority"]
     automata = page.Gallery(
         title="The selected automata",
-        caption="The automaton that stands for each network, chosen on the selection split.",
+        caption="The automaton that stands for each network, chosen on the selection split. Those with too many "
+        "arrows to be read are not shown here; all are in automata/selected/.",
         pictures=selected,
         wide=dataset.is_text,
     )
@@ -191,7 +192,8 @@ def _write_automata(folder: Path, rows: pd.DataFrame, networks: Sequence[Finding
             names = [f"{network.label}-{found.method}-{found.rule}-k{found.k}"] if row["chosen"] else []
             if row["selected"]:
                 names.append(f"selected/{network.label}")
-                pictures.append(_picture(network, row, svg))
+                if dot.count(" -> ") <= drawing.MOST_EDGES:
+                    pictures.append(_picture(network, row, svg))
             for name in names:
                 for ending, text in {"json": found.automaton.to_json(), "dot": dot, "svg": svg}.items():
                     (folder / "automata" / f"{name}.{ending}").write_text(text, encoding="utf-8")

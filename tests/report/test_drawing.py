@@ -217,3 +217,19 @@ def test_a_cluster_set_apart_is_drawn_in_a_box() -> None:
     assert "subgraph" not in drawing.kept_to_dot(
         Extraction(method="kmeans", rule="majority", k=1, machine=automaton, seen=seen)
     )
+
+
+def test_a_graph_of_too_many_edges_is_laid_out_on_a_circle_without_labels_and_at_once() -> None:
+    states = 40
+    rng = np.random.default_rng(0)
+    automaton = Automaton(
+        alphabet=tuple(f"word{i}" for i in range(400)),
+        classes=("no", "yes"),
+        transitions=rng.integers(0, states, (states, 400)),
+        outputs=rng.integers(0, 2, states),
+    )
+    dot = drawing.to_dot(automaton)
+    assert dot.count(" -> ") > drawing.MOST_EDGES
+    svg = drawing.render(dot)
+    assert "word" not in svg
+    assert len(ElementTree.fromstring(svg).findall(".//{http://www.w3.org/2000/svg}g[@class='node']")) == states
