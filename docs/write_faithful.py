@@ -6,33 +6,23 @@ make faithful        runs configs/faithful.yaml in the store of LISOR_HOME, and 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
+from report_of import ROOT, report_of
 
 from lisor.fsa.evaluation import read_results
 from lisor.report.tables import Interval
 
-ROOT = Path(__file__).parent.parent
 SHOWN = (2, 4, 7, 12, 16, 24, 32, 48, 65)
 """Numbers of clusters in the tables."""
 
 
 def main() -> None:
     """Run, then write the page."""
-    lines = [*_page(_run("faithful"), _run("faithful", "name=faithful-8", "clustering.k=[2, 7]"))]
+    lines = [*_page(report_of("faithful"), report_of("faithful", "name=faithful-8", "clustering.k=[2, 7]"))]
     (ROOT / "docs/faithful.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def _run(config: str, *changes: str) -> Path:
-    """The report's folder of a run."""
-    name = next((change.removeprefix("name=") for change in changes if change.startswith("name=")), config)
-    command = ["lisor", "run", config, *(part for change in changes for part in ("--set", change))]
-    subprocess.run(command, check=True, cwd=ROOT)
-    return Path(os.environ.get("LISOR_HOME", str(ROOT / ".lisor"))) / "reports" / name
 
 
 def _page(large: Path, small: Path) -> Iterator[str]:

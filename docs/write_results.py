@@ -7,17 +7,15 @@ make results IMDB=reviews.parquet adds a network trained on IMDB (columns text, 
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
+from report_of import REPORTS, ROOT, report_of
 
-ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "docs/images/results"
 IMDB_SETTINGS = (
     "dataset.max_length=200",
@@ -40,20 +38,12 @@ def main() -> None:
     """Run, then write the page and copy its pictures."""
     shutil.rmtree(IMAGES, ignore_errors=True)
     IMAGES.mkdir(parents=True)
-    lines = [*_paper(_run("paper"))]
+    lines = [*_paper(report_of("paper"))]
     if len(sys.argv) > 1:
         changes = ("name=imdb", f"dataset.text={sys.argv[1]}", *IMDB_SETTINGS, *ONE_TRIAL)
-        lines += _imdb(_run("paper", *changes), Path(sys.argv[1]).stem, changes)
+        lines += _imdb(report_of("paper", *changes), Path(sys.argv[1]).stem, changes)
     lines += _cost()
     (ROOT / "docs/results.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def _run(config: str, *changes: str) -> Path:
-    """The report's folder of a run."""
-    name = next((change.removeprefix("name=") for change in changes if change.startswith("name=")), config)
-    command = ["lisor", "run", config, *(part for change in changes for part in ("--set", change))]
-    subprocess.run(command, check=True, cwd=ROOT)
-    return Path(os.environ.get("LISOR_HOME", str(ROOT / ".lisor"))) / "reports" / name
 
 
 def _paper(report: Path) -> Iterator[str]:
@@ -144,8 +134,7 @@ def _cost() -> Iterator[str]:
         "beside the network's own, dotted. Nothing is lost on the languages; on text the paper's rule loses much, "
         "whatever the number of states."
     )
-    report = Path(os.environ.get("LISOR_HOME", str(ROOT / ".lisor"))) / "reports" / "paper"
-    yield from _picture(report, "accuracy-against-states", "Accuracy against the number of states")
+    yield from _picture(REPORTS / "paper", "accuracy-against-states", "Accuracy against the number of states")
 
 
 def _prose(text: str) -> Iterator[str]:

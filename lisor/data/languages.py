@@ -24,10 +24,8 @@ from jaxtyping import Int
 from lisor.data.regex import compile_regex
 from lisor.data.sequences import Sequences
 from lisor.errors import LanguageError
-from lisor.fsa.automaton import Automaton
+from lisor.fsa.automaton import CLASSES, Automaton
 from lisor.fsa.dot import read_dot
-
-CLASSES = ("reject", "accept")
 
 REGEX, FILE = "regex:", "automaton:"
 """How the names of languages begin that are given as an expression or in a file."""

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from lisor.errors import LanguageError
-from lisor.fsa.automaton import Automaton
+from lisor.fsa.automaton import CLASSES, Automaton
 
 MOST_STATES = 10_000
 """Automata with more states than this are refused."""
@@ -24,8 +24,6 @@ MOST_REPEATS = 200
 
 MOST_SIGNS = 2000
 """Expressions with more symbols than this, repetitions written out, are refused."""
-
-CLASSES = ("reject", "accept")
 
 _SPECIAL = "|*+?{}[]()\\"
 

@@ -38,7 +38,7 @@ def draw(
     words: list[Int[np.ndarray, " T"]] = []
     for (length, target), count in zip(groups, share, strict=True):
         words.extend(_draw_group(automaton, length, target, count, exclude, rng))
-    return _lay([words[i] for i in rng.permutation(len(words))])
+    return Sequences.from_lists([words[i] for i in rng.permutation(len(words))])
 
 
 def count_paths(automaton: Automaton, length: int) -> Float[np.ndarray, "length+1 Q C"]:
@@ -114,7 +114,7 @@ def near_misses(
             if fitting and len(words) < size:
                 chosen = fitting[rng.integers(len(fitting))]
                 words += [base, chosen[rng.integers(len(chosen))]]
-    return _lay(words[:size])
+    return Sequences.from_lists(words[:size])
 
 
 def _edits(word: Int[np.ndarray, " T"], symbols: int) -> list[Int[np.ndarray, "M T"]]:
@@ -129,12 +129,6 @@ def _edits(word: Int[np.ndarray, " T"], symbols: int) -> list[Int[np.ndarray, "M
     inserted[np.arange(length + 1) != gaps[:, None]] = np.tile(word, len(gaps))
     inserted[np.arange(len(gaps)), gaps] = np.tile(letters, length + 1)
     return [deleted, substituted, inserted]
-
-
-def _lay(words: list[Int[np.ndarray, " T"]]) -> Sequences:
-    """Words laid end to end."""
-    offsets = np.concatenate([[0], np.cumsum([len(word) for word in words], dtype=np.int64)])
-    return Sequences(symbols=np.concatenate(words) if words else np.empty(0, np.int32), offsets=offsets)
 
 
 def _groups(

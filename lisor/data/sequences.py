@@ -38,7 +38,7 @@ class Sequences:
             object.__setattr__(self, name, array)
 
     @classmethod
-    def from_lists(cls, words: Iterable[Sequence[int]]) -> Sequences:
+    def from_lists(cls, words: Iterable[Sequence[int] | Int[np.ndarray, " T"]]) -> Sequences:
         """The same sequences as `words`, laid end to end."""
         rows = [np.asarray(word, dtype=np.int32) for word in words]
         offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows], dtype=np.int64)])

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lisor.data.dataset import Dataset, Split
-from lisor.data.languages import CLASSES, Language, find
+from lisor.data.languages import Language, find
 from lisor.data.sampling import class_sizes, draw, near_misses
 from lisor.data.sequences import Sequences
 from lisor.errors import DataError
+from lisor.fsa.automaton import CLASSES
 
 if TYPE_CHECKING:
     from lisor.config import DatasetConfig

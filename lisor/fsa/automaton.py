@@ -15,6 +15,9 @@ from jaxtyping import Bool, Int
 from lisor.data.sequences import Sequences
 from lisor.errors import AutomatonError, SchemaError
 
+CLASSES = ("reject", "accept")
+"""The classes of a regular language's words."""
+
 SCHEMA = 1
 """Version of the JSON written by `Automaton.to_json`."""
 

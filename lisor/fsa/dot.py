@@ -8,12 +8,10 @@ import numpy as np
 import pygraphviz
 
 from lisor.errors import AutomatonError
-from lisor.fsa.automaton import Automaton
+from lisor.fsa.automaton import CLASSES, Automaton
 
 GRAPHVIZ = Lock()
 """Graphviz keeps global state; one use at a time."""
-
-CLASSES = ("reject", "accept")
 
 _MARKERS = ("point", "none", "plaintext")
 """Shapes of the node from nowhere whose edge shows the start."""

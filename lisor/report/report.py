@@ -183,13 +183,13 @@ def _write_automata(folder: Path, rows: pd.DataFrame, networks: Sequence[Finding
         mine = rows[(rows["cell"] == network.cell) & (rows["trial"] == network.trial) & (rows["test_set"] == "test")]
         for _, row in mine[mine["chosen"] | mine["selected"]].iterrows():
             found = network.extraction(row["method"], row["rule"], int(row["k"]))
+            stem = f"{network.label}-{found.method}-{found.rule}-k{found.k}"
             if isinstance(found.machine, WeightedAutomaton):
-                stem = f"{network.label}-{found.method}-{found.rule}-k{found.k}"
                 found.machine.write(folder / "automata" / f"{stem}.npz")
                 continue
             dot = drawing.to_dot(found.automaton, found.seen)
             svg = drawing.render(dot)
-            names = [f"{network.label}-{found.method}-{found.rule}-k{found.k}"] if row["chosen"] else []
+            names = [stem] if row["chosen"] else []
             if row["selected"]:
                 names.append(f"selected/{network.label}")
                 if dot.count(" -> ") <= drawing.MOST_EDGES:
