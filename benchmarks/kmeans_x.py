@@ -14,7 +14,7 @@ SEQUENCES, STEPS, HIDDEN, K = 5000, 200, 64, 16
 WEIGHT = 0.1
 
 
-def work() -> Work:
+def works() -> list[Work]:
     """LISOR-x as ours, LISOR-k as the peer; one thread each."""
     states = wander(SEQUENCES, STEPS, HIDDEN)
     places = np.repeat(np.arange(SEQUENCES), STEPS), np.tile(np.arange(1, STEPS + 1), SEQUENCES)
@@ -28,7 +28,7 @@ def work() -> Work:
     def quality(*_: object) -> str:
         return f"states are {states.nbytes / 2**20:.0f} MB; {_beside_dense(states)}"
 
-    return Work(name="kmeans-x, peer kmeans", ours=ours, peer=peer, quality=quality)
+    return [Work(name="kmeans-x, peer kmeans", ours=ours, peer=peer, quality=quality)]
 
 
 def wander(sequences: int, steps: int, hidden: int) -> Float[np.ndarray, "P H"]:

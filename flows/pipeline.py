@@ -20,7 +20,7 @@ from prefect.futures import PrefectFuture
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows.stages import Stages
-from lisor.config import MOVIE_REVIEWS, OWN_VECTORS, Experiment, Study
+from lisor.config import MOVIE_REVIEWS, OWN_VECTORS, RULES, SEARCHES, Experiment, Study
 from lisor.data.languages import FILE, find
 from lisor.data.vectors import Word2Vec
 from lisor.report.tables import summarize
@@ -37,10 +37,15 @@ from tasks.fsa import (
     extract_automata,
     k_blocks,
     learn_baseline,
+    search_automata,
+    searched_ks,
 )
 from tasks.report import project_hidden_states, publish, write_report
 from tasks.rnn import dump_hidden_states, train_networks, trial_blocks
 from tasks.tracking import track
+
+MOST_STATES = 64
+"""To how many states a refined automaton grows where the settings name no bound."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +137,7 @@ async def _make_study(plan: Experiment, study: Study, stages: Stages) -> list[Ne
         others = study.extraction.baselines if trial == 0 and study.dataset.language is not None else ()
         learned = gather(*(make_baseline(label, model, states, method) for method in others))
         blocks, plane, baselines = await gather(made, make_plane(label, trial, model, states), learned)
-        clusterings, automata, evaluations = zip(*blocks, strict=True)
+        clusterings, automata, evaluations, searched = zip(*blocks, strict=True)
         return Network(
             dataset=study.dataset.title,
             name=study.dataset.name,
@@ -144,7 +149,9 @@ async def _make_study(plan: Experiment, study: Study, stages: Stages) -> list[Ne
             clusterings=clusterings,
             automata=automata,
             evaluations=evaluations,
+            searched=tuple(pair for pair in searched if pair is not None),
             plane=plane,
+            most_states=study.extraction.most_states,
             baselines=tuple(baselines),
         )
 
@@ -161,15 +168,33 @@ async def _make_study(plan: Experiment, study: Study, stages: Stages) -> list[Ne
 
     async def make_automata(
         label: str, model: Ref, states: Ref, method: str, ks: tuple[int, ...]
-    ) -> tuple[Ref, Ref, Ref]:
+    ) -> tuple[Ref, Ref, Ref, tuple[Ref, Ref] | None]:
         label, config = f"{label} {method} k {_span(ks)}", study.clustering
         weight = {"kmeans-x": config.position_weight, "decision-aware": config.decision_weight}.get(method)
         asked = model if method in ("decision-aware", "sensitivity") else None
         how = (asked, method, ks, weight, config.seed, plan.threads)
         clusters = await stages.run("cluster", cluster_hidden_states, states, *how, label)
-        rules = (study.extraction.rules, study.extraction.unseen)
-        automata = await stages.run("extract", extract_automata, model, states, clusters, *rules, label)
-        return clusters, automata, await stages.run("evaluate", evaluate_automata, automata, states, data, label)
+        searched = make_searched(label, model, states, clusters, method, ks)
+        rules = tuple(rule for rule in study.extraction.rules if rule in RULES)
+        automata, found = await gather(
+            stages.run("extract", extract_automata, model, states, clusters, rules, study.extraction.unseen, label),
+            searched,
+        )
+        evaluations = await stages.run("evaluate", evaluate_automata, automata, states, data, label)
+        return clusters, automata, evaluations, found
+
+    async def make_searched(
+        label: str, model: Ref, states: Ref, clusters: Ref, method: str, ks: tuple[int, ...]
+    ) -> tuple[Ref, Ref] | None:
+        config = study.extraction
+        rules = tuple(rule for rule in config.rules if rule in SEARCHES)
+        wanted = tuple(k for k in searched_ks(*study.clustering.k) if k in ks)
+        if not rules or not wanted:
+            return None
+        limits = (config.most_states or MOST_STATES, config.search_seconds, study.clustering.seed)
+        how = (clusters, method, wanted, rules, *limits)
+        automata = await stages.run("search", search_automata, model, states, data, *how, label)
+        return automata, await stages.run("evaluate", evaluate_automata, automata, states, data, label)
 
     blocks = [(cell, block) for cell in study.models.cells for block in trial_blocks(study.training.trials)]
     return [network for networks in await gather(*(make_block(*block) for block in blocks)) for network in networks]
@@ -207,6 +232,7 @@ def _summarize(
         "dump": sum(store.seconds(network.states) for network in networks),
         "cluster": sum(store.seconds(ref) for network in networks for ref in network.clusterings),
         "extract": sum(store.seconds(ref) for network in networks for ref in network.automata),
+        "search": sum(store.seconds(ref) for network in networks for ref, _ in network.searched),
         "evaluate": sum(store.seconds(ref) for network in networks for ref in network.evaluations),
     }
     rows = summarize(pd.read_parquet(open_artifact(results) / RESULTS))

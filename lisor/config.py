@@ -25,7 +25,8 @@ GIVEN = ("regex:", "automaton:")
 
 CELLS = ("srn", "mgu", "gru", "lstm")
 METHODS = ("kmeans", "kmeans-x", "decision-aware", "sensitivity")
-RULES = ("majority", "dynamics", "weighted")
+RULES = ("majority", "dynamics", "dithered", "weighted")
+SEARCHES = ("refined", "distilled")
 BASELINES = ("lstar", "kv", "rpni")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -194,6 +195,10 @@ class ClusteringConfig:
 class ExtractionConfig:
     """How automata are read off: by each of the rules; `unseen` says where "majority" sends what was never seen.
 
+    The rules "refined" and "distilled" search for a better automaton, from the clusters of the largest k, of half of
+    it, and so on, each for at most `search_seconds`. Automata of more than `most_states` states are not picked, and
+    refined ones do not grow beyond; without it these grow to 64.
+
     `baselines` are other learners (AALpy's) that are given the first trial of each cell on languages, each for at most
     `baseline_seconds`.
 
@@ -201,20 +206,25 @@ class ExtractionConfig:
 
     rules: tuple[str, ...] = ("majority",)
     unseen: Literal["auto", "reject", "stay"] = "auto"
+    most_states: int | None = None
+    search_seconds: int = 60
     baselines: tuple[str, ...] = ()
     baseline_seconds: int = 60
 
     __pydantic_config__ = _STRICT
 
     def __post_init__(self) -> None:
-        _check_list("extraction.rules", self.rules, RULES)
+        _check_list("extraction.rules", self.rules, (*RULES, *SEARCHES))
         if self.rules == ("weighted",):
             raise ConfigError(
-                "extraction.rules needs majority or dynamics beside weighted: only deterministic automata are selected"
+                "extraction.rules needs another rule beside weighted: only deterministic automata are selected"
             )
         if self.baselines:
             _check_list("extraction.baselines", self.baselines, BASELINES)
-        _check_range("extraction.baseline_seconds", self.baseline_seconds, least=1)
+        for name in ("search_seconds", "baseline_seconds"):
+            _check_range(f"extraction.{name}", getattr(self, name), least=1)
+        if self.most_states is not None:
+            _check_range("extraction.most_states", self.most_states, least=2)
 
 
 @dataclass(frozen=True, kw_only=True)

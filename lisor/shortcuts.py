@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pandas as pd
 
@@ -14,10 +13,15 @@ from lisor.data.dataset import Dataset
 from lisor.errors import DataError
 from lisor.fsa import clustering, evaluation, extraction
 from lisor.fsa.automaton import Automaton
+from lisor.fsa.probes import Probes
+from lisor.fsa.refinement import refine
 from lisor.fsa.sensitivity import sensitivity
 from lisor.report import drawing
 from lisor.rnn import hidden_states, training
 from lisor.rnn.classifier import TrainedModel
+
+FEW = 8
+"""Clusters from which a language's automaton is refined: enough for most to be right at once."""
 
 
 def words(language: str, *, max_length: int = 20, seed: int = 0) -> Dataset:
@@ -37,38 +41,42 @@ def train(dataset: Dataset, *, cell: str = "gru", hidden_size: int = 10, seed: i
     return training.train(dataset, cell=cell, models=models, config=TrainingConfig(seed=seed), trials=[0])[0]
 
 
-def extract(network: TrainedModel, dataset: Dataset, *, k: tuple[int, int] = (2, 32), seed: int = 0) -> Automaton:
-    """The automaton that stands in for a network best, picked over every k from the first to the second number.
+def extract(network: TrainedModel, dataset: Dataset, *, most_states: int = 64, seed: int = 0) -> Automaton:
+    """The automaton that stands in for a network best, of at most so many states.
 
-    For languages by LISOR-k with majority transitions, for text by the network's own steps between clusters of what
-    matters to its answer. Hidden states are those of the validation split; the choice looks at the selection split
-    alone. k rises until an automaton of a language answers all of it as the network does: none could be chosen over it.
+    For a language: a few clusters of the hidden states of the validation split, refined until no word is found on which
+    network and automaton differ, and minimised. For text: the network's own steps between clusters of what matters to
+    its answer, for each number of clusters; the selection split alone decides between them.
 
     Raises:
-        DataError: the hidden states are fewer than the smallest k."""
+        DataError: the network leaves fewer distinct hidden states than two, or `most_states` is under three."""
+    if most_states < 3:
+        raise DataError(f"expected at least 3 states, the start and two clusters, got most_states={most_states}")
+    sequences = dataset.splits["validation"].sequences
+    points = hidden_states.collect(network, sequences)
+    most = clustering.count_distinct(points.state, most_states - 1)
+    if most < 2:
+        raise DataError("the network leaves a single hidden state: there is nothing to tell apart")
+    if dataset.language is not None:
+        (block,) = clustering.cluster(points.state, [min(FEW, most)], method="kmeans", seed=seed)
+        probes = Probes.like(
+            sequences,
+            symbols=len(network.vocabulary),
+            is_text=False,
+            fixed_length=dataset.language.fixed_length,
+        )
+        return refine(network, points, block, probes, most_states=most_states, seed=seed).extraction.automaton
+    metric = sensitivity(network, sequences, points.state, points.cell_state)
+    found = {
+        block.k: extraction.extract(network, points, block, rule="dynamics")
+        for block in clustering.cluster(
+            points.state, range(2, most + 1), method="sensitivity", seed=seed, metric=metric
+        )
+    }
     splits = {name: dataset.splits[name] for name in ("validation", evaluation.SELECTION)}
-    with TemporaryDirectory() as folder:
-        hidden_states.dump(network, replace(dataset, splits=splits), Path(folder))
-        states = hidden_states.HiddenStates(folder=Path(folder))
-        points, answers, sequences = states.read(), states.answers(), states.sequences()
-    metric = None
-    if dataset.is_text:
-        metric = clustering.Metric(matrix=sensitivity(network, sequences), cell_state=points.cell_state)
-    method, rule = ("sensitivity", "dynamics") if dataset.is_text else ("kmeans", "majority")
-    unseen = extraction.default_unseen(is_text=dataset.is_text)
-    found: dict[int, extraction.Extraction] = {}
-    rows: list[evaluation.Evaluation] = []
-    most = clustering.count_distinct(points.state, k[1])
-    for number in range(k[0], most + 1):
-        (block,) = clustering.cluster(points.state, [number], method=method, seed=seed, metric=metric)
-        found[number] = extraction.extract(network, points, block, rule=rule, unseen=unseen)
-        rows += evaluation.evaluate([found[number]], splits, answers)
-        if not dataset.is_text and rows[-1].fidelity == 1.0:
-            break
-    if not found:
-        raise DataError(f"the network leaves {most} distinct hidden states, fewer than the smallest k, {k[0]}")
-    table = pd.DataFrame([asdict(row) for row in rows])
-    chosen = evaluation.choose(table, tolerance=evaluation.default_tolerance(is_text=dataset.is_text))
+    answers = {name: hidden_states.answer(network, split) for name, split in splits.items()}
+    table = pd.DataFrame([asdict(row) for row in evaluation.evaluate(found.values(), splits, answers)])
+    chosen = evaluation.choose(table, tolerance=evaluation.default_tolerance(is_text=True))
     return found[int(chosen[chosen["selected"]]["k"].iloc[0])].automaton
 
 

@@ -23,6 +23,7 @@ from tasks.data import read_dataset
 _EVALUATIONS = "evaluations.parquet"
 RESULTS = "results.parquet"
 LEARNED = "learned.json"
+SEARCHED = "searched.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +42,12 @@ class Network:
     clusterings: tuple[Ref, ...]
     automata: tuple[Ref, ...]
     evaluations: tuple[Ref, ...]
+    searched: tuple[tuple[Ref, Ref], ...] = ()
+    """Automata that were searched for from the clusterings, and their evaluations."""
     plane: Ref | None = None
     """Of the first trial of each cell."""
+    most_states: int | None = None
+    """Automata of more states are not picked."""
     baselines: tuple[tuple[Ref, Ref], ...] = ()
     """What other learners made of the network: automata and evaluations."""
 
@@ -61,6 +66,15 @@ def k_blocks(first: int, last: int) -> list[tuple[int, ...]]:
             first = edge + 1
         edge *= 2
     return blocks
+
+
+def searched_ks(first: int, last: int) -> tuple[int, ...]:
+    """The numbers of clusters from which automata are searched for: the last, half of it, and so on."""
+    found = []
+    while last >= first:
+        found.append(last)
+        last //= 2
+    return tuple(reversed(found))
 
 
 @cached("clusterings", "lisor.fsa.clustering", "lisor.fsa.sensitivity", name="cluster {label}", without=["label"])
@@ -92,8 +106,7 @@ def cluster_hidden_states(
     if method == "decision-aware" and network is not None and weight is not None:
         decisions = clustering.Decisions(probabilities=network.probabilities(matrix), weight=weight)
     if method == "sensitivity" and network is not None:
-        root = sensitivity(network, dump.sequences())
-        metric = clustering.Metric(matrix=root, cell_state=dump.cell_states())
+        metric = sensitivity(network, dump.sequences(), matrix, dump.cell_states())
     found = clustering.cluster(
         matrix, ks, method=method, seed=seed, positions=positions, decisions=decisions, metric=metric
     )
@@ -123,6 +136,86 @@ def extract_automata(
     extraction.write(chain.from_iterable(found), folder)
 
 
+@cached(
+    "automata",
+    "lisor.fsa.refinement",
+    "lisor.fsa.distillation",
+    "lisor.fsa.extraction",
+    name="search {label}",
+    without=["label"],
+)
+def search_automata(
+    folder: Path,
+    model: Ref,
+    states: Ref,
+    dataset: Ref,
+    clusterings: Ref,
+    method: str,
+    ks: tuple[int, ...],
+    rules: tuple[str, ...],
+    most_states: int,
+    seconds: int,
+    seed: int,
+    label: str,
+) -> None:
+    """A refined or distilled automaton from each of some clusterings of a block; how the searches went beside them."""
+    from lisor.fsa import clustering, distillation, extraction, refinement
+    from lisor.fsa.probes import Probes
+    from lisor.rnn.classifier import TrainedModel
+    from lisor.rnn.hidden_states import HiddenStates
+
+    network, data = TrainedModel.read(open_artifact(model)), read_dataset(dataset)
+    points = HiddenStates(folder=open_artifact(states)).read()
+    probes = Probes.like(
+        data.splits["validation"].sequences,
+        symbols=len(network.vocabulary),
+        is_text=data.is_text,
+        fixed_length=None if data.language is None else data.language.fixed_length,
+    )
+    found, searches = [], []
+    for block in clustering.read(open_artifact(clusterings), {(method, k) for k in ks}):
+        for rule in rules:
+            if rule == "refined" and block.k >= most_states:
+                continue
+            watch = _Watch(seconds)
+            search: dict[str, object] = {"method": method, "rule": rule, "k": block.k}
+            if rule == "refined":
+                refined = refinement.refine(
+                    network,
+                    points,
+                    block,
+                    probes,
+                    most_states=most_states,
+                    seed=seed,
+                    expired=watch.expired,
+                    on_difference=watch.mark,
+                )
+                found.append(refined.extraction)
+                search |= {"tests": refined.tests, "last_difference": refined.last_difference}
+                search |= {"complete": refined.complete, "seconds_to_last": watch.marked}
+            else:
+                found.append(distillation.distill(network, points, block, probes, seed=seed, expired=watch.expired))
+            searches.append(search | {"seconds": watch.passed()})
+    extraction.write(found, folder)
+    (folder / SEARCHED).write_text(json.dumps(searches), encoding="utf-8")
+
+
+class _Watch:
+    """The time that has passed since it was made, and until it was last marked."""
+
+    def __init__(self, limit: float) -> None:
+        self._started, self._limit, self.marked = time.monotonic(), limit, 0.0
+
+    def passed(self) -> float:
+        return time.monotonic() - self._started
+
+    def expired(self) -> bool:
+        return self.passed() > self._limit
+
+    def mark(self) -> None:
+        self.marked = self.passed()
+
+
 @cached("automata", "lisor.fsa.baselines", "lisor.fsa.extraction", name="{method} learns {label}", without=["label"])
 def learn_baseline(folder: Path, model: Ref, dataset: Ref, method: str, seconds: int, seed: int, label: str) -> None:
     """The automaton that another learner makes of a network; none where it has no hypothesis in time.
@@ -132,13 +225,12 @@ def learn_baseline(folder: Path, model: Ref, dataset: Ref, method: str, seconds:
     from lisor.rnn.classifier import TrainedModel
 
     network, data = TrainedModel.read(open_artifact(model)), read_dataset(dataset)
-    started = time.monotonic()
     learned = baselines.learn(
         network,
         data.splits["validation"].sequences,
         method=method,
         seed=seed,
-        expired=lambda: time.monotonic() - started > seconds,
+        expired=_Watch(seconds).expired,
     )
     found = []
     if learned.automaton is not None:
@@ -188,12 +280,18 @@ def collect_results(folder: Path, networks: Sequence[Network]) -> None:
             raise DataError(
                 f"{network.label} has fewer distinct hidden states than the smallest k of the grid; lower clustering.k"
             )
+        for automata, evaluations in network.searched:
+            searches = pd.read_json(store.open(automata) / SEARCHED, orient="records")
+            rows = pd.read_parquet(store.open(evaluations) / _EVALUATIONS)
+            blocks.append(rows.merge(searches[["rule", "k", "seconds"]], on=["rule", "k"], how="left"))
         peers = []
         for automata, evaluations in network.baselines:
             rows = pd.read_parquet(store.open(evaluations) / _EVALUATIONS)
             peers.append(rows.assign(seconds=store.seconds(automata)))
         tolerance = evaluation.default_tolerance(is_text=model.tokenizer is not None)
-        table = evaluation.choose(pd.concat(blocks, ignore_index=True), tolerance=tolerance)
+        table = evaluation.choose(
+            pd.concat(blocks, ignore_index=True), tolerance=tolerance, most_states=network.most_states
+        )
         if any(len(rows) for rows in peers):
             table = pd.concat([table, evaluation.apart(pd.concat(peers, ignore_index=True))], ignore_index=True)
         identity = {"dataset": network.dataset, "cell": network.cell, "trial": network.trial, "seed": model.seed}

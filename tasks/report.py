@@ -15,7 +15,7 @@ from prefect import task
 from tasks.artifacts import Ref, open_artifact, write_text
 from tasks.caching import cached
 from tasks.data import read_dataset
-from tasks.fsa import LEARNED, RESULTS, Network
+from tasks.fsa import LEARNED, RESULTS, SEARCHED, Network
 
 if TYPE_CHECKING:
     from lisor.fsa.clustering import Clustering
@@ -57,11 +57,13 @@ def _find(network: Network) -> Findings:
         return next(chain.from_iterable(blocks))
 
     def find_extraction(method: str, rule: str, k: int) -> Extraction:
-        blocks = (extraction.read(open_artifact(block), {(method, rule, k)}) for block in network.automata)
+        files = (*network.automata, *(automata for automata, _ in network.searched))
+        blocks = (extraction.read(open_artifact(file), {(method, rule, k)}) for file in files)
         return next(chain.from_iterable(blocks))
 
     model = TrainedModel.read(open_artifact(network.model))
     learned = [json.loads((open_artifact(automata) / LEARNED).read_text()) for automata, _ in network.baselines]
+    searches = [json.loads((open_artifact(automata) / SEARCHED).read_text()) for automata, _ in network.searched]
     return Findings(
         dataset=network.dataset,
         name=network.name,
@@ -71,6 +73,7 @@ def _find(network: Network) -> Findings:
         restarts=model.restarts,
         clustering=find_clustering,
         extraction=find_extraction,
+        searches=tuple(search for block in searches for search in block if search["rule"] == "refined"),
         unfinished=tuple(about["method"] for about in learned if not about["complete"]),
         plane=None if network.plane is None else Plane.read(open_artifact(network.plane)),
     )

@@ -176,10 +176,10 @@ def test_every_method_and_rule_may_be_asked_for_at_once() -> None:
     study = read(
         PLAIN,
         "clustering.methods=[kmeans, kmeans-x, decision-aware, sensitivity]",
-        "extraction.rules=[majority, dynamics, weighted]",
+        "extraction.rules=[majority, dynamics, dithered, weighted, refined, distilled]",
         "clustering.decision_weight=0",
     ).studies[0]
-    assert (study.clustering.methods, study.extraction.rules) == (config.METHODS, config.RULES)
+    assert (study.clustering.methods, study.extraction.rules) == (config.METHODS, config.RULES + config.SEARCHES)
     assert study.clustering.decision_weight == 0
 
 

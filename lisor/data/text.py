@@ -29,6 +29,9 @@ TOKENIZER = "words"
 
 _TOKEN = re.compile(r"\w+(?=n't\b)|n't\b|'(?:s|m|d|re|ve|ll)\b|\w+|[^\w\s]")
 _TAG = re.compile(r"</?[A-Za-z][^<>]{0,39}>")
+MOST_REPEATED = 0.02
+"""Share of test sequences that may occur in training before the others are also scored apart."""
+
 _SPLIT_NAMES = {"train": "train", "test": "test"} | dict.fromkeys(("validation", "valid", "val", "dev"), "validation")
 
 
@@ -106,7 +109,8 @@ def build(
 
     The vocabulary holds `<pad>`, `<unk>` and the words that occur at least `min_count` times in training, the most
     frequent first; every other word is read as `<unk>`. `vectors` is a word2vec or GloVe text file, or says how to
-    train vectors on the whole texts of the training split.
+    train vectors on the whole texts of the training split. Where over `MOST_REPEATED` of the test sequences occur in
+    training, those that do not also make a split of their own, "unseen".
 
     Raises:
         DataError: training has one class only, or the vector file is not in that format."""
@@ -127,6 +131,12 @@ def build(
     for name in ("train", "validation", "selection", "test"):
         rows = np.flatnonzero(table["split"] == name)
         splits[name] = Split(sequences=sequences.select(rows), labels=labels[rows])
+    trained, test = set(splits["train"].sequences.keys()), splits["test"]
+    keys = test.sequences.keys()
+    unseen = np.array([key not in trained for key in keys])
+    if 0 < unseen.sum() < (1 - MOST_REPEATED) * len(test):
+        rows = np.flatnonzero(unseen)
+        splits["unseen"] = Split(sequences=test.sequences.select(rows), labels=test.labels[rows])
     if isinstance(vectors, Path):
         matrix: Float[np.ndarray, "S D"] | None = read_vectors(vectors, vocabulary)
     else:

@@ -62,10 +62,13 @@ class Decisions:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Metric:
-    """States s are compared as s·R with R = `matrix`; for an LSTM s is h and c, and `cell_state` holds c."""
+    """States s are compared as s·R with R = `matrix`, and count by their `weights`, 1 unless given.
+
+    For an LSTM s is h and c, and `cell_state` holds c."""
 
     matrix: Float[np.ndarray, "D F"]
     cell_state: Float[np.ndarray, "P H"] | None = None
+    weights: Float[np.ndarray, " P"] | None = None
 
     def apply(self, states: Float[np.ndarray, "P H"]) -> Float[np.ndarray, "P F"]:
         """The states in the space in which they are compared."""
@@ -74,11 +77,17 @@ class Metric:
         return moved
 
 
-def member_means(points: Float[np.ndarray, "P H"], labels: Int[np.ndarray, " P"], k: int) -> Float[np.ndarray, "K H"]:
-    """The mean of the points of each cluster."""
-    members = csr_array((np.ones(len(labels)), (labels, np.arange(len(labels)))), shape=(k, len(labels)))
-    count = np.maximum(np.bincount(labels, minlength=k), 1)
-    means: Float[np.ndarray, "K H"] = ((members @ points) / count[:, None]).astype(np.float32)
+def member_means(
+    points: Float[np.ndarray, "P H"],
+    labels: Int[np.ndarray, " P"],
+    k: int,
+    weights: Float[np.ndarray, " P"] | None = None,
+) -> Float[np.ndarray, "K H"]:
+    """The mean of the points of each cluster, each counted by its weight."""
+    counted = np.ones(len(labels)) if weights is None else weights
+    members = csr_array((counted, (labels, np.arange(len(labels)))), shape=(k, len(labels)))
+    total = np.bincount(labels, counted, minlength=k)
+    means: Float[np.ndarray, "K H"] = ((members @ points) / np.where(total > 0, total, 1)[:, None]).astype(np.float32)
     return means
 
 
@@ -104,7 +113,7 @@ def cluster(
 
     Raises:
         DataError: a method was asked for without what it also looks at."""
-    points = states
+    points, weights = states, None
     if method == "decision-aware":
         if decisions is None:
             raise DataError("decision-aware needs the network's answers at the hidden states")
@@ -112,7 +121,7 @@ def cluster(
     elif method == "sensitivity":
         if metric is None:
             raise DataError("sensitivity needs the metric of the network's answers")
-        points = metric.apply(states)
+        points, weights = metric.apply(states), metric.weights
     elif method not in ("kmeans", "kmeans-x"):
         raise DataError(f"expected kmeans, kmeans-x, decision-aware or sensitivity, got {method!r}")
     most = count_distinct(points, max(ks))
@@ -128,10 +137,10 @@ def cluster(
         rows = seed_points(states, positions, max(kept), seed)
         results = [lloyd_x(states, positions, rows[:k]) for k in kept]
     else:
-        seeds = seed_centers(points, max(kept), seed)
-        results = [lloyd(points, seeds[:k]) for k in kept]
+        seeds = seed_centers(points, max(kept), seed, weights)
+        results = [lloyd(points, seeds[:k], weights) for k in kept]
     if points is not states:
-        results = [run._replace(centers=member_means(states, run.labels, len(run.centers))) for run in results]
+        results = [run._replace(centers=member_means(states, run.labels, len(run.centers), weights)) for run in results]
     space = metric.matrix if method == "sensitivity" and metric is not None else None
     return [
         Clustering(method=method, k=k, centers=centers, labels=labels, inertia=inertia, metric=space)

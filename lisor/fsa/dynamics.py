@@ -1,6 +1,7 @@
-"""Where a network itself goes from the centers of its clusters.
+"""Where a network itself goes from its clusters.
 
-Shapes: K clusters, Q = K + 1 states (the start first), H hidden units, S symbols, D numbers of a state."""
+Shapes: P points, K clusters, Q = K + 1 states (the start first), H hidden units, S symbols, D numbers of a state, F
+numbers in which states are compared."""
 
 from __future__ import annotations
 
@@ -11,8 +12,11 @@ from lisor.fsa.clustering import Clustering, member_means
 from lisor.rnn.classifier import TrainedModel
 from lisor.rnn.hidden_states import Points
 
+States = tuple[Float[np.ndarray, "Q H"], ...]
+"""h, and for an LSTM c."""
 
-def center_states(model: TrainedModel, points: Points, clustering: Clustering) -> tuple[Float[np.ndarray, "Q H"], ...]:
+
+def center_states(model: TrainedModel, points: Points, clustering: Clustering) -> States:
     """The network's states for which automaton states stand: the initial one, then those of the centers.
 
     For an LSTM they are h and c: a center's c is the mean of its members' c."""
@@ -23,17 +27,63 @@ def center_states(model: TrainedModel, points: Points, clustering: Clustering) -
     return tuple(np.concatenate([first, rest]) for first, rest in zip(initial, parts, strict=True))
 
 
-def follow(
-    model: TrainedModel, states: tuple[Float[np.ndarray, "Q H"], ...], metric: Float[np.ndarray, "D F"] | None
-) -> Int[np.ndarray, "Q S"]:
+def space_of(states: States, metric: Float[np.ndarray, "D F"] | None) -> Float[np.ndarray, "D F"]:
+    """The matrix R such that states s are compared as s·R: the clustering's `metric` of h, and for an LSTM of h and c.
+
+    Without one they are compared by h alone, whatever the clusters were made from."""
+    hidden_alone = np.eye(sum(part.shape[1] for part in states), states[0].shape[1], dtype=np.float32)
+    return hidden_alone if metric is None else metric
+
+
+def nearest(
+    places: Float[np.ndarray, "*many F"], centers: Float[np.ndarray, "K F"]
+) -> tuple[Int[np.ndarray, "*many"], Float[np.ndarray, "*many"]]:
+    """The nearest center of each place, the lower one of a tie, and its squared distance less the place's own norm."""
+    distances = np.square(centers).sum(axis=1) - places @ (2 * centers).T
+    found = distances.argmin(axis=-1)
+    return found, np.take_along_axis(distances, found[..., None], axis=-1)[..., 0]
+
+
+def follow(model: TrainedModel, states: States, metric: Float[np.ndarray, "D F"] | None) -> Int[np.ndarray, "Q S"]:
     """The state whose center is nearest to the network's own step from each state on each symbol.
 
-    Nearest in the clustering's `metric` of h, and for an LSTM of h and c; without one by h alone, whatever the clusters
-    were made from. A tie goes to the lower index."""
-    whole = np.concatenate(states, axis=1)
-    hidden_alone = np.eye(whole.shape[1], states[0].shape[1], dtype=np.float32)
-    space = hidden_alone if metric is None else metric
-    centers = whole[1:] @ space
-    norms = np.square(centers).sum(axis=1)
-    toward = 2 * space @ centers.T  # of a step s: the part of its squared distance to each center that depends on s
-    return np.stack([(norms - after @ toward).argmin(axis=1) + 1 for after in model.successors(states)])
+    Nearest as in `space_of`; a tie goes to the lower index."""
+    space = space_of(states, metric)
+    centers = np.concatenate(states, axis=1)[1:] @ space
+    return np.stack([nearest(after @ space, centers)[0] + 1 for after in model.successors(states)])
+
+
+def draw_members(clustering: Clustering, symbols: int, rng: np.random.Generator) -> Int[np.ndarray, "K S"]:
+    """The row of a random point of each cluster for each symbol.
+
+    A cluster that has no points, as duplicates among them can leave it, is given those of all."""
+    order = np.argsort(clustering.labels, kind="stable")
+    edges = np.searchsorted(clustering.labels[order], np.arange(clustering.k + 1))
+    first, last = edges[:-1].copy(), edges[1:].copy()
+    empty = first == last
+    first[empty], last[empty] = 0, len(order)
+    members: Int[np.ndarray, "K S"] = order[rng.integers(first[:, None], last[:, None], size=(clustering.k, symbols))]
+    return members
+
+
+def follow_members(
+    model: TrainedModel, points: Points, clustering: Clustering, *, seed: int = 0
+) -> Int[np.ndarray, "Q S"]:
+    """The state whose center is nearest to the network's own step from a random member of each cluster on each symbol.
+
+    A step too short to leave its cluster is lost whenever it is taken from the center. Taken from members, such steps
+    leave as often as they are long: rounding with dither keeps on average what rounding alone loses (Roberts, 1962,
+    "Picture coding using pseudo-random noise"). The start's step is that from the initial state."""
+    states = center_states(model, points, clustering)
+    if not len(points.state):
+        return follow(model, states, clustering.metric)
+    space = space_of(states, clustering.metric)
+    centers = np.concatenate(states, axis=1)[1:] @ space
+    parts = [part for part in (points.state, points.cell_state) if part is not None]
+    symbols = np.arange(len(model.vocabulary))
+    start = next(model.successors(tuple(part[:1] for part in states)))
+    rows = [nearest(start @ space, centers)[0]]
+    for members in draw_members(clustering, len(symbols), np.random.default_rng(seed)):
+        after = np.concatenate(model.advance(tuple(part[members] for part in parts), symbols), axis=1)
+        rows.append(nearest(after @ space, centers)[0])
+    return np.stack(rows) + 1

@@ -17,6 +17,7 @@ from jaxtyping import Int
 
 from lisor.data.dataset import Split
 from lisor.data.languages import Language
+from lisor.errors import DataError
 from lisor.fsa.automaton import Automaton
 from lisor.fsa.extraction import Extraction
 from lisor.rnn.hidden_states import Answers
@@ -139,19 +140,27 @@ def unseen_share(extraction: Extraction, split: Split, trace: Int[np.ndarray, " 
     return float((~extraction.seen[before, sequences.symbols]).mean()) if len(trace) else 0.0
 
 
-def choose(evaluations: pd.DataFrame, *, tolerance: float) -> pd.DataFrame:
+def choose(evaluations: pd.DataFrame, *, tolerance: float, most_states: int | None = None) -> pd.DataFrame:
     """The evaluations of one network's automata, marked `chosen` and `selected`, without the selection split,
     in the order of method, rule, k and test set.
 
     Of each (method, rule) the chosen k is the smallest whose fidelity on the selection split is within `tolerance` of
     the highest. Over all deterministic ones the selected automaton is, among those within `tolerance` of the highest,
-    the one with the fewest states, then the smallest k. Neither looks at any other split."""
+    the one with the fewest states, then the smallest k. Neither looks at any other split, nor at automata of more than
+    `most_states` states.
+
+    Raises:
+        DataError: no deterministic automaton has so few states."""
     candidates = evaluations[evaluations["test_set"] == SELECTION].sort_values(["k", "n_states"], kind="stable")
+    if most_states is not None:
+        candidates = candidates[candidates["n_states"] <= most_states]
     family = ["method", "rule"]
     allowed = tolerance + 1e-9  # rounding must not decide a tie
     best = candidates.groupby(family)["fidelity"].transform("max")
     chosen = candidates[candidates["fidelity"] >= best - allowed].drop_duplicates(family)
     deterministic = candidates[candidates["rule"] != "weighted"]
+    if not len(deterministic):
+        raise DataError(f"no automaton has at most {most_states} states: lower clustering.k or raise most_states")
     near = deterministic[deterministic["fidelity"] >= deterministic["fidelity"].max() - allowed]
     selected = near.sort_values(["n_states", "k", *family], kind="stable").iloc[:1]
     identity = [*family, "k"]

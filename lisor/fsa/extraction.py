@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal, TypedDict
 
@@ -18,7 +19,7 @@ from jaxtyping import Bool, Int, Shaped
 from lisor.errors import AutomatonError, SchemaError
 from lisor.fsa.automaton import Automaton
 from lisor.fsa.clustering import Clustering
-from lisor.fsa.dynamics import center_states, follow
+from lisor.fsa.dynamics import center_states, follow, follow_members
 from lisor.fsa.weighted import WeightedAutomaton
 from lisor.rnn.classifier import TrainedModel
 from lisor.rnn.hidden_states import Points
@@ -32,7 +33,7 @@ START = 0
 Unseen = Literal["reject", "stay"]
 """Where a pair of state and symbol leads that validation never showed: to a rejecting sink, or nowhere."""
 
-RULES = ("majority", "dynamics", "weighted")
+RULES = ("majority", "dynamics", "dithered", "weighted")
 """How transitions are read off clusters."""
 
 _FILE = "automata.parquet"
@@ -106,7 +107,8 @@ def extract_each(
 
     "majority" keeps the most frequent next state of each (state, symbol) and sends what was never seen where `unseen`
     says. "dynamics" follows the network's own step from the center of a state to the nearest center, so that nothing is
-    unseen. "weighted" keeps the distribution over next states, with dynamics where nothing was seen.
+    unseen. "dithered" does so from a random member of the cluster, another for each symbol, so that short steps are not
+    all lost. "weighted" keeps the distribution over next states, with dynamics where nothing was seen.
 
     A state's output is the network's read-out of the cluster's center, the start's that of the initial state.
 
@@ -118,7 +120,7 @@ def extract_each(
     counts = count_transitions(points, clustering.labels, k=clustering.k, symbols=len(model.vocabulary))
     states = center_states(model, points, clustering)
     answers = model.probabilities(states[0])
-    followed = None if set(rules) == {"majority"} else follow(model, states, clustering.metric)
+    followed = cache(lambda: follow(model, states, clustering.metric))
     knows: _Knows = {
         "alphabet": model.vocabulary,
         "classes": model.classes,
@@ -129,16 +131,18 @@ def extract_each(
     found = []
     for rule in rules:
         machine: Automaton | WeightedAutomaton
-        if rule == "majority" or followed is None:
-            transitions, outputs, seen = _settle(*majority(counts), answers.argmax(axis=1), unseen)
+        outputs, seen = answers.argmax(axis=1), np.ones((clustering.k + 1, len(model.vocabulary)), bool)
+        if rule == "majority":
+            transitions, outputs, seen = _settle(*majority(counts), outputs, unseen)
             machine = Automaton(transitions=transitions, outputs=outputs, **knows)
+        elif rule == "dithered":
+            transitions = follow_members(model, points, clustering)
+            machine = Automaton(transitions=transitions, outputs=outputs, **knows)
+        elif rule == "dynamics":
+            machine = Automaton(transitions=followed(), outputs=outputs, **knows)
         else:
-            seen = np.ones(followed.shape, bool)
-            if rule == "dynamics":
-                machine = Automaton(transitions=followed, outputs=answers.argmax(axis=1), **knows)
-            else:
-                every = {name: getattr(counts, name) for name in _COUNTS}
-                machine = WeightedAutomaton(fallback=followed, answers=answers, **every, **knows)
+            every = {name: getattr(counts, name) for name in _COUNTS}
+            machine = WeightedAutomaton(fallback=followed(), answers=answers, **every, **knows)
         found.append(Extraction(method=clustering.method, rule=rule, k=clustering.k, machine=machine, seen=seen))
     return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from lisor.fsa.clustering import Clustering
 from lisor.fsa.extraction import Extraction
@@ -27,6 +28,8 @@ class Findings:
     clustering: Callable[[str, int], Clustering]
     extraction: Callable[[str, str, int], Extraction]
     plane: Plane | None = None
+    searches: tuple[Mapping[str, Any], ...] = ()
+    """How each search for a refined automaton went: method, k, tests, last_difference, complete, seconds, …"""
     unfinished: tuple[str, ...] = ()
     """The baselines that ran out of time on this network."""
 

@@ -133,6 +133,8 @@ def _section(
             quality,
             *([_peers_table(rows, peers, name, networks)] if len(peers) else []),
             _chosen_table(rows, name),
+            *_unseen_table(rows, name),
+            *_searches_table(rows, name, networks),
             automata,
         ),
     )
@@ -257,6 +259,74 @@ def _chosen_table(rows: pd.DataFrame, name: str) -> page.Table:
         headings=tuple(_CHOSEN.values()),
         rows=tuple(tuple(_text(row[column]) for column in _CHOSEN) for _, row in chosen.iterrows()),
     )
+
+
+def _unseen_table(rows: pd.DataFrame, name: str) -> Iterator[page.Table]:
+    """The selected automata on test sequences that training had, and on those that it had not."""
+    selected = rows[rows["selected"]]
+    unseen = selected[selected["test_set"] == "unseen"]
+    whole = selected[selected["test_set"] == "test"].set_index(["cell", "trial"])
+    if len(unseen):
+        yield page.Table(
+            name=f"{name}-unseen",
+            title="Sequences that training did not have",
+            caption="Many test sequences occur in training too. The selected automata on all of them, and on those "
+            f"{unseen['n'].iloc[0]:,} of {whole['n'].iloc[0]:,} that do not.",
+            headings=(
+                "cell",
+                "trial",
+                "states",
+                "network, all",
+                "all",
+                "network, unseen",
+                "unseen",
+                "fidelity, unseen",
+            ),
+            rows=tuple(
+                tuple(
+                    map(
+                        _text,
+                        (
+                            *row[["cell", "trial", "n_states"]],
+                            *whole.loc[(row["cell"], row["trial"]), ["rnn_accuracy", "accuracy"]],
+                            *row[["rnn_accuracy", "accuracy", "fidelity"]],
+                        ),
+                    )
+                )
+                for _, row in unseen.iterrows()
+            ),
+        )
+
+
+def _searches_table(rows: pd.DataFrame, name: str, networks: Sequence[Findings]) -> Iterator[page.Table]:
+    """How long refined automata were tested, and when they last differed from their network."""
+    refined = rows[rows["chosen"] & (rows["rule"] == "refined")].drop_duplicates(["cell", "trial", "method", "k"])
+    asked = set(zip(refined["cell"], refined["trial"], refined["method"], refined["k"], strict=True))
+    lines = tuple(
+        (
+            network.cell,
+            str(network.trial),
+            search["method"],
+            str(search["k"]),
+            f"{search['tests']:,}",
+            f"{search['last_difference']:,}",
+            f"{search['seconds_to_last']:.2f}",
+            f"{search['seconds']:.2f}",
+            "no difference left" if search["complete"] else "out of states or time",
+        )
+        for network in networks
+        for search in network.searches
+        if (network.cell, network.trial, search["method"], search["k"]) in asked
+    )
+    if lines:
+        yield page.Table(
+            name=f"{name}-refined",
+            title="The search for differences",
+            caption="How the chosen refined automata were found: on how many words automaton and network were "
+            "compared, after how many of them and how many seconds they last differed, and how the search ended.",
+            headings=("cell", "trial", "method", "from k", "words", "last difference", "after s", "seconds", "end"),
+            rows=lines,
+        )
 
 
 def _text(value: object) -> str:

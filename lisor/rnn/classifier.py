@@ -93,10 +93,13 @@ class Classifier(nn.Module):
         offset = torch.arange(trials, device=symbols.device)[:, None] * size
         return embedding(symbols + offset, self.vectors.reshape(trials * size, width))
 
-    def run(self, symbols: Int[Tensor, "R B T"], keep: Float[Tensor, "R B D"] | None = None) -> Iterator[State]:
-        """The initial state, then the state after each symbol; `keep` scales the word vectors of each sequence."""
+    def run(
+        self, symbols: Int[Tensor, "R B T"], keep: Float[Tensor, "R B D"] | None = None, state: State | None = None
+    ) -> Iterator[State]:
+        """A state, the initial one unless given, then the state after each symbol; `keep` scales the word vectors of
+        each sequence."""
         trials, batch, steps = symbols.shape
-        state = self.cell.initial_state(batch)
+        state = self.cell.initial_state(batch) if state is None else state
         yield state
         flat = self.embed(symbols.transpose(1, 2).reshape(trials, steps * batch))
         if keep is not None:
@@ -187,10 +190,32 @@ class TrainedModel:
         """For each of B states, the state after every symbol of the vocabulary: Z numbers, h and for an LSTM c."""
         symbols = torch.arange(self.architecture.symbols, device=self.device)[None]
         projected = self.network.cell.project(self.network.embed(symbols))
-        parts = [torch.as_tensor(part, device=self.device) for part in states]
+        parts = [torch.tensor(part, dtype=torch.float32, device=self.device) for part in states]
         for row in range(len(states[0])):
             before = tuple(part[row].expand(1, self.architecture.symbols, -1) for part in parts)
             yield torch.cat(self.network.cell.step(before, projected), dim=-1)[0].cpu().numpy()
+
+    def advance(
+        self, states: tuple[Float[np.ndarray, "B H"], ...], symbols: Int[np.ndarray, " B"]
+    ) -> tuple[Float[np.ndarray, "B H"], ...]:
+        """The state after one more symbol for each of B states: h and for an LSTM c."""
+        read = torch.tensor(symbols, dtype=torch.long, device=self.device)[None]
+        before = tuple(torch.tensor(part, dtype=torch.float32, device=self.device)[None] for part in states)
+        after = self.network.cell.step(before, self.network.cell.project(self.network.embed(read)))
+        return tuple(part[0].cpu().numpy() for part in after)
+
+    def predict_from(
+        self, states: tuple[Float[np.ndarray, "N H"], ...], sequences: Sequences
+    ) -> Float[np.ndarray, "N C"]:
+        """The probability of each class after each sequence is read from a state of its own."""
+        answer = np.empty((len(sequences), self.architecture.classes), np.float32)
+        for rows, symbols, lengths in length_batches(sequences, self.device):
+            before = tuple(torch.as_tensor(part[rows], device=self.device)[None] for part in states)
+            with torch.inference_mode():
+                hidden = torch.stack([state[0][0] for state in self.network.run(symbols, state=before)])
+                last = hidden[lengths[0], torch.arange(len(rows), device=self.device)]
+                answer[rows] = self.network.read_out(last[None])[0].softmax(dim=-1).cpu().numpy()
+        return answer
 
     def probabilities(self, hidden: Float[np.ndarray, "N H"]) -> Float[np.ndarray, "N C"]:
         """The probability of each class that the read-out gives at hidden states."""

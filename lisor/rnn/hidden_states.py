@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import torch
 from jaxtyping import Float, Int
 
-from lisor.data.dataset import Dataset
+from lisor.data.dataset import Dataset, Split
 from lisor.data.sequences import Sequences
 from lisor.errors import SchemaError
 from lisor.rnn.classifier import TrainedModel, length_batches
@@ -47,6 +47,18 @@ class Answers:
     labels: Int[np.ndarray, " N"]
     predictions: Int[np.ndarray, " N"]
     probabilities: Float[np.ndarray, "N C"]
+
+
+def collect(model: TrainedModel, sequences: Sequences) -> Points:
+    """Every hidden state that sequences leave, in memory, in the order in which `dump` writes them."""
+    return _join(list(_run(model, sequences))) or _nothing(model.architecture.hidden_size, len(model.initial_state()))
+
+
+def answer(model: TrainedModel, split: Split) -> Answers:
+    """The network's answers on one split."""
+    probabilities = model.predict(split.sequences)
+    predictions = probabilities.argmax(axis=1).astype(np.int32)
+    return Answers(labels=split.labels, predictions=predictions, probabilities=probabilities)
 
 
 def dump(model: TrainedModel, dataset: Dataset, folder: Path, *, split: str = "validation") -> None:
@@ -89,19 +101,7 @@ class HiddenStates:
 
     def read(self) -> Points:
         """All points at once; a dump of a single row group is not copied."""
-        groups = list(self.row_groups())
-        if len(groups) == 1:
-            return groups[0]
-        if not groups:
-            return self._nothing()
-        cells = [group.cell_state for group in groups if group.cell_state is not None]
-        return Points(
-            sequence=np.concatenate([group.sequence for group in groups]),
-            step=np.concatenate([group.step for group in groups]),
-            symbol=np.concatenate([group.symbol for group in groups]),
-            state=np.concatenate([group.state for group in groups]),
-            cell_state=np.concatenate(cells) if cells else None,
-        )
+        return _join(list(self.row_groups())) or self._nothing()
 
     def matrix(self) -> Float[np.ndarray, "P H"]:
         """The hidden states alone, filled in row group by row group."""
@@ -151,10 +151,7 @@ class HiddenStates:
 
     def _nothing(self) -> Points:
         schema = self._file().schema_arrow
-        none = np.empty(0, np.int32)
-        states = np.empty((0, schema.field("state").type.list_size), np.float32)
-        cell_state = states if "cell_state" in schema.names else None
-        return Points(sequence=none, step=none, symbol=none, state=states, cell_state=cell_state)
+        return _nothing(schema.field("state").type.list_size, 1 + ("cell_state" in schema.names))
 
     def _file(self) -> pq.ParquetFile:
         return pq.ParquetFile(self.folder / "states.parquet", memory_map=True)
@@ -179,15 +176,34 @@ def _run(model: TrainedModel, sequences: Sequences) -> Iterator[Points]:
         )
 
 
+def _join(groups: list[Points]) -> Points | None:
+    """All points in a row, one group after the other; None where there are none."""
+    if len(groups) < 2:
+        return groups[0] if groups else None
+    cells = [group.cell_state for group in groups if group.cell_state is not None]
+    return Points(
+        sequence=np.concatenate([group.sequence for group in groups]),
+        step=np.concatenate([group.step for group in groups]),
+        symbol=np.concatenate([group.symbol for group in groups]),
+        state=np.concatenate([group.state for group in groups]),
+        cell_state=np.concatenate(cells) if cells else None,
+    )
+
+
+def _nothing(hidden_size: int, parts: int) -> Points:
+    none, states = np.empty(0, np.int32), np.empty((0, hidden_size), np.float32)
+    return Points(sequence=none, step=none, symbol=none, state=states, cell_state=states if parts > 1 else None)
+
+
 def _write_answers(model: TrainedModel, dataset: Dataset, folder: Path) -> None:
     tables = []
     for name, split in dataset.splits.items():
-        probabilities = model.predict(split.sequences)
+        found = answer(model, split)
         columns = {
             "split": pa.array([name] * len(split), pa.string()),
-            "label": pa.array(split.labels),
-            "prediction": pa.array(probabilities.argmax(axis=1).astype(np.int32)),
-            "probabilities": _fixed_lists(probabilities),
+            "label": pa.array(found.labels),
+            "prediction": pa.array(found.predictions),
+            "probabilities": _fixed_lists(found.probabilities),
         }
         tables.append(pa.table(columns))
     pq.write_table(pa.concat_tables(tables), folder / "answers.parquet", compression="zstd")

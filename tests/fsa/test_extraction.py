@@ -271,7 +271,7 @@ def test_a_weighted_automaton_is_not_taken_for_a_deterministic_one():
 
 @pytest.mark.parametrize("rule", ["", "Majority", "distilled"])
 def test_a_rule_that_there_is_not_is_refused(rule):
-    with pytest.raises(AutomatonError, match=f"majority, dynamics, weighted, got {rule!r}"):
+    with pytest.raises(AutomatonError, match=f"majority, dynamics, dithered, weighted, got {rule!r}"):
         extract(sign_network(), as_points([[0]]), clustered([0], CENTERS), rule=rule)
 
 

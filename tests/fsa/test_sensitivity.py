@@ -5,9 +5,11 @@ from hypothesis import given, settings
 
 from lisor.data.sequences import Sequences
 from lisor.fsa import sensitivity as module
+from lisor.fsa.clustering import Metric
 from lisor.fsa.sensitivity import sensitivity
 from lisor.rnn.cells import CELLS
 from lisor.rnn.classifier import TrainedModel
+from lisor.rnn.hidden_states import collect
 from tests.conftest import random_network
 from tests.strategies import ragged_sequences
 
@@ -43,8 +45,16 @@ def products_plainly(model: TrainedModel, sequences: Sequences) -> np.ndarray:
     return total * size / max(np.trace(total), 1e-30)
 
 
+def find_metric(model: TrainedModel, sequences: Sequences) -> Metric:
+    points = collect(model, sequences)
+    return sensitivity(model, sequences, points.state, points.cell_state)
+
+
 def products(model: TrainedModel, sequences: Sequences) -> np.ndarray:
-    root = sensitivity(model, sequences).astype(np.float64)
+    """R·Rᵀ, with every direction kept."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "KEPT", np.inf)
+        root = find_metric(model, sequences).matrix.astype(np.float64)
     return root @ root.T
 
 
@@ -65,10 +75,36 @@ def test_the_trace_is_the_number_of_numbers_of_a_state(cell, size):
     assert np.trace(matrix) == pytest.approx(size, rel=1e-5)
 
 
+@pytest.mark.parametrize("cell", CELLS)
+def test_it_holds_the_fewest_directions_in_which_most_of_the_difference_is(monkeypatch, cell):
+    model, kept = random_network(cell), module.KEPT
+    cut = find_metric(model, WORDS).matrix
+    monkeypatch.setattr(module, "KEPT", np.inf)
+    whole = find_metric(model, WORDS).matrix
+    points = collect(model, WORDS)
+    parts = [part for part in (points.state, points.cell_state) if part is not None]
+    spread = np.cov(np.concatenate(parts, axis=1).astype(np.float64) @ whole, rowvar=False)
+    shares, width = np.diag(spread) / np.trace(spread), cut.shape[1]
+    np.testing.assert_array_equal(cut, whole[:, :width])
+    np.testing.assert_allclose(spread, np.diag(np.diag(spread)), atol=1e-4 * np.trace(spread))
+    assert (np.diff(shares) <= 1e-6).all()
+    assert shares[: width - 1].sum() < kept <= shares[:width].sum() + 1e-6
+
+
+def test_a_state_counts_by_how_undecided_the_network_is_there():
+    model = random_network(classes=3)
+    points = collect(model, WORDS)
+    p = model.probabilities(points.state).astype(np.float64)
+    expected = 1 - (p**2).sum(axis=1) + module.DECIDED
+    np.testing.assert_allclose(find_metric(model, WORDS).weights, expected, rtol=1e-5)
+
+
 def test_after_the_last_symbol_states_are_as_far_apart_as_their_answers():
     model = random_network(classes=3)
     states = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
-    moved = states @ sensitivity(model, Sequences.from_lists([[0], [1]]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "KEPT", np.inf)
+        moved = states @ find_metric(model, Sequences.from_lists([[0], [1]])).matrix
     answers = answers_plainly(model, torch.from_numpy(states), []).numpy()
     apart, expected = (np.linalg.norm(rows[:, None] - rows[None], axis=2) for rows in (moved, answers))
     np.testing.assert_allclose(apart / apart.max(), expected / expected.max(), atol=1e-5)
@@ -104,6 +140,6 @@ def test_the_mean_is_over_the_first_sequences_that_hold_so_many_symbols(monkeypa
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_the_same_network_gives_the_same_bytes(cell):
-    one, two = (sensitivity(random_network(cell), WORDS) for _ in range(2))
+    one, two = (find_metric(random_network(cell), WORDS).matrix for _ in range(2))
     assert one.dtype == np.float32
     assert one.tobytes() == two.tobytes()

@@ -174,6 +174,90 @@ def test_successors_are_the_steps_on_each_symbol_one_by_one(cell, count, seed):
             np.testing.assert_allclose(after[symbol], torch.cat(state, dim=-1)[0, 0], atol=1e-6)
 
 
+def random_states(model: TrainedModel, count: int, seed: int) -> tuple[np.ndarray, ...]:
+    """States of a network at random: h, and for an LSTM c."""
+    drawn = np.random.default_rng(seed).normal(size=(len(model.initial_state()), count, H))
+    return tuple(drawn.astype(np.float32))
+
+
+def step_plainly(model: TrainedModel, state: tuple[np.ndarray, ...], symbols: list[int]) -> tuple[np.ndarray, ...]:
+    """The state that symbols lead to from a state, one by one."""
+    state = tuple(torch.from_numpy(part)[None, None] for part in state)
+    for symbol in symbols:
+        state = model.step(state, symbol)
+    return tuple(part[0, 0].numpy() for part in state)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@settings(max_examples=15)
+@given(symbols=st.lists(st.integers(0, S - 1), max_size=5), seed=st.integers(0, 99))
+def test_states_advance_side_by_side_as_step_by_step(cell, symbols, seed):
+    model = random_network(cell, symbols=S, hidden_size=H, seed=seed)
+    states = random_states(model, len(symbols), seed)
+    after = model.advance(states, np.array(symbols, np.int32))
+    assert [part.shape for part in after] == [(len(symbols), H)] * len(states)
+    for row, symbol in enumerate(symbols):
+        expected = step_plainly(model, tuple(part[row] for part in states), [symbol])
+        np.testing.assert_allclose([part[row] for part in after], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("classes", [2, 3])
+@settings(max_examples=15)
+@given(sequences=ragged_sequences(symbols=S), seed=st.integers(0, 99))
+def test_each_sequence_is_read_from_a_state_of_its_own(cell, classes, sequences, seed):
+    model = random_network(cell, symbols=S, classes=classes, hidden_size=H, seed=seed)
+    states = random_states(model, len(sequences), seed)
+    answers = model.predict_from(states, sequences)
+    assert answers.shape == (len(sequences), classes)
+    for row, sequence in enumerate(sequences):
+        hidden = step_plainly(model, tuple(part[row] for part in states), sequence.tolist())[0]
+        np.testing.assert_allclose(answers[row], model.probabilities(hidden[None])[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@settings(max_examples=15)
+@given(sequences=ragged_sequences(symbols=S))
+def test_from_the_initial_state_a_network_answers_as_it_predicts(cell, sequences):
+    model = random_network(cell, symbols=S, hidden_size=H)
+    initial = tuple(np.repeat(part[0].numpy(), len(sequences), axis=0) for part in model.initial_state())
+    np.testing.assert_allclose(model.predict_from(initial, sequences), model.predict(sequences), atol=1e-6)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@settings(max_examples=15)
+@given(words=st.lists(st.lists(st.integers(0, S - 1), min_size=1, max_size=6), max_size=5), seed=st.integers(0, 99))
+def test_what_is_left_of_a_sequence_is_answered_alike_from_the_state_after_its_first_symbol(cell, words, seed):
+    model = random_network(cell, symbols=S, hidden_size=H, seed=seed)
+    states = random_states(model, len(words), seed)
+    after = model.advance(states, np.array([word[0] for word in words], np.int32))
+    whole = model.predict_from(states, Sequences.from_lists(words))
+    rest = model.predict_from(after, Sequences.from_lists([word[1:] for word in words]))
+    np.testing.assert_allclose(rest, whole, atol=1e-6)
+
+
+def test_sequences_of_many_batches_are_each_read_from_their_own_state(monkeypatch):
+    model = random_network("lstm", hidden_size=H)
+    sequences = Sequences.from_lists([[0, 1, 1], [], [1], [0, 0, 1, 1, 0], [1, 0], []])
+    states = random_states(model, len(sequences), 0)
+    expected = model.predict_from(states, sequences)
+    monkeypatch.setattr(module, "length_batches", lambda *arguments: length_batches(*arguments, most_symbols=1))
+    np.testing.assert_allclose(model.predict_from(states, sequences), expected, atol=1e-6)
+
+
+def test_a_state_that_cannot_be_written_to_is_answered_from_too():
+    model, sequences = random_network("lstm", hidden_size=H), Sequences.from_lists([[0, 1], [], [1]])
+    states = random_states(model, len(sequences), 0)
+    expected = model.predict_from(states, sequences)
+    for part in states:
+        part.setflags(write=False)
+    torch.set_warn_always(True)
+    try:
+        np.testing.assert_array_equal(model.predict_from(states, sequences), expected)
+    finally:
+        torch.set_warn_always(False)
+
+
 def test_only_class_one_is_accepting_among_many():
     network = random_network(classes=3)
     network.network.output_bias.copy_(torch.tensor([0.0, 0.0, 9.0]))

@@ -1,0 +1,194 @@
+"""Centers moved until the automaton answers as its network does: the rule "distilled".
+
+Shapes: P points, K centers, S symbols, H hidden units, D numbers of a state, F numbers in which states are compared,
+A directions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from lisor.data.sequences import Sequences
+from lisor.fsa.automaton import Automaton
+from lisor.fsa.clustering import Clustering
+from lisor.fsa.dynamics import center_states, draw_members, nearest, space_of
+from lisor.fsa.extraction import Extraction
+from lisor.fsa.probes import Probes
+from lisor.rnn.classifier import TrainedModel
+from lisor.rnn.hidden_states import Points
+
+WORDS = 4000
+"""Random words on which automaton and network are compared."""
+
+TRIES = 400
+"""Moves that are tried."""
+
+DIRECTIONS, LEAST_SHARE = 3, 0.01
+"""A center moves in the first principal directions of where states are compared, those of at least this share of the
+first one's variance."""
+
+FIRST_STEP, LONGER, SHORTER = 0.3, 1.3, 0.93
+"""How far the first move of a center goes, in standard deviations of the states, and how a success or failure changes
+that (a success rule of one in four keeps it: Rechenberg, 1973, "Evolutionsstrategie")."""
+
+
+def distill(
+    model: TrainedModel,
+    points: Points,
+    clustering: Clustering,
+    probes: Probes,
+    *,
+    seed: int,
+    expired: Callable[[], bool] = lambda: False,
+) -> Extraction:
+    """An automaton from centers that were moved to make it answer as the network does.
+
+    It begins as that by the rule "dynamics" or "dithered", whichever is better. What is raised is the share of random
+    words that automaton and network answer alike, by moving one center at a time at random and keeping what does no
+    harm. Distillation by gradient from a soft copy raises the likelihood of the soft copy's answers instead, and lost
+    on the automaton's own (docs/decisions/0002-faithful.md). A center moves as the hidden states themselves do along
+    the first principal directions of the space in which they are compared.
+
+    There is no start of its own: a word begins in the center nearest to the initial state, so the states are K. The
+    search ends after `TRIES` moves or when `expired()`."""
+    rng = np.random.default_rng(seed)
+    words = probes.random(WORDS, rng)
+    answers = model.predict(words).argmax(axis=1)
+    directions = _directions(points, clustering.metric)
+    members = draw_members(clustering, len(model.vocabulary), rng)
+    starts = [_Table.of(model, points, clustering, drawn) for drawn in (None, members)]
+    shares = [_agreement(table.automaton(model), words, answers) for table in starts]
+    best, table = max(zip(shares, starts, strict=True), key=lambda pair: pair[0])
+    steps = np.full(clustering.k, FIRST_STEP)
+    for _ in range(TRIES):
+        if expired():
+            break
+        center = int(rng.integers(clustering.k))
+        shift = (steps[center] * rng.normal(size=len(directions))) @ directions
+        moved = table.moved(model, center, shift.astype(np.float32))
+        share = _agreement(moved.automaton(model), words, answers)
+        if share > best:
+            steps[center] *= LONGER
+        elif share < best:
+            steps[center] *= SHORTER
+        if share >= best:
+            table, best = moved, share
+    machine = table.automaton(model)
+    seen = np.ones(machine.transitions.shape, bool)
+    return Extraction(method=clustering.method, rule="distilled", k=clustering.k, machine=machine, seen=seen)
+
+
+def _agreement(machine: Automaton, words: Sequences, answers: Int[np.ndarray, " N"]) -> float:
+    return float((machine.classify(words) == answers).mean())
+
+
+def _whole(points: Points) -> Float[np.ndarray, "P D"]:
+    if points.cell_state is None:
+        return points.state
+    return np.concatenate([points.state, points.cell_state], axis=1)
+
+
+def _directions(points: Points, metric: Float[np.ndarray, "D F"] | None) -> Float[np.ndarray, "A D"]:
+    """How hidden states change, on average, along each principal direction of where they are compared.
+
+    One row is what comes with one standard deviation along the direction."""
+    whole = _whole(points)
+    whole = whole - whole.mean(axis=0)
+    space = whole[:, : points.state.shape[1]] if metric is None else whole @ metric
+    values, vectors = np.linalg.eigh(np.cov(space, rowvar=False).reshape(space.shape[1], -1))
+    kept = [place for place in range(len(values))[::-1] if values[place] > LEAST_SHARE * values[-1]][:DIRECTIONS]
+    along = space @ vectors[:, kept] / np.sqrt(values[kept])
+    rows: Float[np.ndarray, "A D"] = along.T @ whole / len(whole)
+    return rows
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Table:
+    """Where each center goes on each symbol, and what is needed to know it again quickly when one center moves.
+
+    The network steps from a center itself, or from the members of its cluster, which move with it."""
+
+    initial: Float[np.ndarray, " D"]
+    centers: Float[np.ndarray, "K D"]
+    states: Float[np.ndarray, "P D"]
+    members: Int[np.ndarray, "K S"] | None
+    moves: Float[np.ndarray, "K D"]
+    """How far each center has moved."""
+    space: Float[np.ndarray, "D F"]
+    after: Float[np.ndarray, "K S F"]
+    """Where the network's step from each center on each symbol leads."""
+    target: Int[np.ndarray, "K S"]
+    distance: Float[np.ndarray, "K S"]
+    """To the target, squared, less what all centers share."""
+    hidden_size: int
+
+    @classmethod
+    def of(
+        cls, model: TrainedModel, points: Points, clustering: Clustering, members: Int[np.ndarray, "K S"] | None
+    ) -> _Table:
+        """The table before any center has moved."""
+        states = center_states(model, points, clustering)
+        whole, space = np.concatenate(states, axis=1), space_of(states, clustering.metric)
+        empty = np.zeros((clustering.k, len(model.vocabulary)), np.int64)
+        table = cls(
+            initial=whole[0],
+            centers=whole[1:],
+            states=_whole(points),
+            members=members,
+            moves=np.zeros_like(whole[1:]),
+            space=space,
+            after=np.zeros((*empty.shape, space.shape[1]), np.float32),
+            target=empty,
+            distance=empty.astype(np.float32),
+            hidden_size=states[0].shape[1],
+        )
+        after = np.stack([table._step(model, center) for center in range(clustering.k)])
+        target, distance = nearest(after, table.centers @ space)
+        return replace(table, after=after, target=target, distance=distance)
+
+    def moved(self, model: TrainedModel, center: int, shift: Float[np.ndarray, " D"]) -> _Table:
+        """The table with one center moved."""
+        centers, moves, after = self.centers.copy(), self.moves.copy(), self.after.copy()
+        centers[center] += shift
+        moves[center] += shift
+        after[center] = replace(self, centers=centers, moves=moves)._step(model, center)
+        places = centers @ self.space
+        # What was nearest to the moved center, and the moved center's own steps, are looked at whole.
+        anew = self.target == center
+        anew[center] = True
+        to_moved = np.square(places[center]).sum() - after @ (2 * places[center])
+        closer = to_moved < self.distance
+        target, distance = np.where(closer, center, self.target), np.where(closer, to_moved, self.distance)
+        target[anew], distance[anew] = nearest(after[anew], places)
+        return replace(self, centers=centers, moves=moves, after=after, target=target, distance=distance)
+
+    def automaton(self, model: TrainedModel) -> Automaton:
+        """The automaton that begins in the center nearest to the initial state."""
+        start, _ = nearest((self.initial @ self.space)[None], self.centers @ self.space)
+        return Automaton(
+            alphabet=model.vocabulary,
+            classes=model.classes,
+            transitions=self.target,
+            outputs=model.probabilities(self.centers[:, : self.hidden_size]).argmax(axis=1),
+            start=int(start[0]),
+            unknown=model.unknown,
+            tokenizer=model.tokenizer,
+        )
+
+    def _step(self, model: TrainedModel, center: int) -> Float[np.ndarray, "S F"]:
+        """Where the network's step from one center on each symbol leads."""
+        if self.members is None:
+            before = self.centers[center : center + 1]
+            after = next(model.successors(self._parts(before)))
+        else:
+            before = self.states[self.members[center]] + self.moves[center]
+            after = np.concatenate(model.advance(self._parts(before), np.arange(len(before))), axis=1)
+        stepped: Float[np.ndarray, "S F"] = after @ self.space
+        return stepped
+
+    def _parts(self, whole: Float[np.ndarray, "B D"]) -> tuple[Float[np.ndarray, "B H"], ...]:
+        """h, and for an LSTM c."""
+        return tuple(np.split(whole, range(self.hidden_size, whole.shape[1], self.hidden_size), axis=1))

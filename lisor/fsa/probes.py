@@ -1,0 +1,102 @@
+"""Words on which an automaton is held against its network.
+
+Texts that a network was trained on are answered decidedly, and so are most like them; words drawn at random leave it
+undecided, and show where an automaton differs.
+
+Shapes: S symbols."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from lisor.data.sequences import Sequences
+from lisor.errors import DataError
+from lisor.fsa.automaton import Automaton
+
+LEFT_OUT, PUT_IN = 0, 2
+"""Kinds of edits; 1 is a replacement."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Probes:
+    """Draws words like some others, of a length from `shortest` to `longest`.
+
+    Symbols are drawn as often as they occur in `words`, each counted once more, so that every one of them can occur.
+
+    Raises:
+        DataError: there are no words to begin with, or no length is allowed."""
+
+    words: Sequences
+    symbols: int
+    shortest: int
+    longest: int
+
+    def __post_init__(self) -> None:
+        if len(self.words) == 0:
+            raise DataError("expected words to draw others like them, got none")
+        if not 0 <= self.shortest <= self.longest:
+            raise DataError(f"expected lengths with 0 ≤ shortest ≤ longest, got {self.shortest} … {self.longest}")
+
+    @classmethod
+    def like(cls, words: Sequences, *, symbols: int, is_text: bool, fixed_length: int | None) -> Probes:
+        """Probes of the lengths that matter: those of the texts, or for a language also words twice as long.
+
+        A language of one length is asked for words of that length alone."""
+        longest = int(words.lengths.max(initial=0))
+        if fixed_length is not None:
+            return cls(words=words, symbols=symbols, shortest=fixed_length, longest=fixed_length)
+        if is_text:
+            return cls(words=words, symbols=symbols, shortest=min(1, longest), longest=longest)
+        return cls(words=words, symbols=symbols, shortest=0, longest=2 * longest + 10)
+
+    def random(self, count: int, rng: np.random.Generator) -> Sequences:
+        """Symbols drawn one by one; a word is as long as one of `words`."""
+        lengths = self.words.lengths[rng.integers(len(self.words), size=count)].clip(self.shortest, self.longest)
+        symbols = rng.choice(self.symbols, size=int(lengths.sum()), p=self._shares())
+        return Sequences(symbols=symbols, offsets=np.concatenate([[0], np.cumsum(lengths)]))
+
+    def near_misses(self, count: int, rng: np.random.Generator) -> Sequences:
+        """Some of `words` with one symbol replaced, left out or put in; fewer where an edit leaves the lengths."""
+        letters = rng.choice(self.symbols, size=count, p=self._shares())
+        edited = []
+        for row in range(count):
+            word = self.words[int(rng.integers(len(self.words)))]
+            kind, place = int(rng.integers(3)), int(rng.integers(len(word) + 1))
+            letter = letters[row : row + (kind != LEFT_OUT)]
+            edited.append(np.concatenate([word[:place], letter, word[place + (kind != PUT_IN) :]]))
+        return self._allowed(edited)
+
+    def walks(self, automaton: Automaton, count: int, rng: np.random.Generator) -> Sequences:
+        """A shortest word that leads to a state, each state alike, then random symbols."""
+        access = access_words(automaton)
+        letters = rng.choice(self.symbols, size=(count, self.longest), p=self._shares())
+        heads = [access[place] for place in rng.integers(len(access), size=count)]
+        ends = rng.integers(self.shortest, self.longest + 1, size=count)
+        return self._allowed(
+            [np.concatenate([head, row[: max(0, end - len(head))]])
+             for head, row, end in zip(heads, letters, ends, strict=True)]
+        )  # fmt: skip
+
+    def _shares(self) -> Float[np.ndarray, " S"]:
+        counts = np.bincount(self.words.symbols, minlength=self.symbols) + 1.0
+        shares: Float[np.ndarray, " S"] = counts / counts.sum()
+        return shares
+
+    def _allowed(self, words: Sequence[Int[np.ndarray, " T"]]) -> Sequences:
+        return Sequences.from_lists([word for word in words if self.shortest <= len(word) <= self.longest])
+
+
+def access_words(automaton: Automaton) -> list[Int[np.ndarray, " T"]]:
+    """A shortest word that leads to each reachable state, in breadth-first order."""
+    found: dict[int, tuple[int, ...]] = {automaton.start: ()}
+    for state in (order := [automaton.start]):
+        targets, symbols = np.unique(automaton.transitions[state], return_index=True)
+        for target, symbol in zip(targets.tolist(), symbols.tolist(), strict=True):
+            if target not in found:
+                found[target] = (*found[state], symbol)
+                order.append(target)
+    return [np.array(word, np.int32) for word in found.values()]

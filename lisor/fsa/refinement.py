@@ -1,0 +1,155 @@
+"""Automata refined where they and their network differ: the rule "refined".
+
+Shapes: K centers, Q = K + 1 states (the start first), N words, H hidden units, D numbers of a state, F numbers in which
+states are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from lisor.data.sequences import Sequences
+from lisor.fsa.automaton import Automaton
+from lisor.fsa.clustering import Clustering
+from lisor.fsa.dynamics import States, center_states, follow
+from lisor.fsa.extraction import START, Extraction
+from lisor.fsa.probes import Probes
+from lisor.rnn.classifier import TrainedModel
+from lisor.rnn.hidden_states import Points
+
+PROBES = 500
+"""Words of each kind that are drawn in a round."""
+
+MOST_EXPLAINED = 1000
+"""Differing words of a round whose cause is looked for."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Refinement:
+    """A refined automaton, and how the search went.
+
+    `tests`: how many words network and automaton were compared on; `last_difference`: after how many of them the last
+    difference was met, 0 where there was none; `complete`: whether the last round met none."""
+
+    extraction: Extraction
+    tests: int
+    last_difference: int
+    complete: bool
+
+
+def refine(
+    model: TrainedModel,
+    points: Points,
+    clustering: Clustering,
+    probes: Probes,
+    *,
+    most_states: int,
+    seed: int,
+    expired: Callable[[], bool] = lambda: False,
+    on_difference: Callable[[], None] = lambda: None,
+) -> Refinement:
+    """The automaton by the rule "dynamics" with new states where it goes wrong, minimised.
+
+    Each round compares automaton and network on the words of `probes`, on near misses of them, on words that walk from
+    each state, and on random ones. In a word on which they differ there is a place where the network, set into the
+    center of the automaton's state, still answers right, and one symbol later no longer does; halving finds it as in
+    Rivest & Schapire (1993), "Inference of finite automata using homing sequences". The state that is reached there
+    stands for hidden states that must be told apart, so the one that the network itself goes to becomes a center. A
+    round splits a quarter of the states at most, those first that most words blame.
+
+    It ends when a round meets no difference, at `most_states` states before minimisation, when new centers change no
+    transition, or when `expired()`. Unless no difference is left, what is returned is the automaton of the round that
+    agreed most with the network on the words of `probes`."""
+    rng = np.random.default_rng(seed)
+    states, complete = center_states(model, points, clustering), False
+    tests = last = known = 0
+    best, most = None, -1.0
+    while True:
+        machine = _read_off(model, states, clustering.metric)
+        drawn = (probes.near_misses(PROBES, rng), probes.walks(machine, PROBES, rng), probes.random(PROBES, rng))
+        words = Sequences.join([probes.words, *drawn])
+        answers = model.predict(words).argmax(axis=1)
+        differs = machine.classify(words) != answers
+        wrong = np.flatnonzero(differs)
+        agreed = 1 - float(differs[: len(probes.words)].mean())
+        if best is None or agreed >= most:
+            best, most = machine, agreed
+        if not len(wrong):
+            complete = True
+            tests += len(words)
+            break
+        last, tests = tests + int(wrong[-1]) + 1, tests + len(words)
+        on_difference()
+        room = min(most_states - len(states[0]), max(1, len(states[0]) // 4))
+        stuck = known > 0 and not (machine.transitions[:known] >= known).any()
+        if room < 1 or stuck or expired():
+            break
+        wrong = rng.permutation(wrong)[:MOST_EXPLAINED]
+        known = len(states[0])
+        fresh = _new_centers(model, machine, states, words.select(wrong), answers[wrong], clustering.metric, room)
+        states = tuple(np.concatenate([old, new]) for old, new in zip(states, fresh, strict=True))
+    machine = best.minimized()
+    seen = np.ones(machine.transitions.shape, bool)
+    found = Extraction(method=clustering.method, rule="refined", k=clustering.k, machine=machine, seen=seen)
+    return Refinement(extraction=found, tests=tests, last_difference=last, complete=complete)
+
+
+def _read_off(model: TrainedModel, states: States, metric: Float[np.ndarray, "D F"] | None) -> Automaton:
+    return Automaton(
+        alphabet=model.vocabulary,
+        classes=model.classes,
+        transitions=follow(model, states, metric),
+        outputs=model.probabilities(states[0]).argmax(axis=1),
+        start=START,
+        unknown=model.unknown,
+        tokenizer=model.tokenizer,
+    )
+
+
+def _new_centers(
+    model: TrainedModel,
+    machine: Automaton,
+    states: States,
+    words: Sequences,
+    answers: Int[np.ndarray, " N"],
+    metric: Float[np.ndarray, "D F"] | None,
+    room: int,
+) -> States:
+    """The hidden states that become centers, at most `room`, one for each state that words blame.
+
+    Of the hidden states that a blamed state stood for wrongly it is the one nearest to their mean."""
+    trace, starts = machine.trace(words), words.offsets[:-1]
+
+    def reached(read: Int[np.ndarray, " N"]) -> Int[np.ndarray, " N"]:
+        """The automaton's state after so many symbols of each word."""
+        found: Int[np.ndarray, " N"] = np.where(read > 0, trace[starts + np.maximum(read, 1) - 1], machine.start)
+        return found
+
+    low, high = np.zeros(len(words), np.int64), words.lengths
+    while (high - low > 1).any():
+        middle = (low + high) // 2
+        at = reached(middle)
+        rest = model.predict_from(tuple(part[at] for part in states), _suffixes(words, middle)).argmax(axis=1)
+        right = (rest == answers) & (high - low > 1)
+        low, high = np.where(right, middle, low), np.where(right, high, middle)
+    source, blamed = reached(low), reached(low + 1)
+    stepped = model.advance(tuple(part[source] for part in states), words.symbols[starts + low])
+    space = np.concatenate(stepped, axis=1) @ metric if metric is not None else stepped[0]
+    blame = np.bincount(blamed, minlength=len(states[0]))
+    rows = []
+    for state in np.argsort(-blame, kind="stable")[:room]:
+        mine = np.flatnonzero(blamed == state)
+        if len(mine):
+            rows.append(mine[np.square(space[mine] - space[mine].mean(axis=0)).sum(axis=1).argmin()])
+    return tuple(part[rows] for part in stepped)
+
+
+def _suffixes(words: Sequences, start: Int[np.ndarray, " N"]) -> Sequences:
+    """What is left of each word after its first `start` symbols."""
+    lengths = words.lengths - start
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
+    return Sequences(symbols=words.symbols[np.repeat(words.offsets[:-1] + start, lengths) + within], offsets=offsets)

@@ -1,0 +1,401 @@
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import pairwise, product
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lisor.config import ModelsConfig, TrainingConfig
+from lisor.data.languages import LANGUAGES
+from lisor.data.sequences import Sequences
+from lisor.data.words import build
+from lisor.fsa import refinement
+from lisor.fsa.automaton import Automaton
+from lisor.fsa.clustering import Clustering, cluster
+from lisor.fsa.dynamics import center_states, follow
+from lisor.fsa.extraction import extract
+from lisor.fsa.probes import Probes
+from lisor.fsa.refinement import Refinement, refine
+from lisor.rnn import hidden_states, training
+from lisor.rnn.cells import CELLS
+from lisor.rnn.classifier import TrainedModel
+from lisor.rnn.hidden_states import HiddenStates, Points
+from tests.conftest import random_network
+
+State = tuple[np.ndarray, ...]
+
+H, K, DRAWN = 4, 3, 40
+few = settings(max_examples=3)
+seeds = st.integers(0, 9)
+kinds = pytest.mark.parametrize(
+    ("cell", "classes", "metric"),
+    [(cell, classes, metric) for cell in CELLS for classes, metric in [(2, False), (3, True)]],
+)
+
+LIVED = list(product((0, 1), repeat=5))
+EVERY_SHORT = Sequences.from_lists([word for length in range(7) for word in product((0, 1), repeat=length)])
+SHORT = Sequences.from_lists(LIVED)
+LONGER = Probes.like(SHORT, symbols=2, is_text=False, fixed_length=None)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def fewer_words() -> Iterator[None]:
+    """As many words of each kind as small networks need."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(refinement, "PROBES", DRAWN)
+        yield
+
+
+def step_plainly(model: TrainedModel, state: State, symbol: int) -> State:
+    after = model.step(tuple(torch.from_numpy(part)[None, None] for part in state), symbol)
+    return tuple(part[0, 0].numpy() for part in after)
+
+
+@cache
+def lived(cell: str, classes: int, seed: int, *, metric: bool) -> tuple[TrainedModel, Points, Clustering]:
+    """A network of random weights that answers in all ways, the states it is in while reading, and clusters of them."""
+    model, steps, rows = random_network(cell, classes=classes, seed=seed), [], []
+    for sequence, word in enumerate(LIVED):
+        state = tuple(part[0, 0].numpy() for part in model.initial_state())
+        for step, symbol in enumerate(word, 1):
+            state = step_plainly(model, state, symbol)
+            steps.append((sequence, step, symbol))
+            rows.append(np.concatenate(state))
+    whole, (sequences, places, symbols) = np.array(rows), np.array(steps).T
+    logits = model.network.read_out(torch.from_numpy(whole[None, :, :H]))
+    model.network.output_bias.sub_(logits.mean(dim=1, keepdim=True))
+    points = Points(
+        sequence=sequences,
+        step=places,
+        symbol=symbols,
+        state=whole[:, :H],
+        cell_state=whole[:, H:] if cell == "lstm" else None,
+    )
+    (clustering,) = cluster(points.state, [K], method="kmeans", seed=seed)
+    matrix = np.random.default_rng(seed).normal(size=(whole.shape[1], 3)).astype(np.float32)
+    return model, points, replace(clustering, metric=matrix if metric else None)
+
+
+def before(model: TrainedModel, points: Points, clustering: Clustering) -> Automaton:
+    """The automaton that a refinement begins with; state 0 is the start, and state q + 1 that of center q."""
+    return extract(model, points, clustering, rule="dynamics").automaton
+
+
+def answers(model: TrainedModel, words: Sequences) -> np.ndarray:
+    return model.predict(words).argmax(axis=1)
+
+
+# What comes of it
+
+
+@kinds
+@few
+@given(seed=seeds)
+def test_a_complete_automaton_answers_the_words_as_the_network_does(cell, classes, metric, seed):
+    model, points, clustering = lived(cell, classes, seed, metric=metric)
+    probes = Probes(words=EVERY_SHORT, symbols=2, shortest=0, longest=6)
+    result = refine(model, points, clustering, probes, most_states=200, seed=seed)
+    assert result.complete
+    np.testing.assert_array_equal(result.extraction.automaton.classify(EVERY_SHORT), answers(model, EVERY_SHORT))
+
+
+@kinds
+@few
+@given(seed=seeds, room=st.integers(1, 20))
+def test_it_has_no_more_states_than_it_may_and_is_minimal(cell, classes, metric, seed, room):
+    model, points, clustering = lived(cell, classes, seed, metric=metric)
+    machine = refine(model, points, clustering, LONGER, most_states=K + room, seed=seed).extraction.automaton
+    assert machine.n_states <= K + room
+    assert machine == machine.minimized()
+
+
+@kinds
+def test_where_there_is_no_room_or_no_time_it_is_the_automaton_by_dynamics(cell, classes, metric):
+    model, points, clustering = lived(cell, classes, 1, metric=metric)
+    first = before(model, points, clustering).minimized()
+    for limit in ({"most_states": K + 1}, {"most_states": 99, "expired": lambda: True}):
+        result = refine(model, points, clustering, LONGER, seed=0, **limit)
+        assert result.extraction.automaton == first
+        assert not result.complete
+
+
+@kinds
+def test_the_same_seed_gives_the_same_automaton(cell, classes, metric):
+    def once() -> tuple[str, int, int, bool]:
+        result = refine(*lived(cell, classes, 5, metric=metric), LONGER, most_states=16, seed=5)
+        return result.extraction.automaton.to_json(), result.tests, result.last_difference, result.complete
+
+    assert once() == once()
+
+
+def test_another_seed_asks_other_words():
+    case = lived("gru", 2, 0, metric=False)
+    found = {refine(*case, LONGER, most_states=20, seed=seed).last_difference for seed in range(5)}
+    assert len(found) > 1
+
+
+def test_it_carries_what_the_network_knows_and_where_it_comes_from():
+    model, points, clustering = lived("gru", 3, 0, metric=False)
+    known = replace(model, unknown=1, tokenizer="words")
+    result = refine(known, points, replace(clustering, method="other"), LONGER, most_states=9, seed=0).extraction
+    machine = result.automaton
+    assert (result.method, result.rule, result.k) == ("other", "refined", K)
+    assert (machine.alphabet, machine.classes, machine.start) == (known.vocabulary, known.classes, 0)
+    assert (machine.unknown, machine.tokenizer) == (1, "words")
+    assert result.seen.shape == machine.transitions.shape
+    assert result.seen.all()
+
+
+# How the search went
+
+
+@dataclass(kw_only=True)
+class Search:
+    """A refinement from beginning to end: the words of each round, and how often it told of a difference and asked
+    whether time was up."""
+
+    result: Refinement
+    rounds: list[Sequences]
+    differences: int
+    asked: int
+
+
+def search(cell: str, seed: int, *, most_states: int = 20, patience: int = 99, probes: Probes = LONGER) -> Search:
+    """A refinement to which time is up when it asks once more than `patience` times."""
+    rounds: list[Sequences] = []
+    told: list[str] = []
+    predict = TrainedModel.predict
+
+    def predict_and_note(model: TrainedModel, words: Sequences) -> np.ndarray:
+        rounds.append(words)
+        return predict(model, words)
+
+    def is_up() -> bool:
+        told.append("asked")
+        return told.count("asked") > patience
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TrainedModel, "predict", predict_and_note)
+        result = refine(
+            *lived(cell, 2, seed, metric=False),
+            probes,
+            most_states=most_states,
+            seed=seed,
+            expired=is_up,
+            on_difference=lambda: told.append("difference"),
+        )
+    return Search(result=result, rounds=rounds, differences=told.count("difference"), asked=told.count("asked"))
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@settings(max_examples=6)
+@given(seed=seeds, most_states=st.integers(K + 1, 30), longest=st.integers(5, 20))
+def test_a_refinement_tells_how_many_words_were_compared_and_when_the_last_differed(cell, seed, most_states, longest):
+    probes = Probes(words=SHORT, symbols=2, shortest=0, longest=longest)
+    found = search(cell, seed, most_states=most_states, probes=probes)
+    result, before_last = found.result, sum(map(len, found.rounds[:-1]))
+    assert len(found.rounds) == found.differences + result.complete
+    assert result.tests == before_last + len(found.rounds[-1])
+    model, *_ = lived(cell, 2, seed, metric=False)
+    wrong = result.extraction.automaton.classify(found.rounds[-1]) != answers(model, found.rounds[-1])
+    if not result.complete:
+        assert before_last < result.last_difference <= result.tests
+        return
+    assert not wrong.any()
+    if found.differences:
+        assert before_last - len(found.rounds[-2]) < result.last_difference <= before_last
+    else:
+        assert result.last_difference == 0
+
+
+@few
+@given(seed=seeds)
+def test_each_round_asks_the_given_words_and_others_of_each_kind(seed):
+    for words in search("gru", seed).rounds:
+        assert len(words) == len(LIVED) + 3 * DRAWN
+        assert words.keys()[: len(LIVED)] == SHORT.keys()
+
+
+@settings(max_examples=10)
+@given(seed=seeds, patience=st.integers(0, 3))
+def test_it_ends_when_time_is_up(seed, patience):
+    found = search("gru", seed, patience=patience)
+    assert found.asked <= patience + 1
+    assert found.differences - found.asked in (0, 1)  # where there is no room either, it does not ask
+    assert found.result.extraction.automaton.n_states <= K + 1 + patience  # of so few states a round splits one
+
+
+def test_a_round_splits_a_quarter_of_the_states_at_most():
+    sizes: list[int] = []
+
+    def follow_and_count(*arguments) -> np.ndarray:
+        sizes.append(len(arguments[1][0]))
+        return follow(*arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(refinement, "follow", follow_and_count)
+        search("gru", 5, most_states=30)
+    assert sizes[0] == K + 1
+    grown = [(old, new - old) for old, new in pairwise(sizes)]
+    assert all(1 <= new <= max(1, old // 4) for old, new in grown)
+    assert any(new > 1 for _, new in grown)
+
+
+@few
+@given(seed=seeds)
+def test_of_a_language_of_one_length_it_answers_the_words_of_that_length(seed):
+    every = Sequences.from_lists(list(product((0, 1), repeat=4)))
+    probes = Probes.like(every, symbols=2, is_text=False, fixed_length=4)
+    found, (model, *_) = search("mgu", seed, most_states=40, probes=probes), lived("mgu", 2, seed, metric=False)
+    assert all(set(words.lengths) == {4} for words in found.rounds)
+    assert found.result.complete
+    np.testing.assert_array_equal(found.result.extraction.automaton.classify(every), answers(model, every))
+
+
+# The states that are split
+
+
+def places_plainly(
+    model: TrainedModel, machine: Automaton, states: State, word: list[int], answer: int
+) -> list[tuple[int, State]]:
+    """Where a word may be blamed, one place after the other: the network still answers right from the center before,
+    and no longer from the center after. The automaton's state after, and where the network itself goes."""
+    path = [machine.start]
+    for symbol in word:
+        path.append(int(machine.transitions[path[-1], symbol]))
+    rest = Sequences.from_lists([word[place:] for place in range(len(path))])
+    right = model.predict_from(tuple(part[path] for part in states), rest).argmax(axis=1) == answer
+    return [
+        (path[place + 1], step_plainly(model, tuple(part[path[place]] for part in states), symbol))
+        for place, symbol in enumerate(word)
+        if right[place] and not right[place + 1]
+    ]
+
+
+def differing(cell: str, classes: int, seed: int, *, metric: bool, words: Sequences = EVERY_SHORT) -> tuple:
+    """A network, its first automaton, the states of that, the metric, and the words they answer differently."""
+    model, points, clustering = lived(cell, classes, seed, metric=metric)
+    machine, states = before(model, points, clustering), center_states(model, points, clustering)
+    wrong = np.flatnonzero(machine.classify(words) != answers(model, words))
+    return model, machine, states, clustering.metric, words.select(wrong), answers(model, words)[wrong]
+
+
+@kinds
+@few
+@given(seed=seeds)
+def test_the_blamed_place_is_one_where_the_network_turns_from_right_to_wrong(cell, classes, metric, seed):
+    model, machine, states, matrix, words, right = differing(cell, classes, seed, metric=metric, words=SHORT)
+    for row, (word, answer) in enumerate(zip(words, right, strict=True)):
+        one = (words.select(np.array([row])), right[row : row + 1])
+        found = np.concatenate(refinement._new_centers(model, machine, states, *one, matrix, 9), axis=1)
+        places = places_plainly(model, machine, states, word.tolist(), answer)
+        assert len(found) == 1
+        assert any(np.allclose(found[0], np.concatenate(stepped), atol=1e-5) for _, stepped in places)
+
+
+@kinds
+@few
+@given(seed=seeds, room=st.integers(1, 4))
+def test_the_most_blamed_states_are_split_at_the_hidden_state_nearest_to_the_mean(cell, classes, metric, seed, room):
+    """Of words that can be blamed at one place alone."""
+    model, machine, states, matrix, words, right = differing(cell, classes, seed, metric=metric)
+    blamed = [places_plainly(model, machine, states, word.tolist(), a) for word, a in zip(words, right, strict=True)]
+    rows = np.array([row for row, places in enumerate(blamed) if len(places) == 1], int)
+    if not len(rows):
+        return
+    found = refinement._new_centers(model, machine, states, words.select(rows), right[rows], matrix, room)
+    reached = [blamed[row][0] for row in rows]
+    blame = Counter(state for state, _ in reached)
+    order = sorted(blame, key=lambda state: (-blame[state], state))[:room]
+    assert {len(part) for part in found} == {len(order)}
+    for place, state in enumerate(order):
+        mine = [np.concatenate(stepped) for reached_state, stepped in reached if reached_state == state]
+        chosen = np.concatenate([part[place] for part in found])
+        assert any(np.allclose(chosen, one, atol=1e-5) for one in mine)
+        compare = np.array([*mine, chosen]) @ matrix if matrix is not None else np.array([*mine, chosen])[:, :H]
+        away = np.linalg.norm(compare - compare[:-1].mean(axis=0), axis=1)
+        assert away[-1] == pytest.approx(away.min(), abs=1e-5)
+
+
+def test_a_place_is_found_by_halving():
+    asked: list[Sequences] = []
+    predict_from = TrainedModel.predict_from
+
+    def predict_from_and_note(model: TrainedModel, states: State, words: Sequences) -> np.ndarray:
+        asked.append(words)
+        return predict_from(model, states, words)
+
+    long = Sequences.from_lists(np.random.default_rng(0).integers(2, size=(50, 64)))
+    model, machine, states, matrix, words, right = differing("gru", 2, 3, metric=False, words=long)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TrainedModel, "predict_from", predict_from_and_note)
+        refinement._new_centers(model, machine, states, words, right, matrix, 1)
+    assert len(asked) == 6
+    assert all(len(suffixes) == len(words) for suffixes in asked)
+
+
+@kinds
+@few
+@given(seed=seeds)
+def test_a_step_that_was_wrong_leads_to_a_new_state(cell, classes, metric, seed):
+    model, machine, states, matrix, words, right = differing(cell, classes, seed, metric=metric, words=SHORT)
+    for row in range(len(words)):
+        one = (words.select(np.array([row])), right[row : row + 1])
+        fresh = refinement._new_centers(model, machine, states, *one, matrix, 1)
+        more = tuple(np.concatenate(parts) for parts in zip(states, fresh, strict=True))
+        assert (follow(model, more, matrix)[: K + 1] == K + 1).any()
+
+
+# Networks that have learned a language
+
+
+@pytest.fixture(scope="module", params=[("tomita-1", "gru"), ("tomita-2", "gru"), ("tomita-2", "lstm")], ids="-".join)
+def learned(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, TrainedModel, Points, Sequences]:
+    """A language, a network that has learned it, and its states on the words of the validation split."""
+    language, cell = request.param
+    sizes = {"train": 1000, "validation": 200, "selection": 100, "test": 100}
+    data = build(LANGUAGES[language], sizes=sizes, max_length=12, balanced=True, seed=0)
+    config = TrainingConfig(learning_rate=0.05, batch_size=128, max_epochs=40, device="cpu")
+    model = training.train(data, cell=cell, models=ModelsConfig(hidden_size=8), config=config, trials=[0])[0]
+    folder = tmp_path_factory.mktemp("learned")
+    hidden_states.dump(model, data, folder)
+    return language, model, HiddenStates(folder=folder).read(), data.splits["validation"].sequences
+
+
+def two_clusters(points: Points, *, whole: bool) -> Clustering:
+    """Two clusters by k-means; `whole` states are compared, an LSTM's c beside its h, or h alone."""
+    (clustering,) = cluster(points.state, [2], method="kmeans", seed=0)
+    size = points.state.shape[1] * (1 if points.cell_state is None else 2)
+    return replace(clustering, metric=np.eye(size, dtype=np.float32) if whole else None)
+
+
+def assert_exact(language: str, result: Refinement) -> None:
+    exact = LANGUAGES[language].automaton
+    assert result.complete
+    assert exact.distinguishing_word(result.extraction.automaton) is None
+    assert result.extraction.automaton.n_states == exact.minimized().n_states
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_two_clusters_of_a_learned_language_become_exactly_that_language(learned, whole):
+    language, model, points, words = learned
+    clustering = two_clusters(points, whole=whole)
+    probes = Probes.like(words, symbols=2, is_text=False, fixed_length=None)
+    assert_exact(language, refine(model, points, clustering, probes, most_states=30, seed=0))
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_two_clusters_become_four_states_where_the_language_needs_them(network, words, dumped, whole):
+    points, sequences = dumped.read(), words.splits["validation"].sequences
+    clustering = two_clusters(points, whole=whole)
+    first = before(network, points, clustering)
+    assert LANGUAGES["000"].automaton.distinguishing_word(first) is not None
+    probes = Probes.like(sequences, symbols=2, is_text=False, fixed_length=None)
+    assert_exact("000", refine(network, points, clustering, probes, most_states=30, seed=0))
