@@ -159,7 +159,7 @@ def choose(evaluations: pd.DataFrame, *, tolerance: float, most_states: int | No
     best = candidates.groupby(family)["fidelity"].transform("max")
     chosen = candidates[candidates["fidelity"] >= best - allowed].drop_duplicates(family)
     deterministic = candidates[candidates["rule"] != "weighted"]
-    if not len(deterministic):
+    if most_states is not None and not len(deterministic):
         raise DataError(f"no automaton has at most {most_states} states: lower clustering.k or raise most_states")
     near = deterministic[deterministic["fidelity"] >= deterministic["fidelity"].max() - allowed]
     selected = near.sort_values(["n_states", "k", *family], kind="stable").iloc[:1]

@@ -399,3 +399,19 @@ def test_a_data_set_of_trained_vectors_is_read_as_it_was_written(tmp_path):
 def test_vectors_of_nothing_but_empty_texts_are_refused():
     with pytest.raises(DataError):
         build(prepared({"train": [("<br />", "pos"), ("<hr />", "neg")]}), vectors=WORD2VEC)
+
+
+# Sequences that training did not have
+
+
+def test_test_sequences_that_training_had_are_set_apart():
+    seen, new = [("good", "pos")] * 3, [("bad day", "neg"), ("day", "neg")]
+    data = build(prepared({"train": [*seen, ("bad", "neg"), ("day good", "pos")], "test": [*seen, *new]}))
+    assert read_back(data, "unseen") == ["bad day", "day"]
+    assert list(data.splits["unseen"].labels) == [0, 0]
+    assert len(data.splits["test"]) == 5
+
+
+@pytest.mark.parametrize("test", [[("bad good", "neg")] * 60 + [("good", "pos")], [("good", "pos")] * 4])
+def test_where_few_or_all_are_repeated_nothing_is_set_apart(test):
+    assert "unseen" not in build(prepared({"test": test})).splits

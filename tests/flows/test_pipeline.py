@@ -196,14 +196,19 @@ def test_both_methods_of_the_paper_compete_for_the_selected_automaton(home: Path
 def test_every_method_and_rule_competes_and_a_deterministic_automaton_is_selected(
     home: Path, tiny: dict[str, Any]
 ) -> None:
-    methods, rules = ["kmeans", "decision-aware", "sensitivity"], ["majority", "dynamics", "weighted"]
+    methods, rules = ["kmeans", "decision-aware", "sensitivity"], ["majority", "dynamics", "dithered", "weighted"]
+    searches = ["refined", "distilled"]
     tiny["clustering"] |= {"methods": methods, "k": [2, 4], "decision_weight": 0.5}
-    tiny["extraction"] = {"rules": rules}
+    tiny["extraction"] = {"rules": [*rules, *searches], "most_states": 6}
     lisor_pipeline(tiny)
     table = results(home)[lambda rows: rows["test_set"] == "test"]
-    families = {(method, rule) for method in methods for rule in rules}
-    assert set(table.groupby(["method", "rule"]).groups) == families
-    assert set(table.groupby(["method", "rule"])["k"].apply(list).map(tuple)) == {(2, 3, 4)}
+    grids = {(method, rule): (2, 3, 4) for method in methods for rule in rules}
+    grids |= {(method, rule): (2, 4) for method in methods for rule in searches}
+    assert table.groupby(["method", "rule"])["k"].apply(tuple).to_dict() == grids
+    assert (table.loc[table["rule"] == "refined", "n_states"] <= 6).all()
+    searched = pd.read_csv(home / "reports/tiny/tables/000-refined.csv")
+    assert list(searched["method"]) == methods
+    assert (searched["last difference"] <= searched["words"]).all()
     assert (table.groupby(["method", "rule"])["chosen"].sum() == 1).all()
     (selected,) = table[table["selected"]].itertuples()
     assert selected.rule != "weighted"

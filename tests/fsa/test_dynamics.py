@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -5,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lisor.fsa.clustering import Clustering
-from lisor.fsa.dynamics import center_states, follow
+from lisor.fsa.dynamics import center_states, follow, follow_members
 from lisor.rnn.cells import CELLS
 from lisor.rnn.classifier import TrainedModel
 from lisor.rnn.hidden_states import Points
@@ -119,3 +121,56 @@ def test_the_cell_state_of_a_center_is_the_mean_of_its_members(seed):
     for cluster in range(3):
         members = [row for row, label in zip(points.cell_state, clustering.labels, strict=True) if label == cluster]
         np.testing.assert_allclose(c[cluster + 1], np.mean(members, axis=0), atol=1e-6)
+
+
+# Steps from members
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("compared", [False, True])
+@few
+@given(seed=seeds)
+def test_each_state_goes_where_one_of_its_members_goes(cell, compared, seed):
+    model, (points, clustering) = random_network(cell, symbols=S, seed=seed), clustered(cell, seed)
+    clustering = replace(clustering, metric=some_metric(cell, seed, 2) if compared else None)
+    found = follow_members(model, points, clustering, seed=seed)
+    states = center_states(model, points, clustering)
+    np.testing.assert_array_equal(found[0], follow(model, states, clustering.metric)[0])
+    lived = [part for part in (points.state, points.cell_state) if part is not None]
+    for cluster in range(3):
+        members = np.flatnonzero(clustering.labels == cluster)
+        placed = tuple(np.concatenate([part[:1], own[members]]) for part, own in zip(states, lived, strict=True))
+        for symbol in range(S):
+            possible = set()
+            for row in range(1, len(members) + 1):
+                distances = distances_plainly(step_plainly(model, placed, row, symbol), states, clustering.metric)
+                possible |= {place for place, far in enumerate(distances, 1) if far <= min(distances) + 1e-3}
+            assert found[cluster + 1, symbol] in possible
+
+
+def test_another_seed_draws_other_members():
+    model, (points, clustering) = random_network(symbols=40, seed=1), clustered("gru", 0)
+    one, two, again = (follow_members(model, points, clustering, seed=seed) for seed in (0, 1, 0))
+    np.testing.assert_array_equal(one, again)
+    assert (one != two).any()
+
+
+def test_short_steps_leave_a_cluster_as_often_as_they_are_long():
+    """States on a line, a cluster for each unit: by the center no step of 0.3 leaves, by members three in ten do."""
+    symbols = 4000
+    model = random_network("srn", symbols=symbols, hidden_size=1)
+    along = np.linspace(-0.1, 0.1, 2000, dtype=np.float32)[:, None]
+    with torch.no_grad():
+        model.network.cell.hidden_weight.fill_(1.0)
+        model.network.cell.input_weight.zero_()
+        model.network.cell.bias.fill_(0.003)
+    labels = np.minimum((along[:, 0] + 0.1) // 0.01, 19).astype(np.int32)
+    centers = np.array([along[labels == cluster].mean(axis=0) for cluster in range(20)])
+    nothing = np.zeros(2000, np.int32)
+    points = Points(sequence=nothing, step=nothing, symbol=nothing, state=along)
+    clustering = Clustering(method="kmeans", k=20, centers=centers, labels=labels, inertia=0.0)
+    inner = np.arange(5, 15)
+    by_center = follow(model, center_states(model, points, clustering), None)[inner + 1]
+    by_members = follow_members(model, points, clustering)[inner + 1]
+    assert (by_center == (inner + 1)[:, None]).all()
+    assert (by_members - (inner + 1)[:, None]).mean() == pytest.approx(0.3, abs=0.05)

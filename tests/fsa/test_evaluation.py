@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from lisor.data.dataset import Split
 from lisor.data.languages import LANGUAGES
 from lisor.data.sequences import Sequences
+from lisor.errors import DataError
 from lisor.fsa import evaluation
 from lisor.fsa.automaton import Automaton
 from lisor.fsa.evaluation import COLUMNS, choose, evaluate
@@ -211,6 +212,18 @@ def test_the_smallest_k_within_tolerance_is_chosen(fidelities, tolerance, k):
 def test_ties_go_to_the_automaton_of_fewer_states():
     result = choose(family([1.0, 1.0, 0.9], n_states=[5, 4, 3]), tolerance=0.0)
     assert marked(result, "selected") == {("kmeans", "majority", 3)}
+
+
+def test_an_automaton_of_too_many_states_is_not_picked():
+    table = family([0.8, 0.9, 1.0], n_states=[3, 4, 5])
+    result = choose(table, tolerance=0.0, most_states=4)
+    assert marked(result, "chosen") == marked(result, "selected") == {("kmeans", "majority", 3)}
+    assert len(result) == len(choose(table, tolerance=0.0))
+
+
+def test_a_bound_that_no_automaton_keeps_is_refused():
+    with pytest.raises(DataError, match="no automaton has at most 2 states"):
+        choose(family([0.8, 0.9], n_states=[3, 4]), tolerance=0.0, most_states=2)
 
 
 def test_a_weighted_automaton_is_chosen_but_never_selected():

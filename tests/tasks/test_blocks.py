@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.fsa import k_blocks
+from tasks.fsa import k_blocks, searched_ks
 from tasks.rnn import trial_blocks
 
 
@@ -20,6 +20,11 @@ def test_the_usual_numbers_of_trials_train_nothing_more() -> None:
 @given(st.integers(2, 80), st.integers(2, 200))
 def test_blocks_of_k_cover_the_grid_in_order(first: int, last: int) -> None:
     assert [k for block in k_blocks(first, last) for k in block] == list(range(first, last + 1))
+
+
+def test_searches_begin_at_the_halves_of_the_largest_k() -> None:
+    assert searched_ks(2, 65) == (2, 4, 8, 16, 32, 65)
+    assert searched_ks(5, 8) == (8,)
 
 
 def test_a_wider_grid_adds_blocks_at_its_end() -> None:
