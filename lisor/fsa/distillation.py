@@ -23,7 +23,7 @@ from lisor.rnn.hidden_states import Points
 WORDS = 4000
 """Random words on which automaton and network are compared."""
 
-TRIES = 400
+TRIES = 200
 """Moves that are tried."""
 
 DIRECTIONS, LEAST_SHARE = 3, 0.01
@@ -118,8 +118,8 @@ class _Table:
     moves: Float[np.ndarray, "K D"]
     """How far each center has moved."""
     space: Float[np.ndarray, "D F"]
-    after: Float[np.ndarray, "K S F"]
-    """Where the network's step from each center on each symbol leads."""
+    after: tuple[Float[np.ndarray, "S F"], ...]
+    """Where the network's step from each of the K centers on each symbol leads."""
     target: Int[np.ndarray, "K S"]
     distance: Float[np.ndarray, "K S"]
     """To the target, squared, less what all centers share."""
@@ -140,29 +140,33 @@ class _Table:
             members=members,
             moves=np.zeros_like(whole[1:]),
             space=space,
-            after=np.zeros((*empty.shape, space.shape[1]), np.float32),
+            after=(),
             target=empty,
             distance=empty.astype(np.float32),
             hidden_size=states[0].shape[1],
         )
-        after = np.stack([table._step(model, center) for center in range(clustering.k)])
-        target, distance = nearest(after, table.centers @ space)
+        after = tuple(table._step(model, center) for center in range(clustering.k))
+        found = [nearest(own, table.centers @ space) for own in after]
+        target, distance = (np.stack(part) for part in zip(*found, strict=True))
         return replace(table, after=after, target=target, distance=distance)
 
     def moved(self, model: TrainedModel, center: int, shift: Float[np.ndarray, " D"]) -> _Table:
         """The table with one center moved."""
-        centers, moves, after = self.centers.copy(), self.moves.copy(), self.after.copy()
+        centers, moves = self.centers.copy(), self.moves.copy()
         centers[center] += shift
         moves[center] += shift
-        after[center] = replace(self, centers=centers, moves=moves)._step(model, center)
+        stepped = replace(self, centers=centers, moves=moves)._step(model, center)
+        after = (*self.after[:center], stepped, *self.after[center + 1 :])
         places = centers @ self.space
         # What was nearest to the moved center, and the moved center's own steps, are looked at whole.
         anew = self.target == center
         anew[center] = True
-        to_moved = np.square(places[center]).sum() - after @ (2 * places[center])
+        to_moved = np.square(places[center]).sum() - np.stack([own @ (2 * places[center]) for own in after])
         closer = to_moved < self.distance
         target, distance = np.where(closer, center, self.target), np.where(closer, to_moved, self.distance)
-        target[anew], distance[anew] = nearest(after[anew], places)
+        for row in np.flatnonzero(anew.any(axis=1)):
+            which = anew[row]
+            target[row, which], distance[row, which] = nearest(after[row][which], places)
         return replace(self, centers=centers, moves=moves, after=after, target=target, distance=distance)
 
     def automaton(self, model: TrainedModel) -> Automaton:

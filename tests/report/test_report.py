@@ -49,6 +49,7 @@ def test_every_table_is_written(run: Run, written: Path) -> None:
         "opinions-leading-words.csv",
         "opinions-lexicon.csv",
         "opinions-chosen.csv",
+        "opinions-unseen.csv",
     }
 
 
