@@ -1,11 +1,8 @@
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
-from itertools import product
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,19 +16,11 @@ from lisor.fsa.probes import Probes
 from lisor.rnn.cells import CELLS
 from lisor.rnn.classifier import TrainedModel
 from lisor.rnn.hidden_states import Points
-from tests.conftest import random_network
+from tests.fsa.lived import LIVED, H, K, kinds, lived, step_plainly
 
-State = tuple[np.ndarray, ...]
-
-H, K = 4, 3
 few = settings(max_examples=5)
 seeds = st.integers(0, 9)
-kinds = pytest.mark.parametrize(
-    ("cell", "classes", "metric"),
-    [(cell, classes, metric) for cell in CELLS for classes, metric in [(2, False), (3, True)]],
-)
 
-LIVED = list(product((0, 1), repeat=5))
 WORDS = Probes.like(Sequences.from_lists(LIVED), symbols=2, is_text=False, fixed_length=None)
 
 
@@ -42,36 +31,6 @@ def shorter_search() -> Iterator[None]:
         patch.setattr(distillation, "WORDS", 200)
         patch.setattr(distillation, "TRIES", 60)
         yield
-
-
-def step_plainly(model: TrainedModel, state: State, symbol: int) -> State:
-    after = model.step(tuple(torch.from_numpy(part)[None, None] for part in state), symbol)
-    return tuple(part[0, 0].numpy() for part in after)
-
-
-@cache
-def lived(cell: str, classes: int, seed: int, *, metric: bool) -> tuple[TrainedModel, Points, Clustering]:
-    """A network of random weights that answers in all ways, the states it is in while reading, and clusters of them."""
-    model, steps, rows = random_network(cell, classes=classes, seed=seed), [], []
-    for sequence, word in enumerate(LIVED):
-        state = tuple(part[0, 0].numpy() for part in model.initial_state())
-        for step, symbol in enumerate(word, 1):
-            state = step_plainly(model, state, symbol)
-            steps.append((sequence, step, symbol))
-            rows.append(np.concatenate(state))
-    whole, (sequences, places, symbols) = np.array(rows), np.array(steps).T
-    logits = model.network.read_out(torch.from_numpy(whole[None, :, :H]))
-    model.network.output_bias.sub_(logits.mean(dim=1, keepdim=True))
-    points = Points(
-        sequence=sequences,
-        step=places,
-        symbol=symbols,
-        state=whole[:, :H],
-        cell_state=whole[:, H:] if cell == "lstm" else None,
-    )
-    (clustering,) = cluster(points.state, [K], method="kmeans", seed=seed)
-    matrix = np.random.default_rng(seed).normal(size=(whole.shape[1], 3)).astype(np.float32)
-    return model, points, replace(clustering, metric=matrix if metric else None)
 
 
 def first_and_centers(model: TrainedModel, points: Points, clustering: Clustering) -> tuple[np.ndarray, np.ndarray]:

@@ -1,12 +1,10 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache
 from itertools import pairwise, product
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,19 +23,12 @@ from lisor.rnn import hidden_states, training
 from lisor.rnn.cells import CELLS
 from lisor.rnn.classifier import TrainedModel
 from lisor.rnn.hidden_states import HiddenStates, Points
-from tests.conftest import random_network
+from tests.fsa.lived import LIVED, H, K, State, kinds, lived, step_plainly
 
-State = tuple[np.ndarray, ...]
-
-H, K, DRAWN = 4, 3, 40
+DRAWN = 40
 few = settings(max_examples=3)
 seeds = st.integers(0, 9)
-kinds = pytest.mark.parametrize(
-    ("cell", "classes", "metric"),
-    [(cell, classes, metric) for cell in CELLS for classes, metric in [(2, False), (3, True)]],
-)
 
-LIVED = list(product((0, 1), repeat=5))
 EVERY_SHORT = Sequences.from_lists([word for length in range(7) for word in product((0, 1), repeat=length)])
 SHORT = Sequences.from_lists(LIVED)
 LONGER = Probes.like(SHORT, symbols=2, is_text=False, fixed_length=None)
@@ -49,36 +40,6 @@ def fewer_words() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(refinement, "PROBES", DRAWN)
         yield
-
-
-def step_plainly(model: TrainedModel, state: State, symbol: int) -> State:
-    after = model.step(tuple(torch.from_numpy(part)[None, None] for part in state), symbol)
-    return tuple(part[0, 0].numpy() for part in after)
-
-
-@cache
-def lived(cell: str, classes: int, seed: int, *, metric: bool) -> tuple[TrainedModel, Points, Clustering]:
-    """A network of random weights that answers in all ways, the states it is in while reading, and clusters of them."""
-    model, steps, rows = random_network(cell, classes=classes, seed=seed), [], []
-    for sequence, word in enumerate(LIVED):
-        state = tuple(part[0, 0].numpy() for part in model.initial_state())
-        for step, symbol in enumerate(word, 1):
-            state = step_plainly(model, state, symbol)
-            steps.append((sequence, step, symbol))
-            rows.append(np.concatenate(state))
-    whole, (sequences, places, symbols) = np.array(rows), np.array(steps).T
-    logits = model.network.read_out(torch.from_numpy(whole[None, :, :H]))
-    model.network.output_bias.sub_(logits.mean(dim=1, keepdim=True))
-    points = Points(
-        sequence=sequences,
-        step=places,
-        symbol=symbols,
-        state=whole[:, :H],
-        cell_state=whole[:, H:] if cell == "lstm" else None,
-    )
-    (clustering,) = cluster(points.state, [K], method="kmeans", seed=seed)
-    matrix = np.random.default_rng(seed).normal(size=(whole.shape[1], 3)).astype(np.float32)
-    return model, points, replace(clustering, metric=matrix if metric else None)
 
 
 def before(model: TrainedModel, points: Points, clustering: Clustering) -> Automaton:
