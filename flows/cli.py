@@ -159,10 +159,14 @@ def _set_environment() -> None:
 
 
 def _set_logging() -> None:
-    """A warning about the data is one plain line."""
+    """A warning about the data is one plain line, however many tasks give it."""
+    told: set[str] = set()
 
     def show(message: Warning | str, category: type[Warning], *_: object) -> None:
         if issubclass(category, DataWarning):
+            if str(message) in told:
+                return
+            told.add(str(message))
             print(f"lisor: note: {message}", file=sys.stderr)
         else:
             logging.getLogger("py.warnings").debug("%s", message)
