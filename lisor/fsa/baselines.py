@@ -14,6 +14,7 @@ import numpy as np
 from lisor.data.sequences import Sequences
 from lisor.errors import AutomatonError
 from lisor.fsa.automaton import Automaton
+from lisor.fsa.extraction import make_automaton
 from lisor.rnn.classifier import TrainedModel
 
 METHODS = ("lstar", "kv", "rpni")
@@ -118,12 +119,5 @@ def _convert(found: Any, model: TrainedModel) -> Automaton:
     table = [
         [place[state.transitions[symbol].state_id] for symbol in range(len(model.vocabulary))] for state in found.states
     ]
-    return Automaton(
-        alphabet=model.vocabulary,
-        classes=model.classes,
-        transitions=np.array(table),
-        outputs=np.array([bool(state.is_accepting) for state in found.states]),
-        start=place[found.initial_state.state_id],
-        unknown=model.unknown,
-        tokenizer=model.tokenizer,
-    )
+    outputs = np.array([bool(state.is_accepting) for state in found.states])
+    return make_automaton(model, np.array(table), outputs, place[found.initial_state.state_id])

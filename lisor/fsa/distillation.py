@@ -15,7 +15,7 @@ from lisor.data.sequences import Sequences
 from lisor.fsa.automaton import Automaton
 from lisor.fsa.clustering import Clustering
 from lisor.fsa.dynamics import center_states, draw_members, nearest, space_of
-from lisor.fsa.extraction import Extraction
+from lisor.fsa.extraction import Extraction, make_automaton
 from lisor.fsa.probes import Probes
 from lisor.rnn.classifier import TrainedModel
 from lisor.rnn.hidden_states import Points
@@ -172,15 +172,8 @@ class _Table:
     def automaton(self, model: TrainedModel) -> Automaton:
         """The automaton that begins in the center nearest to the initial state."""
         start, _ = nearest((self.initial @ self.space)[None], self.centers @ self.space)
-        return Automaton(
-            alphabet=model.vocabulary,
-            classes=model.classes,
-            transitions=self.target,
-            outputs=model.probabilities(self.centers[:, : self.hidden_size]).argmax(axis=1),
-            start=int(start[0]),
-            unknown=model.unknown,
-            tokenizer=model.tokenizer,
-        )
+        outputs = model.probabilities(self.centers[:, : self.hidden_size]).argmax(axis=1)
+        return make_automaton(model, self.target, outputs, int(start[0]))
 
     def _step(self, model: TrainedModel, center: int) -> Float[np.ndarray, "S F"]:
         """Where the network's step from one center on each symbol leads."""

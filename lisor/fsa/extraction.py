@@ -134,17 +134,32 @@ def extract_each(
         outputs, seen = answers.argmax(axis=1), np.ones((clustering.k + 1, len(model.vocabulary)), bool)
         if rule == "majority":
             transitions, outputs, seen = _settle(*majority(counts), outputs, unseen)
-            machine = Automaton(transitions=transitions, outputs=outputs, **knows)
+            machine = make_automaton(model, transitions, outputs)
         elif rule == "dithered":
             transitions = follow_members(model, points, clustering)
-            machine = Automaton(transitions=transitions, outputs=outputs, **knows)
+            machine = make_automaton(model, transitions, outputs)
         elif rule == "dynamics":
-            machine = Automaton(transitions=followed(), outputs=outputs, **knows)
+            machine = make_automaton(model, followed(), outputs)
         else:
             every = {name: getattr(counts, name) for name in _COUNTS}
             machine = WeightedAutomaton(fallback=followed(), answers=answers, **every, **knows)
         found.append(Extraction(method=clustering.method, rule=rule, k=clustering.k, machine=machine, seen=seen))
     return found
+
+
+def make_automaton(
+    model: TrainedModel, transitions: Int[np.ndarray, "Q S"], outputs: Int[np.ndarray, " Q"], start: int = START
+) -> Automaton:
+    """An automaton that reads what a network reads and answers in its classes."""
+    return Automaton(
+        alphabet=model.vocabulary,
+        classes=model.classes,
+        transitions=transitions,
+        outputs=outputs,
+        start=start,
+        unknown=model.unknown,
+        tokenizer=model.tokenizer,
+    )
 
 
 class _Knows(TypedDict):

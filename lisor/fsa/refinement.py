@@ -15,7 +15,7 @@ from lisor.data.sequences import Sequences
 from lisor.fsa.automaton import Automaton
 from lisor.fsa.clustering import Clustering
 from lisor.fsa.dynamics import States, center_states, follow
-from lisor.fsa.extraction import START, Extraction
+from lisor.fsa.extraction import Extraction, make_automaton
 from lisor.fsa.probes import Probes
 from lisor.rnn.classifier import TrainedModel
 from lisor.rnn.hidden_states import Points
@@ -98,15 +98,7 @@ def refine(
 
 
 def _read_off(model: TrainedModel, states: States, metric: Float[np.ndarray, "D F"] | None) -> Automaton:
-    return Automaton(
-        alphabet=model.vocabulary,
-        classes=model.classes,
-        transitions=follow(model, states, metric),
-        outputs=model.probabilities(states[0]).argmax(axis=1),
-        start=START,
-        unknown=model.unknown,
-        tokenizer=model.tokenizer,
-    )
+    return make_automaton(model, follow(model, states, metric), model.probabilities(states[0]).argmax(axis=1))
 
 
 def _new_centers(
