@@ -13,8 +13,10 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from functools import lru_cache, wraps
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
+from threading import Lock
 from typing import Any, Concatenate, ParamSpec
 
 from prefect import task
@@ -41,7 +43,7 @@ def cached(
     `without` lists arguments, or fields of arguments (`training.trials`), that do not change the content."""
 
     def decorate(function: Callable[Concatenate[Path, P], None]) -> Task[P, Ref]:
-        run = _with_threads(function)
+        run = _prepared(function, modules)
 
         def body(key: str, arguments: dict[str, Any]) -> list[Ref]:
             return open_store().build(kind, [key], lambda folders: run(folders[0], **arguments))
@@ -57,7 +59,7 @@ def cached_block(
     """Like `cached`, for a task that makes one artifact for each member of its argument `parts`."""
 
     def decorate(function: Callable[Concatenate[list[Path], P], None]) -> Task[P, list[Ref]]:
-        run = _with_threads(function)
+        run = _prepared(function, modules)
 
         def keys(key: str, arguments: dict[str, Any]) -> list[str]:
             return [f"{key}-{part}" for part in arguments[parts]]
@@ -112,11 +114,13 @@ def _make_task(
     )(body)
 
 
-def _with_threads(function: Callable[..., None]) -> Callable[..., None]:
-    """The function, run with as many threads in the numerical libraries as its argument `threads` says, else one."""
+def _prepared(function: Callable[..., None], modules: Iterable[str]) -> Callable[..., None]:
+    """The function, run when its modules are loaded, with as many threads in the numerical libraries as its argument
+    `threads` says, else one."""
 
     def run(*args: Any, **arguments: Any) -> None:
-        import torch  # not at the top: a run that is answered from the cache needs neither
+        load("torch", *modules)  # not at the top: a run that is answered from the cache needs none of them
+        import torch
         from threadpoolctl import threadpool_limits
 
         threads = int(arguments.get("threads", 1))
@@ -125,6 +129,17 @@ def _with_threads(function: Callable[..., None]) -> Callable[..., None]:
         function(*args, **arguments)
 
     return run
+
+
+_LOADING = Lock()
+
+
+def load(*modules: str) -> None:
+    """Import modules, one thread at a time: two that import libraries with cycles at once, as torch and scikit-learn
+    are, can see half of a module."""
+    with _LOADING:
+        for module in modules:
+            import_module(module)
 
 
 def _forget_stale(key: str, expected: Ref | list[Ref] | None) -> None:

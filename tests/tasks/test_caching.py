@@ -1,5 +1,7 @@
 import shutil
+import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -7,7 +9,7 @@ import pytest
 import lisor
 from lisor.config import ModelsConfig, TrainingConfig
 from tasks.artifacts import Ref, Source
-from tasks.caching import _canonical, digest, import_graph, source_digest
+from tasks.caching import _canonical, digest, import_graph, load, source_digest
 
 ROOT = Path(lisor.__path__[0]).parent
 STEPS = {
@@ -111,3 +113,17 @@ def test_a_key_looks_at_every_setting_but_those_left_out() -> None:
 def test_a_value_that_differs_between_processes_cannot_be_part_of_a_key() -> None:
     with pytest.raises(TypeError, match="cannot be part of a key"):
         key({1, 2})
+
+
+def test_threads_load_modules_one_after_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["slow_module_1", "slow_module_2"]
+    for name in names:
+        (tmp_path / f"{name}.py").write_text(
+            "import time\nbegun = time.monotonic()\ntime.sleep(0.1)\ndone = time.monotonic()\n"
+        )
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(load, names))
+    first, second = sorted((sys.modules[name] for name in names), key=lambda module: module.begun)
+    assert first.done <= second.begun
