@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: setup run test test-slow check bench results faithful ui readme
+.PHONY: setup run test test-slow check bench results faithful choice ui readme
 
 setup: $(READY)
 
@@ -38,6 +38,10 @@ results: setup
 # Writes docs/faithful.md from runs of configs/faithful.yaml.
 faithful: setup
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python docs/write_faithful.py
+
+# Writes docs/choice.md from runs of configs/tomita.yaml and configs/faithful.yaml.
+choice: setup
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python docs/write_choice.py
 
 bench: setup
 	@$(BIN)/python -m benchmarks

@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 from threadpoolctl import threadpool_limits
 
-from benchmarks.measure import Row, compare, peak_memory, peak_memory_apart
+from benchmarks.measure import THREADS, Row, compare, peak_memory, peak_memory_apart
 
-NAMES = ("exact", "kmeans_x")
+NAMES = ("automaton_run", "exact", "kmeans_x")
 
 
 def main() -> None:
@@ -26,8 +26,8 @@ def main() -> None:
     unknown = [name for name in arguments.names if name not in NAMES]
     if unknown:
         parser.error(f"expected names of {', '.join(NAMES)}, got {unknown[0]!r}")
-    torch.set_num_threads(1)
-    threadpool_limits(1)
+    torch.set_num_threads(THREADS)
+    threadpool_limits(THREADS)
     rows = []
     for name in arguments.names or NAMES:
         works = import_module(f"benchmarks.{name}").works()

@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 RUNS, LONG_RUNS = 5, 2
+THREADS = 2
+"""Of either side, in every library."""
+
 LONG_SECONDS = 60.0
 """A pair that takes longer is run `LONG_RUNS` times only."""
 

@@ -100,15 +100,23 @@ def cluster_hidden_states(
 
     dump = HiddenStates(folder=open_artifact(states))
     network = None if model is None else TrainedModel.read(open_artifact(model))
-    matrix, positions, decisions, metric = dump.matrix(), None, None, None
+    positions, decisions, metric = None, None, None
+    matrix = None if method == "kmeans" else dump.matrix()
     if method == "kmeans-x" and weight is not None:
         positions = Positions.of(*dump.places(), weight)
-    if method == "decision-aware" and network is not None and weight is not None:
+    if method == "decision-aware" and network is not None and matrix is not None and weight is not None:
         decisions = clustering.Decisions(probabilities=network.probabilities(matrix), weight=weight)
-    if method == "sensitivity" and network is not None:
+    if method == "sensitivity" and network is not None and matrix is not None:
         metric = sensitivity(network, dump.sequences(), matrix, dump.cell_states())
     found = clustering.cluster(
-        matrix, ks, method=method, seed=seed, positions=positions, decisions=decisions, metric=metric
+        dump.blocks() if matrix is None else matrix,
+        ks,
+        method=method,
+        seed=seed,
+        threads=threads,
+        positions=positions,
+        decisions=decisions,
+        metric=metric,
     )
     clustering.write(found, folder)
 
@@ -266,34 +274,46 @@ def collect_results(folder: Path, networks: Sequence[Network]) -> None:
     from lisor.fsa import evaluation
     from lisor.rnn.classifier import TrainedModel
 
-    store = open_store()
     tables = []
     for network in networks:
-        model = TrainedModel.read(store.open(network.model))
-        blocks = []
-        for block in zip(network.clusterings, network.automata, network.evaluations, strict=True):
-            rows = pd.read_parquet(store.open(block[2]) / _EVALUATIONS)
-            if len(rows):
-                made = rows.groupby(["rule", "k"]).ngroups
-                blocks.append(rows.assign(seconds=(store.seconds(block[0]) + store.seconds(block[1])) / made))
-        if not blocks:
-            raise DataError(
-                f"{network.label} has fewer distinct hidden states than the smallest k of the grid; lower clustering.k"
-            )
-        for automata, evaluations in network.searched:
-            searches = pd.read_json(store.open(automata) / SEARCHED, orient="records")
-            rows = pd.read_parquet(store.open(evaluations) / _EVALUATIONS)
-            blocks.append(rows.merge(searches[["rule", "k", "seconds"]], on=["rule", "k"], how="left"))
-        peers = []
-        for automata, evaluations in network.baselines:
-            rows = pd.read_parquet(store.open(evaluations) / _EVALUATIONS)
-            peers.append(rows.assign(seconds=store.seconds(automata)))
+        model = TrainedModel.read(open_artifact(network.model))
         tolerance = evaluation.default_tolerance(is_text=model.tokenizer is not None)
-        table = evaluation.choose(
-            pd.concat(blocks, ignore_index=True), tolerance=tolerance, most_states=network.most_states
-        )
+        table = evaluation.choose(read_evaluations(network), tolerance=tolerance, most_states=network.most_states)
+        peers = [_read_timed(automata, rows) for automata, rows in network.baselines]
         if any(len(rows) for rows in peers):
             table = pd.concat([table, evaluation.apart(pd.concat(peers, ignore_index=True))], ignore_index=True)
         identity = {"dataset": network.dataset, "cell": network.cell, "trial": network.trial, "seed": model.seed}
         tables.append(table.assign(**identity))
     evaluation.write_results(pd.concat(tables, ignore_index=True), folder / RESULTS)
+
+
+def read_evaluations(network: Network) -> pd.DataFrame:
+    """Every evaluation of a network's own automata, those on the selection split among them, with the `seconds` that
+    each automaton took.
+
+    Raises:
+        DataError: there are none, since the network has too few distinct hidden states."""
+    store = open_store()
+    tables = []
+    for clusterings, automata, evaluations in zip(
+        network.clusterings, network.automata, network.evaluations, strict=True
+    ):
+        rows = pd.read_parquet(store.open(evaluations) / _EVALUATIONS)
+        if len(rows):
+            made = rows.groupby(["rule", "k"]).ngroups
+            tables.append(rows.assign(seconds=(store.seconds(clusterings) + store.seconds(automata)) / made))
+    if not tables:
+        raise DataError(
+            f"{network.label} has fewer distinct hidden states than the smallest k of the grid; lower clustering.k"
+        )
+    for automata, evaluations in network.searched:
+        searches = pd.read_json(store.open(automata) / SEARCHED, orient="records")
+        rows = pd.read_parquet(store.open(evaluations) / _EVALUATIONS)
+        tables.append(rows.merge(searches[["rule", "k", "seconds"]], on=["rule", "k"], how="left"))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _read_timed(automata: Ref, evaluations: Ref) -> pd.DataFrame:
+    """The evaluations of what one baseline learned, with the `seconds` that it took."""
+    store = open_store()
+    return pd.read_parquet(store.open(evaluations) / _EVALUATIONS).assign(seconds=store.seconds(automata))

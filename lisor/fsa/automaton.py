@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from jaxtyping import Bool, Int
 
 from lisor.data.sequences import Sequences
 from lisor.errors import AutomatonError, SchemaError
+from lisor.fsa import kernels
 
 CLASSES = ("reject", "accept")
 """The classes of a regular language's words."""
@@ -79,21 +81,26 @@ class Automaton:
     def trace(self, sequences: Sequences) -> Int[np.ndarray, " P"]:
         """The state after each symbol of each sequence, laid out as the symbols are."""
         self._check_symbols(sequences)
-        lengths = sequences.lengths
-        order = np.argsort(-lengths, kind="stable")
-        starts = sequences.offsets[:-1][order]
-        running = np.searchsorted(-lengths[order], -np.arange(lengths.max(initial=0)), side="left")
-        states = np.full(len(order), self.start, np.int32)
         trace = np.empty(len(sequences.symbols), np.int32)
-        for step, count in enumerate(running):  # the longest sequences come first, so the running ones are a prefix
-            at = starts[:count] + step
-            states[:count] = self.transitions[states[:count], sequences.symbols[at]]
-            trace[at] = states[:count]
+        kernels.all_states(self.transitions, self.start, sequences.symbols, sequences.offsets, trace)
         return trace
 
-    def run(self, sequences: Sequences) -> Int[np.ndarray, " N"]:
+    def run(self, sequences: Sequences, *, threads: int = 1) -> Int[np.ndarray, " N"]:
         """The state in which each sequence ends."""
-        return self.final_states(sequences, self.trace(sequences))
+        self._check_symbols(sequences)
+        width = len(self.alphabet)
+        table = self.transitions.reshape(-1).astype(np.int64) * width  # a step is one addition and one look-up
+        last = np.empty(len(sequences), np.int64)
+
+        def run_some(rows: slice) -> None:
+            offsets = sequences.offsets[rows.start : rows.stop + 1]
+            kernels.last_states(table, self.start * width, sequences.symbols, offsets, last[rows])
+
+        even = np.linspace(0, len(sequences.symbols), threads + 1)[1:-1]
+        edges = [0, *np.searchsorted(sequences.offsets, even).tolist(), len(sequences)]
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(run_some, map(slice, edges[:-1], edges[1:])))
+        return (last // width).astype(np.int32)
 
     def final_states(self, sequences: Sequences, trace: Int[np.ndarray, " P"]) -> Int[np.ndarray, " N"]:
         """The last state of each sequence in a `trace`; the start for an empty one."""
@@ -102,9 +109,9 @@ class Automaton:
         ends[some] = trace[sequences.offsets[1:][some] - 1]
         return ends
 
-    def classify(self, sequences: Sequences) -> Int[np.ndarray, " N"]:
+    def classify(self, sequences: Sequences, *, threads: int = 1) -> Int[np.ndarray, " N"]:
         """The class of each sequence: the output of the state in which it ends."""
-        classes: Int[np.ndarray, " N"] = self.outputs[self.run(sequences)]
+        classes: Int[np.ndarray, " N"] = self.outputs[self.run(sequences, threads=threads)]
         return classes
 
     def encode(self, word: Sequence[str]) -> list[int]:

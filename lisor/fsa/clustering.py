@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from scipy.sparse import csr_array
 
 from lisor.errors import DataError, DataWarning, SchemaError
-from lisor.fsa.kmeans import lloyd, seed_centers
+from lisor.fsa.kmeans import Blocks, InMemory, KMeansResult, kmeans, sample
 from lisor.fsa.kmeans_x import Positions, lloyd_x, seed_points
 
 SCHEMA = 2
@@ -92,11 +92,12 @@ def member_means(
 
 
 def cluster(
-    states: Float[np.ndarray, "P H"],
+    states: Float[np.ndarray, "P H"] | Blocks,
     ks: Sequence[int],
     *,
     method: str,
     seed: int,
+    threads: int = 1,
     positions: Positions | None = None,
     decisions: Decisions | None = None,
     metric: Metric | None = None,
@@ -109,43 +110,57 @@ def cluster(
     those of the hidden states alone; inertia is that of what was clustered.
 
     The centers for k depend on the states, the seed and k alone. A k above the number of distinct states is left out,
-    with a `DataWarning` where the grid is cut.
+    with a `DataWarning` where the grid is cut. Of states given as `Blocks` "kmeans" needs one block in memory at a
+    time.
 
     Raises:
         DataError: a method was asked for without what it also looks at."""
-    points, weights = states, None
-    if method == "decision-aware":
-        if decisions is None:
-            raise DataError("decision-aware needs the network's answers at the hidden states")
-        points = decisions.beside(states)
-    elif method == "sensitivity":
-        if metric is None:
-            raise DataError("sensitivity needs the metric of the network's answers")
-        points, weights = metric.apply(states), metric.weights
-    elif method not in ("kmeans", "kmeans-x"):
+    if method not in ("kmeans", "kmeans-x", "decision-aware", "sensitivity"):
         raise DataError(f"expected kmeans, kmeans-x, decision-aware or sensitivity, got {method!r}")
-    most = count_distinct(points, max(ks))
-    kept = [k for k in ks if k <= most]
-    if not kept:
-        return []
-    if len(kept) < len(ks):
-        note = f"the grid of k ends at {most}, the number of distinct hidden states; {max(ks)} was asked for"
-        warnings.warn(note, DataWarning, stacklevel=2)
+    if method == "kmeans":
+        blocks = InMemory(states) if isinstance(states, np.ndarray) else states
+        drawn = sample(blocks, seed)
+        kept = _cut(ks, drawn[0])
+        return _clusterings(method, kmeans(blocks, kept, drawn=drawn, seed=seed, threads=threads))
+    whole = states if isinstance(states, np.ndarray) else np.concatenate(list(states))
     if method == "kmeans-x":
         if positions is None:
             raise DataError("kmeans-x needs the positions of the hidden states in their sequences")
-        rows = seed_points(states, positions, max(kept), seed)
-        results = [lloyd_x(states, positions, rows[:k]) for k in kept]
+        kept = _cut(ks, whole)
+        rows = seed_points(whole, positions, max(kept, default=1), seed)
+        return _clusterings(method, [lloyd_x(whole, positions, rows[:k]) for k in kept])
+    if method == "decision-aware":
+        if decisions is None:
+            raise DataError("decision-aware needs the network's answers at the hidden states")
+        points, weights, space = decisions.beside(whole), None, None
     else:
-        seeds = seed_centers(points, max(kept), seed, weights)
-        results = [lloyd(points, seeds[:k], weights) for k in kept]
-    if points is not states:
-        results = [run._replace(centers=member_means(states, run.labels, len(run.centers), weights)) for run in results]
-    space = metric.matrix if method == "sensitivity" and metric is not None else None
+        if metric is None:
+            raise DataError("sensitivity needs the metric of the network's answers")
+        points, weights, space = metric.apply(whole), metric.weights, metric.matrix
+    drawn = sample(InMemory(points), seed)
+    kept = _cut(ks, drawn[0])
+    results = kmeans(InMemory(points), kept, drawn=drawn, seed=seed, weights=weights, threads=threads)
+    own = [run._replace(centers=member_means(whole, run.labels, len(run.centers), weights)) for run in results]
+    return _clusterings(method, own, space)
+
+
+def _clusterings(
+    method: str, results: Iterable[KMeansResult], metric: Float[np.ndarray, "D F"] | None = None
+) -> list[Clustering]:
     return [
-        Clustering(method=method, k=k, centers=centers, labels=labels, inertia=inertia, metric=space)
-        for k, (centers, labels, inertia) in zip(kept, results, strict=True)
+        Clustering(method=method, k=len(centers), centers=centers, labels=labels, inertia=inertia, metric=metric)
+        for centers, labels, inertia in results
     ]
+
+
+def _cut(ks: Sequence[int], states: Float[np.ndarray, "P H"]) -> list[int]:
+    """Those k that are at most the number of distinct states."""
+    most = count_distinct(states, max(ks))
+    kept = [k for k in ks if k <= most]
+    if kept and len(kept) < len(ks):
+        note = f"the grid of k ends at {most}, the number of distinct hidden states; {max(ks)} was asked for"
+        warnings.warn(note, DataWarning, stacklevel=3)
+    return kept
 
 
 def count_distinct(states: Float[np.ndarray, "P H"], limit: int) -> int:

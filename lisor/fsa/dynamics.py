@@ -5,6 +5,8 @@ numbers in which states are compared."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -44,13 +46,23 @@ def nearest(
     return found, np.take_along_axis(distances, found[..., None], axis=-1)[..., 0]
 
 
-def follow(model: TrainedModel, states: States, metric: Float[np.ndarray, "D F"] | None) -> Int[np.ndarray, "Q S"]:
-    """The state whose center is nearest to the network's own step from each state on each symbol.
+def steps(model: TrainedModel, states: States, space: Float[np.ndarray, "D F"]) -> list[Float[np.ndarray, "S F"]]:
+    """Where the network's own step from each state on each symbol leads, as states are compared."""
+    return [after @ space for after in model.successors(states)]
 
-    Nearest as in `space_of`; a tie goes to the lower index."""
-    space = space_of(states, metric)
+
+def targets(
+    stepped: Iterable[Float[np.ndarray, "S F"]], states: States, space: Float[np.ndarray, "D F"]
+) -> Int[np.ndarray, "Q S"]:
+    """The state whose center is nearest to where each of the `steps` leads; a tie goes to the lower index."""
     centers = np.concatenate(states, axis=1)[1:] @ space
-    return np.stack([nearest(after @ space, centers)[0] + 1 for after in model.successors(states)])
+    return np.stack([nearest(after, centers)[0] + 1 for after in stepped])
+
+
+def follow(model: TrainedModel, states: States, metric: Float[np.ndarray, "D F"] | None) -> Int[np.ndarray, "Q S"]:
+    """The state whose center is nearest, as in `space_of`, to the network's own step from each state on each symbol."""
+    space = space_of(states, metric)
+    return targets(steps(model, states, space), states, space)
 
 
 def draw_members(clustering: Clustering, symbols: int, rng: np.random.Generator) -> Int[np.ndarray, "K S"]:

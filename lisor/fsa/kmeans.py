@@ -1,20 +1,38 @@
-"""k-means whose centers depend on the points, the seed and k alone.
+"""k-means for a grid of k, whose centers depend on the points, the seed and k alone.
 
-Shapes: P points, H hidden units, K clusters."""
+Few points are clustered by scikit-learn. Of many, a sample is; then a few exact passes go over all of them, each shared
+by the whole grid, so that points which do not fit into memory are read a few times and not a few times for each k.
+
+Shapes: P points, H hidden units, K clusters, A clusters of all k together, B points of a block."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from jaxtyping import Float, Int
 from sklearn.cluster import KMeans, kmeans_plusplus
+from threadpoolctl import threadpool_limits
+
+from lisor.fsa import kernels
 
 LOCAL_TRIALS = 5
 """Candidates that greedy k-means++ tries for each center. Fixed, so that its choice does not look at k."""
 
 MAX_ITERATIONS = 300
 TOLERANCE = 1e-4
+
+SAMPLE = 20_000
+"""Points that are clustered before the others are looked at."""
+
+PASSES = 3
+"""Most iterations over all points; each is followed by more only while the centers move by more than the tolerance."""
+
+PIECE = 4096
+"""Points of a block that a thread works on at a time."""
 
 
 class KMeansResult(NamedTuple):
@@ -48,3 +66,143 @@ def lloyd(
         points.astype(np.float64), sample_weight=weights
     )
     return KMeansResult(model.cluster_centers_.astype(np.float32), model.labels_, float(model.inertia_))
+
+
+class Blocks(Protocol):
+    """Points that are read a block at a time, again and again in the same order."""
+
+    def __len__(self) -> int:
+        """The number of points."""
+        ...
+
+    def __iter__(self) -> Iterator[Float[np.ndarray, "B H"]]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class InMemory:
+    """An array as one block."""
+
+    points: Float[np.ndarray, "P H"]
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def __iter__(self) -> Iterator[Float[np.ndarray, "P H"]]:
+        yield self.points
+
+
+def sample(points: Blocks, seed: int) -> tuple[Float[np.ndarray, "B H"], Int[np.ndarray, " B"]]:
+    """`SAMPLE` of the points, or all if there are no more, and their rows."""
+    rows = np.arange(len(points))
+    if len(points) > SAMPLE:
+        rows = np.sort(np.random.default_rng(seed).choice(len(points), SAMPLE, replace=False))
+    drawn, start = [], 0
+    for block in points:
+        first, last = np.searchsorted(rows, [start, start + len(block)])
+        drawn.append(block[rows[first:last] - start])
+        start += len(block)
+    return (drawn[0] if len(drawn) == 1 else np.concatenate(drawn)), rows
+
+
+def kmeans(
+    points: Blocks,
+    ks: Sequence[int],
+    *,
+    drawn: tuple[Float[np.ndarray, "B H"], Int[np.ndarray, " B"]],
+    seed: int,
+    weights: Float[np.ndarray, " P"] | None = None,
+    threads: int = 1,
+) -> list[KMeansResult]:
+    """k-means for each k, none larger than the number of distinct points `drawn` as a `sample`.
+
+    All k begin with the first of the same `seed_centers`. `lloyd` runs on what was drawn to its end; where that is not
+    all, Lloyd's iterations go on over all points until the centers move by no more than the same tolerance, or `PASSES`
+    times."""
+    if not ks:
+        return []
+    some, rows = drawn
+    some_weights = None if weights is None else weights[rows]
+    seeds = seed_centers(some, max(ks), seed, some_weights)
+    found = [lloyd(some, seeds[:k], some_weights) for k in ks]
+    if len(some) == len(points):
+        return found
+    grid = _Grid(points, weights, [result.centers for result in found])
+    with ThreadPoolExecutor(threads) as pool, threadpool_limits(1, user_api="blas"):
+        for _ in range(PASSES):
+            grid.assign(pool)
+            if not grid.move():
+                break
+        grid.moving[:] = True
+        grid.assign(pool)
+    return grid.results()
+
+
+class _Grid:
+    """Centers for every k, and passes over all points that they share.
+
+    What a piece of a block adds is summed in the order of the pieces, so that threads change no bit."""
+
+    def __init__(
+        self, points: Blocks, weights: Float[np.ndarray, " P"] | None, centers: Sequence[Float[np.ndarray, "K H"]]
+    ) -> None:
+        self.points, self.weights, self.centers = points, weights, list(centers)
+        self.moving = np.ones(len(centers), bool)
+        self.labels = np.full((len(centers), len(points)), -1, np.int32)
+        self.counts = [np.zeros(len(own)) for own in centers]
+        self.sums = [np.zeros(own.shape) for own in centers]
+        """Of the members of each cluster, kept up as they change."""
+        self.tolerance, self.squared_norms = self._spread()
+
+    def _spread(self) -> tuple[float, float]:
+        """`TOLERANCE` times the mean variance of the columns, and the sum of the points' squared norms by weight."""
+        total, squares, norms, start = 0.0, 0.0, 0.0, 0
+        for block in self.points:
+            squared = np.square(block, dtype=np.float64)
+            total, squares = total + block.sum(axis=0, dtype=np.float64), squares + squared.sum(axis=0)
+            own = 1.0 if self.weights is None else self.weights[start : start + len(block), None]
+            norms, start = norms + float((own * squared).sum()), start + len(block)
+        variance = squares / len(self.points) - np.square(total / len(self.points))
+        return TOLERANCE * float(np.mean(variance)), norms
+
+    def assign(self, pool: Executor) -> None:
+        """Give each point to its nearest center, of each k that is still moving."""
+        which = np.flatnonzero(self.moving)
+        centers = np.concatenate([self.centers[place] for place in which]).astype(np.float32)
+        edges = np.concatenate([[0], np.cumsum([len(self.centers[place]) for place in which])])
+        half_norms, columns = np.square(centers).sum(axis=1) / 2, np.ascontiguousarray(centers.T)
+
+        def assign_some(piece: tuple[Float[np.ndarray, "B H"], int]) -> tuple[Float[np.ndarray, "A H"], ...]:
+            points, first = piece
+            rows = slice(first, first + len(points))
+            weights = np.ones(len(points)) if self.weights is None else self.weights[rows]
+            sums, counts = np.zeros(centers.shape), np.zeros(len(centers))
+            products = points @ columns
+            kernels.reassign(products, half_norms, edges, points, weights, self.labels[:, rows], which, sums, counts)
+            return sums, counts
+
+        start = 0
+        for block in self.points:
+            pieces = [(block[first : first + PIECE], start + first) for first in range(0, len(block), PIECE)]
+            for sums, counts in pool.map(assign_some, pieces):
+                for place, first, last in zip(which, edges[:-1], edges[1:], strict=True):
+                    self.sums[place] += sums[first:last]
+                    self.counts[place] += counts[first:last]
+            start += len(block)
+
+    def move(self) -> bool:
+        """Put each center where the mean of its members is; whether any k has moved by more than the tolerance."""
+        for place in np.flatnonzero(self.moving):
+            before, counts = self.centers[place], self.counts[place][:, None]
+            after = np.where(counts > 0, self.sums[place] / np.where(counts > 0, counts, 1), before)
+            self.centers[place] = after.astype(np.float32)
+            self.moving[place] = np.square(after - before).sum() > self.tolerance
+        return bool(self.moving.any())
+
+    def results(self) -> list[KMeansResult]:
+        """What has come out; the inertia is Σ w·‖x‖² − 2·Σ c·(Σ w·x) + Σ ‖c‖²·(Σ w)."""
+        found = []
+        for centers, labels, sums, counts in zip(self.centers, self.labels, self.sums, self.counts, strict=True):
+            wide = centers.astype(np.float64)
+            inertia = self.squared_norms - 2 * (wide * sums).sum() + (np.square(wide).sum(axis=1) * counts).sum()
+            found.append(KMeansResult(centers, labels, max(0.0, float(inertia))))
+        return found

@@ -2,8 +2,9 @@
 
 Point i, step t_i (from 1) of sequence s_i, becomes [h_i ; λ·t_i·e_{s_i}] with e the one-hot vector over the sequences.
 Written densely this needs P×N extra numbers. With M[c, s] = (1/n_c)·Σ t_i over the points of sequence s in cluster c,
-the extra squared distance of point i to center c is λ²·(t_i² − 2·t_i·M[c, s_i] + Σ_s M[c, s]²): the same result, and M
-has at most one entry for each point.
+the extra squared distance of point i to center c is λ²·(t_i² − 2·t_i·M[c, s_i] + Σ_s M[c, s]²): the same result. A
+sequence's points stand together, so the column of M that they need is made from their own labels when it is their turn,
+and M is never held.
 
 Shapes: P points, H hidden units, N sequences, K clusters, B points of a chunk."""
 
@@ -15,8 +16,8 @@ from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.sparse import csc_array
 
+from lisor.fsa import kernels
 from lisor.fsa.kmeans import LOCAL_TRIALS, MAX_ITERATIONS, TOLERANCE, KMeansResult
 
 CHUNK = 1 << 12
@@ -40,55 +41,92 @@ class Positions:
         count = int(number.max(initial=-1)) + 1
         return cls(sequence=number, weighted_step=weight * step.astype(np.float64), count=count)
 
-    def at(self, rows: Int[np.ndarray, " K"]) -> Positions:
-        """The positions of some of the points."""
-        return Positions(sequence=self.sequence[rows], weighted_step=self.weighted_step[rows], count=self.count)
+    @cached_property
+    def edges(self) -> Int[np.ndarray, " N+1"]:
+        """Where the points of each sequence begin, and where the last one's end."""
+        edges: Int[np.ndarray, " N+1"] = np.searchsorted(self.sequence, np.arange(self.count + 1))
+        return edges
+
+    @cached_property
+    def chunks(self) -> list[Int[np.ndarray, "..."]]:
+        """The edges of the sequences in chunks of some `CHUNK` points, one sequence at least."""
+        firsts = np.unique(np.searchsorted(self.edges, np.arange(0, self.edges[-1], CHUNK)))
+        return [self.edges[first : last + 1] for first, last in zip(firsts, [*firsts[1:], self.count], strict=True)]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Centers:
-    """The two blocks of K centers: in the space of hidden states, and over the sequences (M, times λ)."""
+    """K centers, as the means of the points whose `members` number they are; -1 belongs to none."""
 
-    hidden: Float[np.ndarray, "K H"]
-    position: csc_array  # K×N
+    members: Int[np.ndarray, " P"]
+    counts: Float[np.ndarray, " K"]
+    sums: Float[np.ndarray, "K H"]
+    squared_norms: Float[np.ndarray, " K"]
+    """Of both blocks together."""
+    squared_shift: float
+    """The summed squared distance from the centers before."""
 
     @classmethod
-    def mean(
-        cls, points: Float[np.ndarray, "P H"], positions: Positions, labels: Int[np.ndarray, " P"], k: int
-    ) -> _Centers:
-        """The mean of the points of each label."""
-        count = np.maximum(np.bincount(labels, minlength=k), 1)
-        hidden = np.zeros((k, points.shape[1]))
-        for chunk in _chunks(len(points)):
-            members = csc_array((np.ones(len(labels[chunk])), (labels[chunk], np.arange(len(labels[chunk])))),
-                                shape=(k, len(labels[chunk])))  # fmt: skip
-            hidden += members @ points[chunk].astype(np.float64)
-        share = positions.weighted_step / count[labels]
-        position = csc_array((share, (labels, positions.sequence)), shape=(k, positions.count))  # sums what coincides
-        return cls(hidden=hidden / count[:, None], position=position)
+    def at(cls, points: Float[np.ndarray, "P H"], positions: Positions, rows: Int[np.ndarray, " K"]) -> _Centers:
+        """One center at each of these points."""
+        members = np.full(len(points), -1)
+        members[rows] = np.arange(len(rows))
+        none = cls(
+            members=np.full(len(points), -1),
+            counts=np.ones(len(rows)),
+            sums=np.zeros((len(rows), points.shape[1])),
+            squared_norms=np.zeros(len(rows)),
+            squared_shift=0.0,
+        )
+        return none.moved(points, positions, members)
 
-    @cached_property
-    def squared_norms(self) -> Float[np.ndarray, " K"]:
-        """The squared length of each center, both blocks together."""
-        norms: Float[np.ndarray, " K"] = np.square(self.hidden).sum(axis=1) + self.position.power(2).sum(axis=1)
-        return norms
+    @property
+    def hidden(self) -> Float[np.ndarray, "K H"]:
+        """The centers in the space of hidden states."""
+        hidden: Float[np.ndarray, "K H"] = self.sums / self.counts[:, None]
+        return hidden
 
-    def scores(self, points: Float[np.ndarray, "P H"], positions: Positions, chunk: slice) -> Float[np.ndarray, "B K"]:
-        """The squared distance of the points of a chunk to each center, less the point's own squared norm."""
-        sequence = positions.sequence[chunk]
-        first, last = sequence[0], sequence[-1]  # sequences are numbered in the order of the points
-        means = np.ascontiguousarray(self.position[:, first : last + 1].toarray().T)
-        scores: Float[np.ndarray, "B K"] = means[sequence - first]
-        scores *= positions.weighted_step[chunk, None]
-        scores += points[chunk].astype(np.float64) @ self.hidden.T
-        scores *= -2
-        scores += self.squared_norms
-        return scores
+    def moved(self, points: Float[np.ndarray, "P H"], positions: Positions, members: Int[np.ndarray, " P"]) -> _Centers:
+        """The centers of other members."""
+        counts = np.maximum(np.bincount(members[members >= 0], minlength=len(self.counts)), 1).astype(np.float64)
+        sums, norms = self.sums.copy(), np.empty(len(counts))
+        kernels.move_members(points, self.members, members, sums)
+        shift = kernels.position_centers(
+            positions.edges, positions.weighted_step, members, counts, self.members, self.counts, norms
+        )
+        hidden = sums / counts[:, None]
+        return _Centers(
+            members=members,
+            counts=counts,
+            sums=sums,
+            squared_norms=norms + np.square(hidden).sum(axis=1),
+            squared_shift=float(shift + np.square(hidden - self.hidden).sum()),
+        )
 
-    def squared_shift(self, other: _Centers) -> float:
-        """The summed squared distance between the centers of both."""
-        moved = (self.position - other.position).power(2).sum()
-        return float(np.square(self.hidden - other.hidden).sum() + moved)
+    def assign(
+        self,
+        points: Float[np.ndarray, "P H"],
+        positions: Positions,
+        labels: Int[np.ndarray, " P"] | None = None,
+    ) -> tuple[Int[np.ndarray, " P"], Float[np.ndarray, " P"]]:
+        """The nearest center of each point, or that of its label, and its squared distance less the point's norm."""
+        keep = labels is not None
+        given = np.empty(len(points), np.int64) if labels is None else labels
+        scores, columns = np.empty(len(points)), np.ascontiguousarray(self.hidden.T)
+        for edges in positions.chunks:
+            products = points[edges[0] : edges[-1]].astype(np.float64) @ columns
+            kernels.nearest_with_positions(
+                products,
+                self.squared_norms,
+                edges,
+                positions.weighted_step,
+                self.members,
+                self.counts,
+                given,
+                scores,
+                keep,
+            )
+        return given, scores
 
 
 def seed_points(points: Float[np.ndarray, "P H"], positions: Positions, k: int, seed: int) -> Int[np.ndarray, " K"]:
@@ -116,36 +154,23 @@ def lloyd_x(points: Float[np.ndarray, "P H"], positions: Positions, start: Int[n
     than the tolerance times the mean variance of the H + N columns. An empty cluster takes the point farthest from its
     own center."""
     k, norms = len(start), _squared_norms(points, positions)
-    centers = _Centers.mean(points[start], positions.at(start), np.arange(k), k)
+    centers = _Centers.at(points, positions, start)
     tolerance = TOLERANCE * _mean_variance(points, positions)
     labels = np.full(len(points), -1)
     for _ in range(MAX_ITERATIONS):
-        before, previous = labels, centers
-        labels, scores = _assign(points, positions, centers)
-        centers = _Centers.mean(points, positions, _fill_empty(labels, norms + scores, k), k)
+        before = labels
+        labels, scores = centers.assign(points, positions)
+        centers = centers.moved(points, positions, _fill_empty(labels, norms + scores, k))
         if np.array_equal(labels, before):
             break
-        if centers.squared_shift(previous) <= tolerance:
-            labels, _ = _assign(points, positions, centers)
+        if centers.squared_shift <= tolerance:
+            labels, _ = centers.assign(points, positions)
             break
     else:
-        labels, _ = _assign(points, positions, centers)
-    inertia = norms.sum()
-    for chunk in _chunks(len(points)):
-        inertia += np.take_along_axis(centers.scores(points, positions, chunk), labels[chunk, None], axis=1).sum()
-    return KMeansResult(centers.hidden.astype(np.float32), labels.astype(np.int32), max(0.0, float(inertia)))
-
-
-def _assign(
-    points: Float[np.ndarray, "P H"], positions: Positions, centers: _Centers
-) -> tuple[Int[np.ndarray, " P"], Float[np.ndarray, " P"]]:
-    """The nearest center of each point, a tie going to the lower index, and its score."""
-    labels, nearest = np.empty(len(points), np.int64), np.empty(len(points))
-    for chunk in _chunks(len(points)):
-        scores = centers.scores(points, positions, chunk)
-        labels[chunk] = scores.argmin(axis=1)
-        nearest[chunk] = np.take_along_axis(scores, labels[chunk, None], axis=1)[:, 0]
-    return labels, nearest
+        labels, _ = centers.assign(points, positions)
+    _, scores = centers.assign(points, positions, labels)
+    inertia = max(0.0, float((norms + scores).sum()))
+    return KMeansResult(centers.hidden.astype(np.float32), labels.astype(np.int32), inertia)
 
 
 def _fill_empty(labels: Int[np.ndarray, " P"], distances: Float[np.ndarray, " P"], k: int) -> Int[np.ndarray, " P"]:

@@ -1,7 +1,7 @@
 """Automata refined where they and their network differ: the rule "refined".
 
-Shapes: K centers, Q = K + 1 states (the start first), N words, H hidden units, D numbers of a state, F numbers in which
-states are compared."""
+Shapes: K centers, Q = K + 1 states (the start first), S symbols, N words, H hidden units, D numbers of a state, F
+numbers in which states are compared."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from lisor.data.sequences import Sequences
 from lisor.fsa.automaton import Automaton
 from lisor.fsa.clustering import Clustering
-from lisor.fsa.dynamics import States, center_states, follow
+from lisor.fsa.dynamics import States, center_states, space_of, steps, targets
 from lisor.fsa.extraction import Extraction, make_automaton
 from lisor.fsa.probes import Probes
 from lisor.rnn.classifier import TrainedModel
@@ -67,8 +67,11 @@ def refine(
     states, complete = center_states(model, points, clustering), False
     tests = last = known = 0
     best, most = None, -1.0
+    space, stepped = space_of(states, clustering.metric), list[Float[np.ndarray, "S F"]]()
     while True:
-        machine = _read_off(model, states, clustering.metric)
+        stepped += steps(model, tuple(part[len(stepped) :] for part in states), space)
+        outputs = model.probabilities(states[0]).argmax(axis=1)
+        machine = make_automaton(model, targets(stepped, states, space), outputs)
         drawn = (probes.near_misses(PROBES, rng), probes.walks(machine, PROBES, rng), probes.random(PROBES, rng))
         words = Sequences.join([probes.words, *drawn])
         answers = model.predict(words).argmax(axis=1)
@@ -95,10 +98,6 @@ def refine(
     seen = np.ones(machine.transitions.shape, bool)
     found = Extraction(method=clustering.method, rule="refined", k=clustering.k, machine=machine, seen=seen)
     return Refinement(extraction=found, tests=tests, last_difference=last, complete=complete)
-
-
-def _read_off(model: TrainedModel, states: States, metric: Float[np.ndarray, "D F"] | None) -> Automaton:
-    return make_automaton(model, follow(model, states, metric), model.probabilities(states[0]).argmax(axis=1))
 
 
 def _new_centers(

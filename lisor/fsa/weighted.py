@@ -1,11 +1,12 @@
 """Automata that carry a probability for each state instead of one state.
 
-Shapes: Q states, S symbols, C classes, N sequences, E transitions that occurred, U symbols that occur."""
+Shapes: Q states, S symbols, C classes, N sequences, E transitions that occurred."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -14,12 +15,10 @@ from jaxtyping import Float, Int
 
 from lisor.data.sequences import Sequences
 from lisor.errors import AutomatonError, SchemaError
+from lisor.fsa import kernels
 
 SCHEMA = 1
 """Version of the file written by `WeightedAutomaton.write`."""
-
-MOST_NUMBERS = 1 << 22
-"""Numbers of transition matrices that are gathered at a time."""
 
 _ARRAYS = ("fallback", "source", "symbol", "target", "count", "answers")
 
@@ -69,18 +68,20 @@ class WeightedAutomaton:
         """The number of states, the start included."""
         return len(self.answers)
 
-    def matrices(self, symbols: Int[np.ndarray, " U"]) -> Float[np.ndarray, "U Q Q"]:
-        """The transition matrix of each symbol: from the row's state to the column's; rows sum to 1."""
-        place = np.full(len(self.alphabet), -1)
-        place[symbols] = np.arange(len(symbols))
-        dense = np.zeros((len(symbols), self.n_states, self.n_states), np.float32)
-        known = place[self.symbol] >= 0
-        np.add.at(dense, (place[self.symbol[known]], self.source[known], self.target[known]), self.count[known])
-        totals = dense.sum(axis=2, keepdims=True)
-        never = np.argwhere(totals[:, :, 0] == 0)
-        dense[never[:, 0], never[:, 1], self.fallback[never[:, 1], symbols[never[:, 0]]]] = 1
-        dense /= totals + (totals == 0)
-        return dense
+    @cached_property
+    def _entries(self) -> tuple[Int[np.ndarray, " Q*S+1"], Int[np.ndarray, " E"], Float[np.ndarray, " E"]]:
+        """The targets of each (state, symbol) and how much goes to each, one pair after the other, and where the
+        entries of each pair begin."""
+        pairs = self.fallback.size
+        pair = self.source.astype(np.int64) * len(self.alphabet) + self.symbol
+        total = np.bincount(pair, self.count, minlength=pairs)
+        never = np.flatnonzero(total == 0)
+        target = np.concatenate([self.target, self.fallback.reshape(-1)[never]])
+        share = np.concatenate([self.count / total[pair], np.ones(len(never))])
+        pair = np.concatenate([pair, never])
+        order = np.argsort(pair, kind="stable")
+        first = np.concatenate([[0], np.cumsum(np.bincount(pair, minlength=pairs))])
+        return first, target[order].astype(np.int64), share[order]
 
     def probabilities(self, sequences: Sequences) -> Float[np.ndarray, "N C"]:
         """P(class) after each sequence: Σ_q p_q·P(class | q), with p carried on exactly, without sampling.
@@ -90,21 +91,10 @@ class WeightedAutomaton:
         largest = int(sequences.symbols.max(initial=-1))
         if largest >= len(self.alphabet):
             raise AutomatonError(f"expected symbols below {len(self.alphabet)}, got {largest}")
-        symbols, places = np.unique(sequences.symbols, return_inverse=True)
-        matrices = self.matrices(symbols)
-        order = np.argsort(-sequences.lengths, kind="stable")  # the running ones are a prefix, as in Automaton.trace
-        lengths, starts = sequences.lengths[order], sequences.offsets[:-1][order]
-        carried = np.zeros((len(order), 1, self.n_states), np.float32)
-        carried[:, 0, self.start] = 1
-        size = max(1, MOST_NUMBERS // self.n_states**2)
-        for step in range(int(lengths.max(initial=0))):
-            running = int(np.searchsorted(-lengths, -step, side="left"))
-            for first in range(0, running, size):
-                chunk = slice(first, min(first + size, running))
-                carried[chunk] = carried[chunk] @ matrices[places[starts[chunk] + step]]
-        answer = np.empty((len(order), len(self.classes)), np.float32)
-        answer[order] = carried[:, 0] @ self.answers
-        return answer
+        answers = self.answers.astype(np.float64)
+        answer = np.zeros((len(sequences), len(self.classes)))
+        kernels.carry(*self._entries, answers, self.start, sequences.symbols, sequences.offsets, answer)
+        return answer.astype(np.float32)
 
     def classify(self, sequences: Sequences) -> Int[np.ndarray, " N"]:
         """The most probable class of each sequence; a tie goes to the lower index."""

@@ -5,7 +5,8 @@ Shapes: P points (one for each step of each sequence), H hidden units, N sequenc
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,14 +52,13 @@ class Answers:
 
 def collect(model: TrainedModel, sequences: Sequences) -> Points:
     """Every hidden state that sequences leave, in memory, in the order in which `dump` writes them."""
-    return _join(list(_run(model, sequences))) or _nothing(model.architecture.hidden_size, len(model.initial_state()))
+    groups = [points for points, _, _ in _run(model, sequences) if len(points.symbol)]
+    return _join(groups) or _nothing(model.architecture.hidden_size, len(model.initial_state()))
 
 
 def answer(model: TrainedModel, split: Split) -> Answers:
     """The network's answers on one split."""
-    probabilities = model.predict(split.sequences)
-    predictions = probabilities.argmax(axis=1).astype(np.int32)
-    return Answers(labels=split.labels, predictions=predictions, probabilities=probabilities)
+    return _as_answers(split, model.predict(split.sequences))
 
 
 def dump(model: TrainedModel, dataset: Dataset, folder: Path, *, split: str = "validation") -> None:
@@ -66,17 +66,33 @@ def dump(model: TrainedModel, dataset: Dataset, folder: Path, *, split: str = "v
 
     Sequences are run in batches of similar length, and each batch becomes one row group, so memory does not grow with
     their number. Rows: sequence, step, symbol, `state` and, for an LSTM, `cell_state`."""
-    blocks = _run(model, dataset.splits[split].sequences)
     names = ["state", "cell_state"][: len(model.initial_state())]
     state = pa.list_(pa.float32(), model.architecture.hidden_size)
     fields = [(name, pa.int32()) for name in ("sequence", "step", "symbol")] + [(name, state) for name in names]
     schema = pa.schema(fields, metadata={"lisor": json.dumps({"schema": SCHEMA, "split": split})})
-    with pq.ParquetWriter(folder / "states.parquet", schema, compression="none", use_dictionary=False) as writer:
-        for block in blocks:
-            columns = [pa.array(column) for column in (block.sequence, block.step, block.symbol)]
-            columns += [_fixed_lists(getattr(block, name)) for name in names]
-            writer.write_table(pa.Table.from_arrays(columns, schema=schema), row_group_size=len(block.sequence))
-    _write_answers(model, dataset, folder)
+    dumped = dataset.splits[split]
+    probabilities = np.empty((len(dumped), model.architecture.classes), np.float32)
+
+    def write_group(points: Points) -> None:
+        columns = [pa.array(column) for column in (points.sequence, points.step, points.symbol)]
+        columns += [_fixed_lists(getattr(points, name)) for name in names]
+        writer.write_table(pa.Table.from_arrays(columns, schema=schema), row_group_size=len(points.sequence))
+
+    with (
+        pq.ParquetWriter(folder / "states.parquet", schema, compression="none", use_dictionary=False) as writer,
+        ThreadPoolExecutor(1) as background,
+    ):
+        writing: Future[None] | None = None
+        for points, rows, answers in _run(model, dumped.sequences):
+            probabilities[rows] = answers
+            if writing is not None:
+                writing.result()  # one group is written while the next is computed: two are in memory at a time
+            if len(points.symbol):
+                writing = background.submit(write_group, points)
+        if writing is not None:
+            writing.result()
+    known = {split: _as_answers(dumped, probabilities)}
+    _write_answers({name: known.get(name) or answer(model, own) for name, own in dataset.splits.items()}, folder)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +118,10 @@ class HiddenStates:
     def read(self) -> Points:
         """All points at once; a dump of a single row group is not copied."""
         return _join(list(self.row_groups())) or self._nothing()
+
+    def blocks(self) -> StateBlocks:
+        """The hidden states alone, to be read a row group at a time."""
+        return StateBlocks(self._file())
 
     def matrix(self) -> Float[np.ndarray, "P H"]:
         """The hidden states alone, filled in row group by row group."""
@@ -157,23 +177,41 @@ class HiddenStates:
         return pq.ParquetFile(self.folder / "states.parquet", memory_map=True)
 
 
-def _run(model: TrainedModel, sequences: Sequences) -> Iterator[Points]:
+@dataclass(frozen=True, eq=False)
+class StateBlocks:
+    """The hidden states of a dump, read anew each time that they are gone through."""
+
+    file: pq.ParquetFile
+
+    def __len__(self) -> int:
+        return int(self.file.metadata.num_rows)
+
+    def __iter__(self) -> Iterator[Float[np.ndarray, "B H"]]:
+        for group in range(self.file.num_row_groups):
+            yield _matrix(self.file.read_row_group(group, columns=["state"])["state"])
+
+
+def _run(
+    model: TrainedModel, sequences: Sequences
+) -> Iterator[tuple[Points, Int[np.ndarray, " N"], Float[np.ndarray, "N C"]]]:
+    """The points of a batch of sequences, which ones they are, and the probabilities that each ends with."""
     for rows, symbols, lengths in length_batches(sequences, model.device, MOST_POINTS):
         with torch.inference_mode():
-            states = list(model.network.run(symbols))[1:]
-        if not states:
-            continue  # nothing but empty sequences
+            states = list(model.network.run(symbols))
+            hidden = torch.stack([state[0][0] for state in states])
+            last = hidden[lengths[0], torch.arange(len(rows), device=model.device)]
+            probabilities = model.network.read_out(last[None])[0].softmax(dim=-1).cpu().numpy()
         real = np.arange(symbols.shape[2]) < lengths[0].cpu().numpy()[:, None]
-        parts = [
-            torch.stack([state[part][0] for state in states], dim=1).cpu().numpy() for part in range(len(states[0]))
-        ]
-        yield Points(
+        parts = [hidden] + [torch.stack([state[part][0] for state in states]) for part in range(1, len(states[0]))]
+        by_sequence = [part[1:].transpose(0, 1).cpu().numpy() for part in parts]
+        points = Points(
             sequence=np.broadcast_to(rows[:, None], real.shape)[real].astype(np.int32),
             step=np.broadcast_to(np.arange(1, real.shape[1] + 1, dtype=np.int32), real.shape)[real],
             symbol=symbols[0].cpu().numpy()[real].astype(np.int32),
-            state=parts[0][real],
-            cell_state=parts[1][real] if len(parts) > 1 else None,
+            state=by_sequence[0][real],
+            cell_state=by_sequence[1][real] if len(parts) > 1 else None,
         )
+        yield points, rows, probabilities
 
 
 def _join(groups: list[Points]) -> Points | None:
@@ -195,12 +233,16 @@ def _nothing(hidden_size: int, parts: int) -> Points:
     return Points(sequence=none, step=none, symbol=none, state=states, cell_state=states if parts > 1 else None)
 
 
-def _write_answers(model: TrainedModel, dataset: Dataset, folder: Path) -> None:
+def _as_answers(split: Split, probabilities: Float[np.ndarray, "N C"]) -> Answers:
+    predictions = probabilities.argmax(axis=1).astype(np.int32)
+    return Answers(labels=split.labels, predictions=predictions, probabilities=probabilities)
+
+
+def _write_answers(answers: Mapping[str, Answers], folder: Path) -> None:
     tables = []
-    for name, split in dataset.splits.items():
-        found = answer(model, split)
+    for name, found in answers.items():
         columns = {
-            "split": pa.array([name] * len(split), pa.string()),
+            "split": pa.array([name] * len(found.labels), pa.string()),
             "label": pa.array(found.labels),
             "prediction": pa.array(found.predictions),
             "probabilities": _fixed_lists(found.probabilities),

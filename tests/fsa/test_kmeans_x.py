@@ -56,10 +56,10 @@ def test_the_first_seeds_are_the_draw_for_a_smaller_k(seed: int, few: int, many:
 
 
 def test_an_empty_cluster_takes_a_far_point_as_scikit_learn_does() -> None:
-    points = np.array([[0.0], [0.1], [0.2], [9.0]], np.float32)
-    sequence, step = np.zeros(4, int), np.arange(1, 5)
+    points = np.array([[0.0], [0.0], [0.1], [0.2], [9.0]], np.float32)
+    sequence, step = np.zeros(5, int), np.arange(1, 6)
     positions = Positions.of(sequence, step, 0.0)
-    rows = np.array([0, 0, 1])  # two equal centers: the second stays without points
+    rows = np.array([0, 1, 2])  # two equal centers: the second stays without points
     dense = densely(points, sequence, step, 0.0)
     reference = KMeans(3, init=dense[rows], n_init=1).fit(dense)
     assert lloyd_x(points, positions, rows).labels.tolist() == reference.labels_.tolist()

@@ -15,7 +15,7 @@ from lisor.data.words import build
 from lisor.fsa import refinement
 from lisor.fsa.automaton import Automaton
 from lisor.fsa.clustering import Clustering, cluster
-from lisor.fsa.dynamics import center_states, follow
+from lisor.fsa.dynamics import center_states, follow, targets
 from lisor.fsa.extraction import extract
 from lisor.fsa.probes import Probes
 from lisor.fsa.refinement import Refinement, refine
@@ -194,12 +194,12 @@ def test_it_ends_when_time_is_up(seed, patience):
 def test_a_round_splits_a_quarter_of_the_states_at_most():
     sizes: list[int] = []
 
-    def follow_and_count(*arguments) -> np.ndarray:
+    def targets_and_count(*arguments) -> np.ndarray:
         sizes.append(len(arguments[1][0]))
-        return follow(*arguments)
+        return targets(*arguments)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(refinement, "follow", follow_and_count)
+        patch.setattr(refinement, "targets", targets_and_count)
         search("gru", 5, most_states=30)
     assert sizes[0] == K + 1
     grown = [(old, new - old) for old, new in pairwise(sizes)]

@@ -42,21 +42,6 @@ def test_probabilities_are_those_of_a_plain_loop_and_sum_to_one(automaton, seque
         assert row.sum() == pytest.approx(1, abs=1e-5)
 
 
-@given(weighted_automata())
-def test_the_matrix_of_a_symbol_holds_the_distribution_of_each_state(automaton):
-    for symbol in range(len(automaton.alphabet)):
-        (matrix,) = automaton.matrices(np.array([symbol]))
-        expected = [distribution(automaton, state, symbol) for state in range(automaton.n_states)]
-        np.testing.assert_allclose(matrix, expected, atol=1e-6)
-
-
-@given(weighted_automata())
-def test_matrices_come_in_the_order_asked_for(automaton):
-    backwards = np.arange(len(automaton.alphabet))[::-1]
-    for symbol, matrix in zip(backwards, automaton.matrices(backwards), strict=True):
-        np.testing.assert_array_equal(matrix, automaton.matrices(np.array([symbol]))[0])
-
-
 @given(automata(alphabet=("0", "1")), ragged_sequences(), st.data())
 def test_where_nothing_is_uncertain_it_answers_as_the_deterministic_automaton(automaton, sequences, data):
     pairs = [(q, a) for q in range(automaton.n_states) for a in range(2)]
@@ -112,14 +97,6 @@ def test_the_empty_sequence_is_answered_from_the_start(automaton, count):
 def test_a_tie_goes_to_the_class_of_the_lower_index():
     even = WeightedAutomaton(**COIN | {"answers": np.array([[0.5, 0.5], [0.5, 0.5]], np.float32)})
     assert even.classify(Sequences.from_lists([[], [0], [1, 0]])).tolist() == [0, 0, 0]
-
-
-@given(weighted_automata(symbols=2), ragged_sequences(), st.integers(1, 60))
-def test_how_much_is_gathered_at_a_time_changes_nothing(automaton, sequences, most):
-    whole = automaton.probabilities(sequences)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(weighted, "MOST_NUMBERS", most)
-        np.testing.assert_allclose(automaton.probabilities(sequences), whole, atol=1e-6)
 
 
 @given(weighted_automata(symbols=2), ragged_sequences())
