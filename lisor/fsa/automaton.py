@@ -144,18 +144,19 @@ class Automaton:
         """The smallest automaton that answers every word alike; its states are numbered in breadth-first order.
 
         Refines the partition by output until symbols no longer split it (Moore, 1956)."""
-        table = self.transitions[self.reachable()]
-        renumber = np.cumsum(self.reachable()) - 1
-        table = renumber[table]
-        block = np.unique(self.outputs[self.reachable()], return_inverse=True)[1]
+        reachable = self.reachable()
+        small = np.min_scalar_type(self.n_states)  # the signatures below are long where there are many symbols
+        renumber = (np.cumsum(reachable) - 1).astype(small)
+        table = renumber[self.transitions[reachable]]
+        block = np.unique(self.outputs[reachable], return_inverse=True)[1].astype(small)
         count = 0
         while count != (count := int(block.max()) + 1):
             numbers: dict[bytes, int] = {}  # of each signature: the blocks of a state and of its successors
             signatures = (row.tobytes() for row in np.column_stack([block, block[table]]))
-            block = np.array([numbers.setdefault(signature, len(numbers)) for signature in signatures])
+            block = np.array([numbers.setdefault(signature, len(numbers)) for signature in signatures], small)
         representative = np.unique(block, return_index=True)[1]
         quotient = block[table[representative]]
-        outputs = self.outputs[self.reachable()][representative]
+        outputs = self.outputs[reachable][representative]
         order = _breadth_first(quotient, int(block[renumber[self.start]]))
         place = np.argsort(order)
         return Automaton(

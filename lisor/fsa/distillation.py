@@ -1,7 +1,7 @@
 """Centers moved until the automaton answers as its network does: the rule "distilled".
 
-Shapes: P points, K centers, S symbols, H hidden units, D numbers of a state, F numbers in which states are compared,
-A directions."""
+Shapes: P points, K centers, Q = K + 1 states (the start first), S symbols, H hidden units, D numbers of a state, F
+numbers in which states are compared, A directions."""
 
 from __future__ import annotations
 
@@ -14,17 +14,20 @@ from jaxtyping import Float, Int
 from lisor.data.sequences import Sequences
 from lisor.fsa.automaton import Automaton
 from lisor.fsa.clustering import Clustering
-from lisor.fsa.dynamics import center_states, draw_members, nearest, space_of
+from lisor.fsa.dynamics import center_states, draw_members, nearest, space_of, steps
 from lisor.fsa.extraction import Extraction, make_automaton
 from lisor.fsa.probes import Probes
 from lisor.rnn.classifier import TrainedModel
 from lisor.rnn.hidden_states import Points
 
 WORDS = 4000
-"""Random words on which automaton and network are compared."""
+"""Words on which automaton and network are compared."""
 
 TRIES = 200
 """Moves that are tried."""
+
+WORTH_A_STATE = 0.02
+"""Share of the words from which a start of its own is worth a state."""
 
 DIRECTIONS, LEAST_SHARE = 3, 0.01
 """A center moves in the first principal directions of where states are compared, those of at least this share of the
@@ -46,22 +49,25 @@ def distill(
 ) -> Extraction:
     """An automaton from centers that were moved to make it answer as the network does.
 
-    It begins as that by the rule "dynamics" or "dithered", whichever is better. What is raised is the share of random
-    words that automaton and network answer alike, by moving one center at a time at random and keeping what does no
-    harm. Distillation by gradient from a soft copy raises the likelihood of the soft copy's answers instead, and lost
-    on the automaton's own (docs/decisions/0002-faithful.md). A center moves as the hidden states themselves do along
-    the first principal directions of the space in which they are compared.
+    It begins as that by the rule "dynamics" or "dithered", whichever is better. What is raised is the share of words
+    that automaton and network answer alike, half of them random and half near misses of real ones, by moving one center
+    at a time at random and keeping what does no harm. Distillation by gradient from a soft copy raises the likelihood
+    of the soft copy's answers instead, and lost on the automaton's own (docs/decisions/0002-faithful.md). A center
+    moves as the hidden states themselves do along the first principal directions of the space in which they are
+    compared.
 
-    There is no start of its own: a word begins in the center nearest to the initial state, so the states are K. The
-    search ends after `TRIES` moves or when `expired()`."""
+    A word begins in the center nearest to the initial state, so that the states are K, or in a start of its own where
+    that is better by `WORTH_A_STATE`. The search ends after `TRIES` moves or when `expired()`."""
     rng = np.random.default_rng(seed)
-    words = probes.random(WORDS, rng)
+    words = Sequences.join([probes.random(WORDS // 2, rng), probes.near_misses(WORDS // 2, rng)])
     answers = model.predict(words).argmax(axis=1)
     directions = _directions(points, clustering.metric)
     members = draw_members(clustering, len(model.vocabulary), rng)
-    starts = [_Table.of(model, points, clustering, drawn) for drawn in (None, members)]
+    begun = [_Table.of(model, points, clustering, drawn) for drawn in (None, members)]
+    starts = [replace(table, own_start=own) for own in (False, True) for table in begun]
     shares = [_agreement(table.automaton(model), words, answers) for table in starts]
-    best, table = max(zip(shares, starts, strict=True), key=lambda pair: pair[0])
+    own_start = max(shares[2:]) > max(shares[:2]) + WORTH_A_STATE
+    best, table = max(zip(shares, starts, strict=True), key=lambda pair: (pair[1].own_start == own_start, pair[0]))
     steps = np.full(clustering.k, FIRST_STEP)
     for _ in range(TRIES):
         if expired():
@@ -119,11 +125,13 @@ class _Table:
     """How far each center has moved."""
     space: Float[np.ndarray, "D F"]
     after: tuple[Float[np.ndarray, "S F"], ...]
-    """Where the network's step from each of the K centers on each symbol leads."""
-    target: Int[np.ndarray, "K S"]
-    distance: Float[np.ndarray, "K S"]
+    """Where the network's step from the initial state and from each of the K centers on each symbol leads."""
+    target: Int[np.ndarray, "Q S"]
+    distance: Float[np.ndarray, "Q S"]
     """To the target, squared, less what all centers share."""
     hidden_size: int
+    own_start: bool = False
+    """Whether a word begins in a state of its own, and not in the center nearest to the initial state."""
 
     @classmethod
     def of(
@@ -132,7 +140,7 @@ class _Table:
         """The table before any center has moved."""
         states = center_states(model, points, clustering)
         whole, space = np.concatenate(states, axis=1), space_of(states, clustering.metric)
-        empty = np.zeros((clustering.k, len(model.vocabulary)), np.int64)
+        empty = np.zeros((clustering.k + 1, len(model.vocabulary)), np.int64)
         table = cls(
             initial=whole[0],
             centers=whole[1:],
@@ -145,7 +153,8 @@ class _Table:
             distance=empty.astype(np.float32),
             hidden_size=states[0].shape[1],
         )
-        after = tuple(table._step(model, center) for center in range(clustering.k))
+        after = (*steps(model, tuple(part[:1] for part in states), space),)
+        after += tuple(table._step(model, center) for center in range(clustering.k))
         found = [nearest(own, table.centers @ space) for own in after]
         target, distance = (np.stack(part) for part in zip(*found, strict=True))
         return replace(table, after=after, target=target, distance=distance)
@@ -156,24 +165,26 @@ class _Table:
         centers[center] += shift
         moves[center] += shift
         stepped = replace(self, centers=centers, moves=moves)._step(model, center)
-        after = (*self.after[:center], stepped, *self.after[center + 1 :])
+        after = (*self.after[: center + 1], stepped, *self.after[center + 2 :])
         places = centers @ self.space
         # What was nearest to the moved center, and the moved center's own steps, are looked at whole.
         anew = self.target == center
-        anew[center] = True
+        anew[center + 1] = True
         to_moved = np.square(places[center]).sum() - np.stack([own @ (2 * places[center]) for own in after])
         closer = to_moved < self.distance
         target, distance = np.where(closer, center, self.target), np.where(closer, to_moved, self.distance)
-        for row in np.flatnonzero(anew.any(axis=1)):
-            which = anew[row]
-            target[row, which], distance[row, which] = nearest(after[row][which], places)
+        those = np.concatenate([own[which] for own, which in zip(after, anew, strict=True)])
+        target[anew], distance[anew] = nearest(those, places)
         return replace(self, centers=centers, moves=moves, after=after, target=target, distance=distance)
 
     def automaton(self, model: TrainedModel) -> Automaton:
-        """The automaton that begins in the center nearest to the initial state."""
-        start, _ = nearest((self.initial @ self.space)[None], self.centers @ self.space)
+        """The automaton as it is now."""
         outputs = model.probabilities(self.centers[:, : self.hidden_size]).argmax(axis=1)
-        return make_automaton(model, self.target, outputs, int(start[0]))
+        if self.own_start:
+            first = model.probabilities(self.initial[None, : self.hidden_size]).argmax(axis=1)
+            return make_automaton(model, self.target + 1, np.concatenate([first, outputs]))
+        start, _ = nearest((self.initial @ self.space)[None], self.centers @ self.space)
+        return make_automaton(model, self.target[1:], outputs, int(start[0]))
 
     def _step(self, model: TrainedModel, center: int) -> Float[np.ndarray, "S F"]:
         """Where the network's step from one center on each symbol leads."""

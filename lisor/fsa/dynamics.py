@@ -41,7 +41,8 @@ def nearest(
     places: Float[np.ndarray, "*many F"], centers: Float[np.ndarray, "K F"]
 ) -> tuple[Int[np.ndarray, "*many"], Float[np.ndarray, "*many"]]:
     """The nearest center of each place, the lower one of a tie, and its squared distance less the place's own norm."""
-    distances = np.square(centers).sum(axis=1) - places @ (2 * centers).T
+    distances = places @ (-2 * centers).T
+    distances += np.square(centers).sum(axis=1)
     found = distances.argmin(axis=-1)
     return found, np.take_along_axis(distances, found[..., None], axis=-1)[..., 0]
 

@@ -24,7 +24,7 @@ from lisor.fsa.weighted import WeightedAutomaton
 from lisor.rnn.classifier import TrainedModel
 from lisor.rnn.hidden_states import Points
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the file written by `write`."""
 
 START = 0
@@ -198,7 +198,8 @@ def majority(counts: TransitionCounts) -> tuple[Int[np.ndarray, "Q S"], Bool[np.
 def write(extractions: Iterable[Extraction], folder: Path) -> None:
     """Write `automata.parquet`, a row for each automaton; they share alphabet and classes."""
     rows = list(extractions)
-    about: dict[str, object] = {"schema": SCHEMA}
+    keys = [(row.method, row.rule, row.k) for row in rows]  # also here, since a row group for each is slow to scan
+    about: dict[str, object] = {"schema": SCHEMA, "keys": keys}
     if rows:
         first = rows[0].machine
         about |= {"alphabet": first.alphabet, "classes": first.classes}
@@ -227,9 +228,8 @@ def read(folder: Path, wanted: Collection[tuple[str, str, int | None]] | None = 
     about = json.loads(file.schema_arrow.metadata[b"lisor"])
     if about["schema"] != SCHEMA:
         raise SchemaError(f"expected automata of schema {SCHEMA}, got {about['schema']}; run the step again")
-    keys = zip(*(file.read([name])[name].to_pylist() for name in ("method", "rule", "k")), strict=True)
-    for group, key in enumerate(keys):
-        if wanted is not None and key not in wanted:
+    for group, (method, rule, k) in enumerate(about["keys"]):
+        if wanted is not None and (method, rule, k) not in wanted:
             continue
         row = file.read_row_group(group)
         outputs, seen = _numbers(row, "outputs"), _numbers(row, "seen")
@@ -248,7 +248,6 @@ def read(folder: Path, wanted: Collection[tuple[str, str, int | None]] | None = 
             machine = WeightedAutomaton(fallback=transitions, answers=answers, **counts, **knows)
         else:
             machine = Automaton(transitions=transitions, outputs=outputs, **knows)
-        method, rule, k = key
         yield Extraction(method=method, rule=rule, k=k, machine=machine, seen=seen.reshape(len(outputs), -1))
 
 

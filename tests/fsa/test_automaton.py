@@ -56,7 +56,7 @@ def test_running_equals_stepping_symbol_by_symbol(automaton, sequences):
     assert automaton.classify(sequences).tolist() == [automaton.outputs[state] for state in expected]
 
 
-@given(automata(), ragged_sequences(), st.integers(2, 4))
+@given(automata(alphabet=("a", "b", "c")), ragged_sequences(symbols=3), st.integers(2, 4))
 def test_threads_change_nothing(automaton, sequences, threads):
     assert automaton.run(sequences, threads=threads).tolist() == automaton.run(sequences).tolist()
 
