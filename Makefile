@@ -43,8 +43,11 @@ faithful: setup
 choice: setup
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python docs/write_choice.py
 
+# Measures everything, most of an hour, and writes docs/benchmarks.md.
 bench: setup
-	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks --json benchmarks/rows.json
+	@$(BIN)/python -m benchmarks.growth benchmarks/growth.json
+	@$(BIN)/python docs/write_benchmarks.py benchmarks/rows.json benchmarks/growth.json
 
 check: setup
 	@$(BIN)/ruff check .

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.measure import THREADS, Row, compare, peak_memory, peak_memory_apart
 
-NAMES = ("automaton_run", "exact", "kmeans_x")
+NAMES = ("exact", "training", "kgrid", "kgrid_stream", "kmeans_x", "automaton_run", "dump", "paper", "cached")
 
 
 def main() -> None:
@@ -43,7 +43,9 @@ def main() -> None:
 
 
 def _show(row: Row) -> None:
-    times = f"ours {row.ours_seconds:.2f} s, peer {row.peer_seconds:.2f} s, ratio {row.ratio:.2f}"
+    times = f"ours {row.ours_seconds:.3g} s"
+    if row.ratio is not None:
+        times += f", peer {row.peer_seconds:.3g} s, ratio {row.ratio:.3g}"
     print(f"{row.name}: {times}, {row.peak_memory_mb:.0f} MB; {row.quality}", flush=True)
 
 

@@ -21,50 +21,62 @@ LONG_SECONDS = 60.0
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One comparison: medians over the runs, ratio = the peer's time / ours, memory beyond what was there before."""
+    """One comparison: medians over the runs, ratio = the peer's time / ours, memory beyond what was there before.
+
+    Where there is no peer its seconds and the ratio are None."""
 
     name: str
     ours_seconds: float
-    peer_seconds: float
-    ratio: float
+    peer_seconds: float | None
+    ratio: float | None
     peak_memory_mb: float
     quality: str
 
 
+@dataclass(frozen=True)
+class Scaled:
+    """What a peer that did only a part would take for the whole, and what came of the part."""
+
+    seconds: float
+    result: Any
+
+
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """The same work done by us and by a peer.
+    """The same work done by us and by a peer, if there is one.
 
     `quality` says in a sentence how good what ours returned is beside what the peer returned."""
 
     name: str
     ours: Callable[[], Any]
-    peer: Callable[[], Any]
+    peer: Callable[[], Any] | None
     quality: Callable[[Any, Any], str]
 
 
 def compare(work: Work, peak_memory_mb: float) -> Row:
     """Ours and the peer's timed alternately, after one run of each to warm up."""
-    times: dict[str, list[float]] = {"ours": [], "peer": []}
-    results = {}
+    sides = {"ours": work.ours} | ({"peer": work.peer} if work.peer else {})
+    times: dict[str, list[float]] = {side: [] for side in sides}
+    results: dict[str, Any] = {"peer": None}
     runs, done = RUNS, 0
     while done <= runs:
-        for side, function in (("ours", work.ours), ("peer", work.peer)):
-            started = time.perf_counter()
-            results[side] = function()
-            times[side].append(time.perf_counter() - started)
-        if done == 0 and times["ours"][0] + times["peer"][0] > LONG_SECONDS:
+        started = time.perf_counter()
+        for side, function in sides.items():
+            begun = time.perf_counter()
+            result = results[side] = function()
+            times[side].append(result.seconds if isinstance(result, Scaled) else time.perf_counter() - begun)
+        if done == 0 and time.perf_counter() - started > LONG_SECONDS:
             runs = LONG_RUNS
         done += 1
-    ours, peer = (statistics.median(times[side][1:]) for side in ("ours", "peer"))
-    quality = work.quality(results["ours"], results["peer"])
+    medians = {side: statistics.median(taken[1:]) for side, taken in times.items()}
+    ours, peer = medians["ours"], medians.get("peer")
     return Row(
         name=work.name,
         ours_seconds=round(ours, 4),
-        peer_seconds=round(peer, 4),
-        ratio=round(peer / ours, 2),
+        peer_seconds=None if peer is None else round(peer, 4),
+        ratio=None if peer is None else round(peer / ours, 2),
         peak_memory_mb=peak_memory_mb,
-        quality=quality,
+        quality=work.quality(results["ours"], results["peer"]),
     )
 
 

@@ -17,7 +17,7 @@ from lisor.rnn import training
 from lisor.rnn.classifier import TrainedModel
 
 LENGTH = 200
-"""Words of a sequence: drawn by their frequency, since the reviews are too short and too few."""
+"""Words of a sequence. They are drawn by their frequency, since the reviews are too short and too few."""
 
 
 def train(hidden_size: int) -> tuple[TrainedModel, Dataset]:
@@ -32,10 +32,10 @@ def train(hidden_size: int) -> tuple[TrainedModel, Dataset]:
     return training.train(reviews, cell="gru", models=models, config=config, trials=[0])[0], reviews
 
 
-def draw(reviews: Dataset, count: int) -> Sequences:
-    """So many sequences of `LENGTH` random words."""
+def draw(reviews: Dataset, count: int, length: int = LENGTH) -> Sequences:
+    """So many sequences of so many random words."""
     probes = Probes(
-        words=reviews.splits["train"].sequences, symbols=len(reviews.vocabulary), shortest=LENGTH, longest=LENGTH
+        words=reviews.splits["train"].sequences, symbols=len(reviews.vocabulary), shortest=length, longest=length
     )
     return probes.random(count, np.random.default_rng(0))
 

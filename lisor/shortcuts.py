@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -70,7 +71,12 @@ def extract(network: TrainedModel, dataset: Dataset, *, most_states: int = 64, s
     found = {
         block.k: extraction.extract(network, points, block, rule="dynamics")
         for block in clustering.cluster(
-            points.state, range(2, most + 1), method="sensitivity", seed=seed, metric=metric
+            points.state,
+            range(2, most + 1),
+            method="sensitivity",
+            seed=seed,
+            threads=os.cpu_count() or 1,
+            metric=metric,
         )
     }
     splits = {name: dataset.splits[name] for name in ("validation", evaluation.SELECTION)}

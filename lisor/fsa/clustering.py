@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from jaxtyping import Float, Int
 from scipy.sparse import csr_array
+from threadpoolctl import threadpool_limits
 
 from lisor.errors import DataError, DataWarning, SchemaError
 from lisor.fsa.kmeans import Blocks, InMemory, KMeansResult, kmeans, sample
@@ -128,7 +130,8 @@ def cluster(
             raise DataError("kmeans-x needs the positions of the hidden states in their sequences")
         kept = _cut(ks, whole)
         rows = seed_points(whole, positions, max(kept, default=1), seed)
-        return _clusterings(method, [lloyd_x(whole, positions, rows[:k]) for k in kept])
+        with ThreadPoolExecutor(threads) as pool, threadpool_limits(1):
+            return _clusterings(method, pool.map(lambda k: lloyd_x(whole, positions, rows[:k]), kept))
     if method == "decision-aware":
         if decisions is None:
             raise DataError("decision-aware needs the network's answers at the hidden states")

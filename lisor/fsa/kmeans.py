@@ -123,11 +123,11 @@ def kmeans(
     some, rows = drawn
     some_weights = None if weights is None else weights[rows]
     seeds = seed_centers(some, max(ks), seed, some_weights)
-    found = [lloyd(some, seeds[:k], some_weights) for k in ks]
-    if len(some) == len(points):
-        return found
-    grid = _Grid(points, weights, [result.centers for result in found])
-    with ThreadPoolExecutor(threads) as pool, threadpool_limits(1, user_api="blas"):
+    with ThreadPoolExecutor(threads) as pool, threadpool_limits(1):
+        found = list(pool.map(lambda k: lloyd(some, seeds[:k], some_weights), ks))
+        if len(some) == len(points):
+            return found
+        grid = _Grid(points, weights, [result.centers for result in found])
         for _ in range(PASSES):
             grid.assign(pool)
             if not grid.move():

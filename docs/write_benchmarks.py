@@ -1,0 +1,77 @@
+"""Write docs/benchmarks.md and its picture from what the benchmarks measured.
+
+python docs/write_benchmarks.py ROWS.json GROWTH.json
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+ROOT = Path(__file__).parent.parent
+PICTURE = "images/growth.svg"
+TITLES = {"P": "points", "k": "clusters", "H": "hidden units"}
+
+
+def main() -> None:
+    """Read both files, write the page and the picture."""
+    rows, growth = (json.loads(Path(path).read_text()) for path in sys.argv[1:3])
+    table = pd.DataFrame(growth)
+    slopes = {name: _exponent(own) for name, own in table.groupby("varied", sort=False)}
+    _draw(table, slopes)
+    (ROOT / "docs/benchmarks.md").write_text("\n".join(_page(rows, slopes)) + "\n", encoding="utf-8")
+
+
+def _page(rows: list[dict[str, object]], slopes: dict[str, float]) -> Iterator[str]:
+    versions = ", ".join(f"{name} {version(name)}" for name in ("numpy", "numba", "scikit-learn", "torch", "aalpy"))
+    yield "# Benchmarks"
+    yield ""
+    yield "Written by `make bench` from what it measured; the rules of fair play and what each row does are in"
+    yield f"[benchmarks/README.md](../benchmarks/README.md). {os.cpu_count()} cores, {platform.machine()}, Python"
+    yield f"{platform.python_version()}, {versions}."
+    yield ""
+    yield "| name | ours, s | peer, s | ratio | memory, MB | quality |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for row in rows:
+        figures = (_figure(row[name]) for name in ("ours_seconds", "peer_seconds", "ratio", "peak_memory_mb"))
+        yield f"| {row['name']} | {' | '.join(figures)} | {row['quality']} |"
+    yield ""
+    yield "## How the cost of clustering grows"
+    yield ""
+    yield "k-means for one k, on states of an untrained network; 1,000,000 points, 16 clusters and 64 units where"
+    exponents = ", ".join(f"{TITLES[name]}^{slope:.2f}" for name, slope in slopes.items())
+    yield f"another of them varies. Fitted to the three largest values, the time grows as {exponents}."
+    yield ""
+    yield f"![time against points, clusters and hidden units]({PICTURE})"
+
+
+def _figure(value: object) -> str:
+    return "–" if value is None else f"{value:.4g}"
+
+
+def _exponent(own: pd.DataFrame) -> float:
+    largest = own.nlargest(3, "value")
+    return float(np.polyfit(np.log(largest["value"]), np.log(largest["seconds"]), 1)[0])
+
+
+def _draw(table: pd.DataFrame, slopes: dict[str, float]) -> None:
+    figure, axes = plt.subplots(1, len(TITLES), figsize=(9, 2.8), sharey=True, layout="constrained")
+    for axis, (name, own) in zip(axes, table.groupby("varied", sort=False), strict=True):
+        axis.loglog(own["value"], own["seconds"], "o-")
+        axis.set(xlabel=TITLES[name], title=f"exponent {slopes[name]:.2f}")
+    axes[0].set_ylabel("seconds")
+    with plt.rc_context({"svg.hashsalt": "growth"}):
+        figure.savefig(ROOT / "docs" / PICTURE, metadata={"Date": None})
+
+
+if __name__ == "__main__":
+    main()
