@@ -136,8 +136,9 @@ class Automaton:
         frontier = np.array([self.start])
         while len(frontier):
             seen[frontier] = True
-            targets = np.unique(self.transitions[frontier])
-            frontier = targets[~seen[targets]]
+            reached = np.zeros_like(seen)
+            reached[self.transitions[frontier]] = True
+            frontier = np.flatnonzero(reached & ~seen)
         return seen
 
     def minimized(self) -> Automaton:
@@ -259,7 +260,8 @@ def _breadth_first(table: Int[np.ndarray, "Q S"], start: int) -> Int[np.ndarray,
     """The states in the order in which a breadth-first walk meets them; every state is reachable."""
     order, seen = [start], {start}
     for state in order:
-        for target in dict.fromkeys(table[state].tolist()):
+        targets, first = np.unique(table[state], return_index=True)
+        for target in targets[np.argsort(first)].tolist():
             if target not in seen:
                 seen.add(target)
                 order.append(target)

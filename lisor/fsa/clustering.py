@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from jaxtyping import Float, Int
 from scipy.sparse import csr_array
-from threadpoolctl import threadpool_limits
 
 from lisor.errors import DataError, DataWarning, SchemaError
-from lisor.fsa.kmeans import Blocks, InMemory, KMeansResult, kmeans, sample
+from lisor.fsa.kmeans import Blocks, InMemory, KMeansResult, kmeans, sample, workers
 from lisor.fsa.kmeans_x import Positions, lloyd_x, seed_points
 
 SCHEMA = 2
@@ -130,7 +128,7 @@ def cluster(
             raise DataError("kmeans-x needs the positions of the hidden states in their sequences")
         kept = _cut(ks, whole)
         rows = seed_points(whole, positions, max(kept, default=1), seed)
-        with ThreadPoolExecutor(threads) as pool, threadpool_limits(1):
+        with workers(threads) as pool:
             return _clusterings(method, pool.map(lambda k: lloyd_x(whole, positions, rows[:k]), kept))
     if method == "decision-aware":
         if decisions is None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 from jaxtyping import Float, Int
 
+from lisor.fsa import kernels
 from lisor.fsa.clustering import Clustering, member_means
 from lisor.rnn.classifier import TrainedModel
 from lisor.rnn.hidden_states import Points
@@ -38,13 +39,13 @@ def space_of(states: States, metric: Float[np.ndarray, "D F"] | None) -> Float[n
 
 
 def nearest(
-    places: Float[np.ndarray, "*many F"], centers: Float[np.ndarray, "K F"]
-) -> tuple[Int[np.ndarray, "*many"], Float[np.ndarray, "*many"]]:
+    places: Float[np.ndarray, "P F"], centers: Float[np.ndarray, "K F"]
+) -> tuple[Int[np.ndarray, " P"], Float[np.ndarray, " P"]]:
     """The nearest center of each place, the lower one of a tie, and its squared distance less the place's own norm."""
-    distances = places @ (-2 * centers).T
-    distances += np.square(centers).sum(axis=1)
-    found = distances.argmin(axis=-1)
-    return found, np.take_along_axis(distances, found[..., None], axis=-1)[..., 0]
+    labels, scores = np.empty(len(places), np.int64), np.empty(len(places), np.float32)
+    columns = np.ascontiguousarray(places.T, dtype=np.float32)
+    kernels.nearest_centers(columns, np.ascontiguousarray(centers, dtype=np.float32), labels, scores)
+    return labels, scores
 
 
 def steps(model: TrainedModel, states: States, space: Float[np.ndarray, "D F"]) -> list[Float[np.ndarray, "S F"]]:

@@ -1,10 +1,10 @@
-"""Inner loops, compiled: over the symbols of words, and over points and the centers of many clusterings.
+"""Inner loops, compiled: over the symbols of words, and over points and the centers of their clusters.
 
 They hold no lock, so that threads can run them side by side. Arguments are not checked: callers see to it that every
-symbol and state exists.
+symbol, state and cluster exists.
 
-Shapes: Q states, S symbols, N words, P symbols of all words together, E entries, C classes; B points, H numbers of a
-point, A centers of all clusterings together, G clusterings, M of them wanted."""
+Shapes: Q states, S symbols, N words or sequences, P symbols or points of all of them together, E entries, C classes,
+K centers, H numbers of a point, B points and M sequences of a chunk."""
 
 from __future__ import annotations
 
@@ -79,38 +79,36 @@ def carry(
 
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
 def reassign(
-    products: Float[np.ndarray, "B A"],
-    half_norms: Float[np.ndarray, " A"],
-    edges: Int[np.ndarray, " M+1"],
-    points: Float[np.ndarray, "B H"],
-    weights: Float[np.ndarray, " B"],
-    labels: Int[np.ndarray, "G B"],
-    which: Int[np.ndarray, " M"],
-    sums: Float[np.ndarray, "A H"],
-    counts: Float[np.ndarray, " A"],
+    products: Float[np.ndarray, "P K"],
+    half_norms: Float[np.ndarray, " K"],
+    points: Float[np.ndarray, "P H"],
+    weights: Float[np.ndarray, " P"],
+    labels: Int[np.ndarray, " P"],
+    sums: Float[np.ndarray, "K H"],
+    counts: Float[np.ndarray, " K"],
 ) -> None:
-    """Write the nearest center of each point, the lower one of a tie, into `labels`, for the clusterings in `which`.
+    """Write the nearest center of each point, the lower one of a tie, into `labels`.
 
-    `products` are those of points and centers, `half_norms` half the squared norms of the centers; the m-th wanted
-    clustering has the centers from `edges[m]` to `edges[m + 1]`. Of points whose label changes, weight and weighted
-    numbers are moved in `counts` and `sums` from their old center, if the label was not negative, to the new one."""
+    `products` are those of points and centers, `half_norms` half the squared norms of the centers. Of points whose
+    label changes, weight and weighted numbers are moved in `counts` and `sums` from the old center, if the label was
+    not negative, to the new one."""
     for point in range(len(points)):
-        for wanted in range(len(which)):
-            first = edges[wanted]
-            nearest, least = first, half_norms[first] - products[point, first]
-            for center in range(first + 1, edges[wanted + 1]):
-                score = half_norms[center] - products[point, center]
-                if score < least:
-                    nearest, least = center, score
-            before = labels[which[wanted], point]
-            if nearest - first == before:
-                continue
-            labels[which[wanted], point] = nearest - first
-            for sign, center in ((1.0, nearest), (-1.0, first + before)):
-                if sign > 0 or before >= 0:
-                    counts[center] += sign * weights[point]
-                    for place in range(points.shape[1]):
-                        sums[center, place] += sign * weights[point] * points[point, place]
+        nearest, least = 0, half_norms[0] - products[point, 0]
+        for center in range(1, len(half_norms)):
+            score = half_norms[center] - products[point, center]
+            if score < least:
+                nearest, least = center, score
+        before = labels[point]
+        if nearest == before:
+            continue
+        labels[point] = nearest
+        counts[nearest] += weights[point]
+        for place in range(points.shape[1]):
+            sums[nearest, place] += weights[point] * points[point, place]
+        if before >= 0:
+            counts[before] -= weights[point]
+            for place in range(points.shape[1]):
+                sums[before, place] -= weights[point] * points[point, place]
 
 
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
@@ -197,3 +195,36 @@ def move_members(
             if before[point] >= 0:
                 for place in range(points.shape[1]):
                     sums[before[point], place] -= points[point, place]
+
+
+@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def nearest_centers(
+    columns: Float[np.ndarray, "H P"],
+    centers: Float[np.ndarray, "K H"],
+    labels: Int[np.ndarray, " P"],
+    scores: Float[np.ndarray, " P"],
+) -> None:
+    """Fill `labels` with the nearest center of each point, the lower one of a tie, and `scores` with its squared
+    distance less the point's own squared norm. The points are given by their `columns`, so that all loops are over
+    neighbours in memory."""
+    size = 512
+    trial = np.empty(size, columns.dtype)
+    for start in range(0, columns.shape[1], size):
+        stop = min(start + size, columns.shape[1])
+        for center in range(len(centers)):
+            norm = columns.dtype.type(0)
+            for place in range(len(columns)):
+                norm += centers[center, place] * centers[center, place]
+            trial[:] = norm
+            for place in range(len(columns)):
+                factor = -2 * centers[center, place]
+                for point in range(stop - start):
+                    trial[point] += factor * columns[place, start + point]
+            if center == 0:
+                labels[start:stop] = 0
+                scores[start:stop] = trial[: stop - start]
+            else:
+                for point in range(stop - start):
+                    closer = trial[point] < scores[start + point]
+                    labels[start + point] = center if closer else labels[start + point]
+                    scores[start + point] = trial[point] if closer else scores[start + point]

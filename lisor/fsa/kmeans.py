@@ -3,13 +3,17 @@
 Few points are clustered by scikit-learn. Of many, a sample is; then a few exact passes go over all of them, each shared
 by the whole grid, so that points which do not fit into memory are read a few times and not a few times for each k.
 
-Shapes: P points, H hidden units, K clusters, A clusters of all k together, B points of a block."""
+Shapes: P points, H hidden units, K clusters, B points of a block."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -33,6 +37,9 @@ PASSES = 3
 
 PIECE = 4096
 """Points of a block that a thread works on at a time."""
+
+AHEAD = 8
+"""Pieces that are read before the first of them is done."""
 
 
 class KMeansResult(NamedTuple):
@@ -104,6 +111,14 @@ def sample(points: Blocks, seed: int) -> tuple[Float[np.ndarray, "B H"], Int[np.
     return (drawn[0] if len(drawn) == 1 else np.concatenate(drawn)), rows
 
 
+@contextmanager
+def workers(threads: int) -> Iterator[Executor]:
+    """So many threads, each of which is one thread in the numerical libraries too."""
+    one_each = partial(threadpool_limits, 1, user_api="openmp")  # is set thread by thread, unlike BLAS
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads, initializer=one_each) as pool:
+        yield pool
+
+
 def kmeans(
     points: Blocks,
     ks: Sequence[int],
@@ -123,7 +138,7 @@ def kmeans(
     some, rows = drawn
     some_weights = None if weights is None else weights[rows]
     seeds = seed_centers(some, max(ks), seed, some_weights)
-    with ThreadPoolExecutor(threads) as pool, threadpool_limits(1):
+    with workers(threads) as pool:
         found = list(pool.map(lambda k: lloyd(some, seeds[:k], some_weights), ks))
         if len(some) == len(points):
             return found
@@ -155,38 +170,48 @@ class _Grid:
 
     def _spread(self) -> tuple[float, float]:
         """`TOLERANCE` times the mean variance of the columns, and the sum of the points' squared norms by weight."""
-        total, squares, norms, start = 0.0, 0.0, 0.0, 0
-        for block in self.points:
-            squared = np.square(block, dtype=np.float64)
-            total, squares = total + block.sum(axis=0, dtype=np.float64), squares + squared.sum(axis=0)
-            own = 1.0 if self.weights is None else self.weights[start : start + len(block), None]
-            norms, start = norms + float((own * squared).sum()), start + len(block)
+        total, squares, norms = 0.0, 0.0, 0.0
+        for piece, first in self._pieces():
+            squared = np.square(piece, dtype=np.float64)
+            total, squares = total + piece.sum(axis=0, dtype=np.float64), squares + squared.sum(axis=0)
+            weights = 1.0 if self.weights is None else self.weights[first : first + len(piece), None]
+            norms += float((weights * squared).sum())
         variance = squares / len(self.points) - np.square(total / len(self.points))
         return TOLERANCE * float(np.mean(variance)), norms
 
     def assign(self, pool: Executor) -> None:
-        """Give each point to its nearest center, of each k that is still moving."""
-        which = np.flatnonzero(self.moving)
-        centers = np.concatenate([self.centers[place] for place in which]).astype(np.float32)
-        edges = np.concatenate([[0], np.cumsum([len(self.centers[place]) for place in which])])
-        half_norms, columns = np.square(centers).sum(axis=1) / 2, np.ascontiguousarray(centers.T)
+        """Give each point to its nearest center, of each k that is still moving.
 
-        def assign_some(piece: tuple[Float[np.ndarray, "B H"], int]) -> tuple[Float[np.ndarray, "A H"], ...]:
-            points, first = piece
+        Products are made for one k at a time, since their last bits depend on what is multiplied with them."""
+        moving = np.flatnonzero(self.moving)
+        half_norms = [np.square(self.centers[place]).sum(axis=1) / 2 for place in moving]
+        columns = [np.ascontiguousarray(self.centers[place].T) for place in moving]
+
+        def assign_some(points: Float[np.ndarray, "B H"], first: int) -> list[tuple[Float[np.ndarray, "K H"], ...]]:
             rows = slice(first, first + len(points))
             weights = np.ones(len(points)) if self.weights is None else self.weights[rows]
-            sums, counts = np.zeros(centers.shape), np.zeros(len(centers))
-            products = points @ columns
-            kernels.reassign(products, half_norms, edges, points, weights, self.labels[:, rows], which, sums, counts)
-            return sums, counts
+            changes: list[tuple[Float[np.ndarray, "K H"], ...]] = []
+            for place, norms, across in zip(moving, half_norms, columns, strict=True):
+                sums, counts = np.zeros((len(norms), points.shape[1])), np.zeros(len(norms))
+                kernels.reassign(points @ across, norms, points, weights, self.labels[place, rows], sums, counts)
+                changes.append((sums, counts))
+            return changes
 
+        waiting: deque[Future[list[tuple[Float[np.ndarray, "K H"], ...]]]] = deque()
+        for piece in chain(self._pieces(), [None] * AHEAD):
+            if piece is not None:
+                waiting.append(pool.submit(assign_some, *piece))
+            if waiting and (piece is None or len(waiting) > AHEAD):
+                for place, (sums, counts) in zip(moving, waiting.popleft().result(), strict=True):
+                    self.sums[place] += sums
+                    self.counts[place] += counts
+
+    def _pieces(self) -> Iterator[tuple[Float[np.ndarray, "B H"], int]]:
+        """`PIECE` points of a block at a time, and the row of the first of them."""
         start = 0
         for block in self.points:
-            pieces = [(block[first : first + PIECE], start + first) for first in range(0, len(block), PIECE)]
-            for sums, counts in pool.map(assign_some, pieces):
-                for place, first, last in zip(which, edges[:-1], edges[1:], strict=True):
-                    self.sums[place] += sums[first:last]
-                    self.counts[place] += counts[first:last]
+            for first in range(0, len(block), PIECE):
+                yield block[first : first + PIECE], start + first
             start += len(block)
 
     def move(self) -> bool:

@@ -35,7 +35,7 @@ class Cell(Protocol):
         ...
 
     def step(self, state: State, projected: Float[Tensor, "R B G"]) -> State:
-        """The state after one more input."""
+        """The state after one more input; a state of a single row goes with every row of inputs."""
         ...
 
 
@@ -58,7 +58,7 @@ class SRN(nn.Module):
         return torch.baddbmm(self.bias, inputs, self.input_weight)
 
     def step(self, state: State, projected: Float[Tensor, "R B H"]) -> State:
-        return (torch.tanh(torch.baddbmm(projected, state[0], self.hidden_weight)),)
+        return (torch.tanh(_add_product(projected, state[0], self.hidden_weight)),)
 
 
 class MGU(nn.Module):
@@ -85,7 +85,7 @@ class MGU(nn.Module):
     def step(self, state: State, projected: Float[Tensor, "R B 2H"]) -> State:
         (h,) = state
         x_forget, x_candidate = projected.chunk(2, dim=-1)
-        forget = torch.sigmoid(torch.baddbmm(x_forget, h, self.forget_weight))
+        forget = torch.sigmoid(_add_product(x_forget, h, self.forget_weight))
         candidate = torch.tanh(torch.baddbmm(x_candidate, forget * h, self.candidate_weight))
         return (torch.lerp(h, candidate, forget),)
 
@@ -116,7 +116,7 @@ class GRU(nn.Module):
         (h,) = state
         H = self.hidden_size
         gates_weight, candidate_weight = self.hidden_weight[..., : 2 * H], self.hidden_weight[..., 2 * H :]
-        reset, update = torch.sigmoid(torch.baddbmm(projected[..., : 2 * H], h, gates_weight)).chunk(2, dim=-1)
+        reset, update = torch.sigmoid(_add_product(projected[..., : 2 * H], h, gates_weight)).chunk(2, dim=-1)
         recurrent = torch.baddbmm(self.candidate_bias, h, candidate_weight)
         candidate = torch.tanh(torch.addcmul(projected[..., 2 * H :], reset, recurrent))
         return (torch.lerp(candidate, h, update),)
@@ -146,7 +146,7 @@ class LSTM(nn.Module):
 
     def step(self, state: State, projected: Float[Tensor, "R B 4H"]) -> State:
         h, c = state
-        i, f, g, o = torch.baddbmm(projected, h, self.hidden_weight).chunk(4, dim=-1)
+        i, f, g, o = _add_product(projected, h, self.hidden_weight).chunk(4, dim=-1)
         c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
         return (torch.sigmoid(o) * torch.tanh(c), c)
 
@@ -165,6 +165,13 @@ def make_cell(name: str, input_size: int, hidden_size: int, generators: Sequence
     if name not in CELLS:
         raise ModelError(f"expected one of the cells {', '.join(CELLS)}, got {name!r}")
     return CELLS[name](input_size, hidden_size, generators)
+
+
+def _add_product(
+    sums: Float[Tensor, "R B G"], h: Float[Tensor, "R B H"] | Float[Tensor, "R 1 H"], weight: Float[Tensor, "R H G"]
+) -> Float[Tensor, "R B G"]:
+    """sums + h·W, with the product made once where h has a single row."""
+    return torch.baddbmm(sums, h, weight) if h.shape[1] == sums.shape[1] else sums + h @ weight
 
 
 def _glorot(generators: Sequence[torch.Generator], rows: int, columns: int, blocks: int) -> nn.Parameter:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -186,22 +187,26 @@ class TrainedModel:
         projected = self.network.cell.project(self.network.embed(torch.tensor([[symbol]], device=self.device)))
         return self.network.cell.step(state, projected)
 
+    @cached_property
+    def _projected(self) -> Float[Tensor, "1 S G"]:
+        """The part of a step that comes from the symbol, for every symbol of the vocabulary."""
+        symbols = torch.arange(self.architecture.symbols, device=self.device)[None]
+        return self.network.cell.project(self.network.embed(symbols))
+
     def successors(self, states: tuple[Float[np.ndarray, "B H"], ...]) -> Iterator[Float[np.ndarray, "S Z"]]:
         """For each of B states, the state after every symbol of the vocabulary: Z numbers, h and for an LSTM c."""
-        symbols = torch.arange(self.architecture.symbols, device=self.device)[None]
-        projected = self.network.cell.project(self.network.embed(symbols))
         parts = [torch.tensor(part, dtype=torch.float32, device=self.device) for part in states]
         for row in range(len(states[0])):
-            before = tuple(part[row].expand(1, self.architecture.symbols, -1) for part in parts)
-            yield torch.cat(self.network.cell.step(before, projected), dim=-1)[0].cpu().numpy()
+            before = tuple(part[None, row : row + 1] for part in parts)
+            yield torch.cat(self.network.cell.step(before, self._projected), dim=-1)[0].cpu().numpy()
 
     def advance(
         self, states: tuple[Float[np.ndarray, "B H"], ...], symbols: Int[np.ndarray, " B"]
     ) -> tuple[Float[np.ndarray, "B H"], ...]:
         """The state after one more symbol for each of B states: h and for an LSTM c."""
-        read = torch.tensor(symbols, dtype=torch.long, device=self.device)[None]
+        read = torch.tensor(symbols, dtype=torch.long, device=self.device)
         before = tuple(torch.tensor(part, dtype=torch.float32, device=self.device)[None] for part in states)
-        after = self.network.cell.step(before, self.network.cell.project(self.network.embed(read)))
+        after = self.network.cell.step(before, self._projected[:, read])
         return tuple(part[0].cpu().numpy() for part in after)
 
     def predict_from(

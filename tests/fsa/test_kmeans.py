@@ -1,3 +1,7 @@
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -5,7 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.cluster import KMeans
 from sklearn.datasets import make_blobs
+from threadpoolctl import threadpool_limits
 
+from lisor.fsa import kmeans
 from lisor.fsa.kmeans import lloyd, seed_centers
 
 distinct_points = arrays(
@@ -63,3 +69,109 @@ def test_the_same_points_and_seed_give_the_same_bytes(blobs):
     assert one.centers.tobytes() == two.centers.tobytes()
     assert one.labels.tobytes() == two.labels.tobytes()
     assert one.inertia == two.inertia
+
+
+# More points than a sample holds
+
+
+@pytest.fixture
+def many() -> np.ndarray:
+    return make_blobs(3000, n_features=5, centers=7, cluster_std=2, random_state=1)[0].astype(np.float32)
+
+
+@dataclass
+class Parts:
+    """Points that are read in parts of some size."""
+
+    points: np.ndarray
+    size: int
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (self.points[first : first + self.size] for first in range(0, len(self.points), self.size))
+
+
+def grid(points, ks=(2, 5, 9), *, weights=None, threads=1, drawn=200, passes=kmeans.PASSES, piece=128):
+    """k-means that begins with a sample of `drawn` points."""
+    blocks = kmeans.InMemory(points) if isinstance(points, np.ndarray) else points
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (("SAMPLE", drawn), ("PASSES", passes), ("PIECE", piece)):
+            patch.setattr(kmeans, name, value)
+        some = kmeans.sample(blocks, 0)
+        return kmeans.kmeans(blocks, ks, drawn=some, seed=0, weights=weights, threads=threads)
+
+
+def same_bytes(one, two) -> bool:
+    return all(
+        (a.centers.tobytes(), a.labels.tobytes(), a.inertia) == (b.centers.tobytes(), b.labels.tobytes(), b.inertia)
+        for a, b in zip(one, two, strict=True)
+    )
+
+
+def test_few_points_are_clustered_whole(blobs):
+    seeds = seed_centers(blobs, 6, 0)
+    with threadpool_limits(1):
+        whole = [lloyd(blobs, seeds[:3]), lloyd(blobs, seeds)]
+    assert same_bytes(grid(blobs, [3, 6], drawn=300), whole)
+
+
+def test_a_sample_holds_different_points_in_their_order(many):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kmeans, "SAMPLE", 500)
+        points, rows = kmeans.sample(Parts(many, 77), 3)
+    assert (np.diff(rows) > 0).all()
+    np.testing.assert_array_equal(points, many[rows])
+    assert len(rows) == 500
+
+
+def test_of_many_each_point_belongs_to_the_nearest_center(many):
+    for result in grid(many):
+        distances = np.square(many[:, None].astype(np.float64) - result.centers).sum(axis=2)
+        np.testing.assert_allclose(distances[np.arange(len(many)), result.labels], distances.min(axis=1), rtol=1e-4)
+        assert result.inertia == pytest.approx(distances.min(axis=1).sum(), rel=1e-5)
+        assert len(result.centers) == result.labels.max() + 1
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_with_passes_enough_centers_are_the_means_of_their_points(many, weighted):
+    weights = np.random.default_rng(0).uniform(0.1, 3, len(many)) if weighted else None
+    for result in grid(many, weights=weights, passes=300):
+        means = [np.average(many[own], axis=0, weights=None if weights is None else weights[own])
+                 for own in (result.labels == center for center in range(len(result.centers)))]  # fmt: skip
+        np.testing.assert_allclose(result.centers, means, atol=0.1)
+        own = np.square(many - result.centers[result.labels]).sum(axis=1, dtype=np.float64)
+        assert result.inertia == pytest.approx((own if weights is None else own * weights).sum(), rel=1e-5)
+
+
+def test_passes_over_all_points_lower_the_inertia_and_end_near_that_of_all(many):
+    inertias = [[result.inertia for result in grid(many, passes=passes)] for passes in (0, 1, 3, 300)]
+    assert inertias == sorted(inertias, reverse=True)
+    seeds = [grid(many, passes=0)[place].centers for place in range(3)]
+    whole = [lloyd(many, own).inertia for own in seeds]
+    np.testing.assert_allclose(inertias[-1], whole, rtol=1e-3)
+
+
+def test_a_grid_of_many_points_does_not_depend_on_threads_or_on_the_other_k(many):
+    whole = grid(many)
+    assert same_bytes(grid(many, threads=3), whole)
+    assert same_bytes(grid(many, [5]), whole[1:2])
+    assert same_bytes(grid(many, [2, 9]), whole[::2])
+
+
+def test_how_points_are_read_changes_no_bit_where_pieces_are_the_same(many):
+    assert same_bytes(grid(Parts(many, 256)), grid(many))
+    for one, two in zip(grid(Parts(many, 100)), grid(many), strict=True):
+        np.testing.assert_allclose(one.centers, two.centers, rtol=1e-5)
+
+
+def test_a_center_that_loses_its_points_stays_where_it_is():
+    points = np.repeat(np.array([[0.0], [1.0], [5.0]], np.float32), 100, axis=0)
+    found = kmeans._Grid(kmeans.InMemory(points), None, [np.array([[0.0], [1.0], [5.0], [50.0]], np.float32)])
+    with ThreadPoolExecutor(1) as pool:
+        found.assign(pool)
+        assert not found.move()
+    (result,) = found.results()
+    assert result.centers.ravel().tolist() == [0, 1, 5, 50]
+    assert result.inertia == 0

@@ -167,3 +167,34 @@ def test_another_schema_is_refused(tmp_path):
     pq.write_table(pq.read_table(path).replace_schema_metadata({"lisor": json.dumps({"schema": 99})}), path)
     with pytest.raises(SchemaError, match="schema 1, got 99"):
         HiddenStates(folder=tmp_path)
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+@pytest.mark.parametrize("most", [1, 6, 1000])
+def test_answers_of_the_dumped_split_are_those_that_the_network_gives(tmp_path, monkeypatch, cell, most):
+    monkeypatch.setattr(hidden_states, "MOST_POINTS", most)
+    model = random_network(cell)
+    answers = dump(model, WORDS, tmp_path, test=WORDS).answers()
+    for name in ("validation", "test"):
+        np.testing.assert_allclose(answers[name].probabilities, model.predict(WORDS), atol=1e-6)
+        assert answers[name].predictions.tolist() == model.predict(WORDS).argmax(axis=1).tolist()
+        assert answers[name].labels.tolist() == [0, 1] * 4
+
+
+@pytest.mark.parametrize("most", [1, 6, 1000])
+def test_blocks_are_the_states_again_each_time(tmp_path, monkeypatch, most):
+    monkeypatch.setattr(hidden_states, "MOST_POINTS", most)
+    dumped = dump(random_network(), WORDS, tmp_path)
+    blocks = dumped.blocks()
+    for _ in range(2):
+        np.testing.assert_array_equal(np.concatenate(list(blocks)), dumped.matrix())
+    assert len(blocks) == len(dumped.matrix())
+
+
+def test_a_disk_that_fails_is_not_passed_over(tmp_path, monkeypatch):
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", fail)
+    with pytest.raises(OSError, match="no space left"):
+        dump(random_network(), WORDS, tmp_path)

@@ -48,7 +48,7 @@ def test_a_comment_changes_nothing(steps_changed_by) -> None:
 
 
 def test_a_docstring_changes_nothing(steps_changed_by) -> None:
-    assert steps_changed_by("fsa/kmeans.py", '"""k-means whose centers', '"""Centers that') == set()
+    assert steps_changed_by("fsa/kmeans.py", '"""k-means for a grid', '"""Centers that') == set()
 
 
 def test_a_docstring_of_an_attribute_changes_nothing(steps_changed_by) -> None:
