@@ -5,17 +5,15 @@ make choice          runs configs/tomita.yaml and configs/faithful.yaml in the s
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 import pandas as pd
-from pydantic import TypeAdapter
 from report_of import ROOT, report_of
 
 from lisor.fsa.evaluation import SELECTION, choose
 from lisor.report.tables import Interval
-from tasks.artifacts import open_store
 from tasks.fsa import Network, read_evaluations
+from tasks.register import newest
 
 CRITERIA = {
     "highest fidelity": ("fidelity", SELECTION, 0.0),
@@ -50,7 +48,7 @@ def _page() -> Iterator[str]:
     for config, (title, changes, used) in RUNS.items():
         name = f"choice-{config}"
         report_of(config, f"name={name}", *changes)
-        networks = _networks(name)
+        networks = newest(name).artifacts.networks
         yield from ("", f"## {title}: {len(networks)} networks of `configs/{config}.yaml`", "")
         yield "| criterion | states | fidelity on test | accuracy on test | exact |"
         yield "| --- | --- | --- | --- | --- |"
@@ -61,12 +59,6 @@ def _page() -> Iterator[str]:
             exact = "–" if picked["exact"].isna().all() else f"{int(picked['exact'].sum())} of {len(picked)}"
             label = f"**{criterion}**" if criterion == used else criterion
             yield f"| {label} | {picked['n_states'].mean():.1f} | {' | '.join(map(str, figures))} | {exact} |"
-
-
-def _networks(run: str) -> list[Network]:
-    records = (open_store().home / "runs" / run).glob("*.json")
-    newest = max(records, key=lambda path: path.stat().st_mtime)
-    return TypeAdapter(list[Network]).validate_python(json.loads(newest.read_text())["artifacts"]["networks"])
 
 
 def _pick(network: Network, evaluations: pd.DataFrame, criterion: str) -> pd.DataFrame:

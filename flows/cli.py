@@ -106,6 +106,17 @@ def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = MLFLOW_PO
     )
 
 
+@app.command()
+def track(run: Annotated[str, typer.Argument(help="The name of a finished run, as in its settings.")]) -> None:
+    """Show a finished run in MLflow, if it is not there yet: what a run does itself, unless MLflow is away."""
+    _set_environment()
+    from tasks.register import newest
+    from tasks.tracking import track as tell
+
+    experiment, found = tell.fn(newest(run))
+    print(f"lisor: {run} is run {found} of experiment {experiment} in MLflow", file=sys.stderr)
+
+
 def find_config(name: str) -> Path:
     """The settings file of that path, or of that name in configs/ here or beside the program.
 
@@ -153,6 +164,7 @@ def _set_environment() -> None:
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # RunProgress tells what a person wants to know
         "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
         "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",  # its own 7 take minutes until a server that is away is given up
     }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
@@ -191,7 +203,8 @@ def _show(summary: dict[str, Any]) -> None:
     console.print(_tell_cache(summary["tasks"]))
     console.print(f"report   {folder / 'report.html'}")
     console.print(f"results  {folder / 'results.parquet'}")
-    console.print(f"MLflow   say: lisor ui, then open http://127.0.0.1:{MLFLOW_PORT}")
+    missing = summary["mlflow"].get("error")
+    console.print(f"MLflow   {missing or f'say: lisor ui, then open http://127.0.0.1:{MLFLOW_PORT}'}")
 
 
 def _tell_cache(tasks: dict[str, Any]) -> str:

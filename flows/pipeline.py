@@ -23,10 +23,11 @@ from flows.stages import Stages
 from lisor.config import MOVIE_REVIEWS, OWN_VECTORS, RULES, SEARCHES, Experiment, Study
 from lisor.data.languages import FILE, find
 from lisor.data.vectors import Word2Vec
+from lisor.errors import TrackingError
 from lisor.report.tables import summarize
 from lisor.settings import experiment
-from tasks.artifacts import Ref, Source, describe_source, open_artifact, open_store, write_text
-from tasks.caching import digest, library_versions
+from tasks.artifacts import Ref, Source, describe_source, open_artifact, open_store
+from tasks.caching import library_versions
 from tasks.data import draw_words, fetch_movie_reviews, number_words, read_corpus
 from tasks.fsa import (
     RESULTS,
@@ -40,6 +41,7 @@ from tasks.fsa import (
     search_automata,
     searched_ks,
 )
+from tasks.register import Artifacts, Record, register
 from tasks.report import project_hidden_states, publish, write_report
 from tasks.rnn import dump_hidden_states, train_networks, trial_blocks
 from tasks.tracking import track
@@ -93,21 +95,20 @@ def lisor_pipeline(settings: dict[str, Any], out: str | None = None) -> dict[str
     folder = Path(out).absolute() if out else store.home / "reports" / plan.name
     with Stages() as stages:
         networks, results, report = asyncio.run(_make_all(plan, stages))
-    record = {"schema": 1, "name": plan.name, "out": str(folder), "settings": settings}
-    record["artifacts"] = {
-        "results": asdict(results),
-        "report": asdict(report),
-        "networks": list(map(asdict, networks)),
-    }
+    artifacts = Artifacts(results=results, report=report, networks=tuple(networks))
+    record = Record(name=plan.name, out=str(folder), settings=settings, artifacts=artifacts)
     summary = _summarize(plan, folder, results, networks, stages, time.monotonic() - started)
-    publish(str(folder), results, report, _as_json(record), _as_json(summary))
-    run_experiment, run = track(plan.name, settings, results, report, networks)
-    summary["mlflow"] = {"experiment": run_experiment, "run": run}
-    write_text(store.home / "runs" / plan.name / f"{digest(record['artifacts'])}.json", _as_json(record))
+    publish(str(folder), results, report, record.to_json(), json.dumps(summary, indent=1, ensure_ascii=False))
+    register(record)
+    try:
+        run_experiment, run = track(record)
+        summary["mlflow"] = {"experiment": run_experiment, "run": run}
+    except TrackingError as error:  # all that the run has found is in the store: `lisor track` can tell MLflow later
+        summary["mlflow"] = {"error": str(error)}
     create_link_artifact(
         key=f"{plan.name.lower().replace('_', '-').replace('.', '-')}-report",
         link=(folder / "report.html").as_uri(),
-        description=f"Report of {plan.name}; MLflow run {run}",
+        description=f"Report of {plan.name}; MLflow: {json.dumps(summary['mlflow'])}",
     )
     return summary
 
@@ -253,8 +254,3 @@ def _summarize(
 def _span(numbers: tuple[int, ...]) -> str:
     """A run of numbers by its ends."""
     return str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]}–{numbers[-1]}"
-
-
-def _as_json(value: object) -> str:
-    """A value as indented JSON text."""
-    return json.dumps(value, indent=1, ensure_ascii=False)

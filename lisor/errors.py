@@ -33,5 +33,9 @@ class StoreError(LisorError):
     """The artifact store cannot be read or written."""
 
 
+class TrackingError(LisorError):
+    """MLflow cannot be told of a run."""
+
+
 class DataWarning(UserWarning):
     """Part of the input was left out; the message says how much and why."""

@@ -19,13 +19,16 @@ from typing import Any
 import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, ViewType
+from mlflow.exceptions import MlflowException
 from prefect import task
 
+from lisor.errors import TrackingError
 from lisor.report.tables import summarize
 from tasks.artifacts import MANIFEST, Ref, Store, open_store
 from tasks.caching import digest, library_versions
 from tasks.data import read_dataset
 from tasks.fsa import RESULTS, Network
+from tasks.register import Record
 
 KEY = "lisor.key"
 """The tag by which a run is found again."""
@@ -39,28 +42,41 @@ def tracking_uri(home: Path) -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home / 'mlflow.db'}"
 
 
-@task(name="track", task_run_name="track {name} in MLflow")
-def track(
-    name: str, settings: Mapping[str, Any], results: Ref, report: Ref, networks: Sequence[Network]
-) -> tuple[str, str]:
-    """The ids of the experiment and of the parent run that show this run in MLflow, made unless they are there."""
+@task(name="track", task_run_name="track {record.name} in MLflow")
+def track(record: Record) -> tuple[str, str]:
+    """The ids of the experiment and of the parent run that show this run in MLflow, made unless they are there.
+
+    Raises:
+        TrackingError: MLflow does not answer, or refuses."""
+    store = open_store()
+    uri = tracking_uri(store.home)
+    try:
+        return _fill(MlflowClient(uri), record, store)
+    except MlflowException as error:
+        reason = "it does not answer" if "Max retries" in str(error) else str(error).splitlines()[0]
+        raise TrackingError(
+            f"MLflow at {uri} was not told of the run ({reason}); the store has everything: "
+            f"say later: lisor track {record.name}"
+        ) from error
+
+
+def _fill(client: MlflowClient, record: Record, store: Store) -> tuple[str, str]:
     for chatty in ("alembic", "mlflow"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    store = open_store()
+    results, report = record.artifacts.results, record.artifacts.report
     with store.lock("mlflow"):  # neither the first use of a database nor search-then-create is atomic
-        client = MlflowClient(tracking_uri(store.home))
-        experiment = _find_experiment(client, name, store)
-        key = digest([name, results.sha256, report.sha256])
+        experiment = _find_experiment(client, record.name, store)
+        key = digest([record.name, results.sha256, report.sha256])
         found = _find_finished(client, experiment, key)
         if found is not None:
             return experiment, found
         table = pd.read_parquet(store.open(results) / RESULTS)
-        parent = _Run.start(client, experiment, name, key)
-        parent.log_params(settings)
-        parent.log_metrics(_headline(table, {network.dataset: network.name for network in networks}))
+        parent = _Run.start(client, experiment, record.name, key)
+        parent.log_params(record.settings)
+        parent.log_metrics(_headline(table, {network.dataset: network.name for network in record.artifacts.networks}))
         parent.log_files(store.open(report))
         client.log_artifact(parent.id, str(store.open(results) / RESULTS))
-        for network in networks:
+        for network in record.artifacts.networks:
             _log_network(parent, network, table, report, store)
         client.set_terminated(parent.id, "FINISHED")  # last, so that a run cut short is found to be unfinished
     return experiment, parent.id

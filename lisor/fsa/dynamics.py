@@ -10,7 +10,6 @@ from collections.abc import Iterable
 import numpy as np
 from jaxtyping import Float, Int
 
-from lisor.fsa import kernels
 from lisor.fsa.clustering import Clustering, member_means
 from lisor.rnn.classifier import TrainedModel
 from lisor.rnn.hidden_states import Points
@@ -42,10 +41,10 @@ def nearest(
     places: Float[np.ndarray, "P F"], centers: Float[np.ndarray, "K F"]
 ) -> tuple[Int[np.ndarray, " P"], Float[np.ndarray, " P"]]:
     """The nearest center of each place, the lower one of a tie, and its squared distance less the place's own norm."""
-    labels, scores = np.empty(len(places), np.int64), np.empty(len(places), np.float32)
-    columns = np.ascontiguousarray(places.T, dtype=np.float32)
-    kernels.nearest_centers(columns, np.ascontiguousarray(centers, dtype=np.float32), labels, scores)
-    return labels, scores
+    distances = places @ (-2 * centers).T
+    distances += np.square(centers).sum(axis=1)
+    found = distances.argmin(axis=1)
+    return found, distances[np.arange(len(found)), found]
 
 
 def steps(model: TrainedModel, states: States, space: Float[np.ndarray, "D F"]) -> list[Float[np.ndarray, "S F"]]:

@@ -195,36 +195,3 @@ def move_members(
             if before[point] >= 0:
                 for place in range(points.shape[1]):
                     sums[before[point], place] -= points[point, place]
-
-
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
-def nearest_centers(
-    columns: Float[np.ndarray, "H P"],
-    centers: Float[np.ndarray, "K H"],
-    labels: Int[np.ndarray, " P"],
-    scores: Float[np.ndarray, " P"],
-) -> None:
-    """Fill `labels` with the nearest center of each point, the lower one of a tie, and `scores` with its squared
-    distance less the point's own squared norm. The points are given by their `columns`, so that all loops are over
-    neighbours in memory."""
-    size = 512
-    trial = np.empty(size, columns.dtype)
-    for start in range(0, columns.shape[1], size):
-        stop = min(start + size, columns.shape[1])
-        for center in range(len(centers)):
-            norm = columns.dtype.type(0)
-            for place in range(len(columns)):
-                norm += centers[center, place] * centers[center, place]
-            trial[:] = norm
-            for place in range(len(columns)):
-                factor = -2 * centers[center, place]
-                for point in range(stop - start):
-                    trial[point] += factor * columns[place, start + point]
-            if center == 0:
-                labels[start:stop] = 0
-                scores[start:stop] = trial[: stop - start]
-            else:
-                for point in range(stop - start):
-                    closer = trial[point] < scores[start + point]
-                    labels[start + point] = center if closer else labels[start + point]
-                    scores[start + point] = trial[point] if closer else scores[start + point]

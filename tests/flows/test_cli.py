@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from mlflow import MlflowClient
 
 from flows import cli
 from lisor.fsa import prediction
@@ -157,6 +158,45 @@ def test_help_says_what_there_is(lisor) -> None:
     assert status == 0
     assert "run" in out
     assert "ui" in out
+
+
+def test_a_run_that_mlflow_could_not_be_told_of_is_whole_and_tracked_later(
+    lisor, config: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")  # nobody answers at the port of "discard"
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+        return lisor(*arguments)
+
+    status, out, _ = away("run", config)
+    assert status == 0
+    assert "say later: lisor track tiny" in out
+    assert len(pd.read_parquet(home / "reports/tiny/results.parquet"))
+    status, _, err = away("track", "tiny")
+    assert status == 2
+    assert err.startswith("lisor: MLflow at http://127.0.0.1:9 was not told of the run (it does not answer)")
+    assert len(err.splitlines()) == 1
+    for _ in range(2):  # a second time adds nothing
+        status, _, err = lisor("track", "tiny")
+        assert (status, err.startswith("lisor: tiny is run ")) == (0, True)
+    client = MlflowClient(f"sqlite:///{home / 'mlflow.db'}")
+    (experiment,) = (one for one in client.search_experiments() if one.name == "tiny")
+    assert len(client.search_runs([experiment.experiment_id])) == 2
+
+
+@pytest.mark.parametrize("name", ["other", "../tiny", ""])
+def test_a_run_that_is_not_there_cannot_be_tracked(lisor, finished: Path, name: str) -> None:
+    status, _, err = lisor("track", name)
+    assert status == 2
+    assert err == f"lisor: expected a run of {finished / 'runs'} (tiny), got {name!r}\n"
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"schema": 1}', '{"schema": 9}', '{"schema": 1, "name": 3}'])
+def test_a_damaged_record_of_a_run_is_one_line(lisor, finished: Path, text: str) -> None:
+    (record,) = (finished / "runs/tiny").iterdir()
+    record.write_text(text)
+    status, _, err = lisor("track", "tiny")
+    assert (status, len(err.splitlines())) == (2, 1)
 
 
 # Predicting, which needs no store

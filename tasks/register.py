@@ -1,0 +1,70 @@
+"""The register of runs: of which artifacts each finished run is made, wherever its report went.
+
+LISOR_HOME/runs/<name>/<digest>.json"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from lisor.errors import StoreError
+from tasks.artifacts import Ref, open_store, write_text
+from tasks.caching import digest
+from tasks.fsa import Network
+
+SCHEMA = 1
+"""Version of a record's JSON."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artifacts:
+    """What a run has made."""
+
+    results: Ref
+    report: Ref
+    networks: tuple[Network, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """A finished run: its name, settings and artifacts, and the folder where its report was published."""
+
+    name: str
+    out: str
+    settings: Mapping[str, Any]
+    artifacts: Artifacts
+
+    def to_json(self) -> str:
+        """The record as indented JSON text."""
+        return json.dumps({"schema": SCHEMA, **asdict(self)}, indent=1, ensure_ascii=False)
+
+
+def register(record: Record) -> None:
+    """Keep a record; the same artifacts again replace their own."""
+    name = digest(asdict(record.artifacts))
+    write_text(open_store().home / "runs" / record.name / f"{name}.json", record.to_json())
+
+
+def newest(name: str) -> Record:
+    """The record that was last kept under a name.
+
+    Raises:
+        StoreError: there is none, or it was written by another version."""
+    runs = open_store().home / "runs"
+    files = sorted(runs.glob("*/*.json"), key=lambda path: path.stat().st_mtime_ns)
+    known = {path.parent.name: path for path in files}  # the last of each name
+    if name not in known:
+        raise StoreError(f"expected a run of {runs.parent} ({', '.join(sorted(known)) or 'none yet'}), got {name!r}")
+    try:
+        fields = json.loads(known[name].read_text(encoding="utf-8"))
+        if fields.pop("schema") != SCHEMA:
+            raise StoreError(f"the run {name!r} was recorded by another version; run it again")
+        return TypeAdapter(Record).validate_python(fields)
+    except (ValueError, KeyError, AttributeError, ValidationError):
+        raise StoreError(
+            f"the record {files[-1]} is damaged; run {name!r} again, which computes nothing anew"
+        ) from None
