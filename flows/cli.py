@@ -13,9 +13,12 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from flows import store as store_commands
 from lisor.errors import ConfigError, DataError, DataWarning, LisorError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+app.add_typer(store_commands.app, name="store")
 
 MLFLOW_PORT = 5000
 

@@ -93,13 +93,14 @@ def lisor_pipeline(settings: dict[str, Any], out: str | None = None) -> dict[str
     plan = experiment(settings)
     store = open_store()
     folder = Path(out).absolute() if out else store.home / "reports" / plan.name
-    with Stages() as stages:
-        networks, results, report = asyncio.run(_make_all(plan, stages))
-    artifacts = Artifacts(results=results, report=report, networks=tuple(networks))
-    record = Record(name=plan.name, out=str(folder), settings=settings, artifacts=artifacts)
-    summary = _summarize(plan, folder, results, networks, stages, time.monotonic() - started)
-    publish(str(folder), results, report, record.to_json(), json.dumps(summary, indent=1, ensure_ascii=False))
-    register(record)
+    with store.in_use():
+        with Stages() as stages:
+            networks, results, report = asyncio.run(_make_all(plan, stages))
+        artifacts = Artifacts(results=results, report=report, networks=tuple(networks))
+        record = Record(name=plan.name, out=str(folder), settings=settings, artifacts=artifacts)
+        summary = _summarize(plan, folder, results, networks, stages, time.monotonic() - started)
+        publish(str(folder), results, report, record.to_json(), json.dumps(summary, indent=1, ensure_ascii=False))
+        register(record)
     try:
         run_experiment, run = track(record)
         summary["mlflow"] = {"experiment": run_experiment, "run": run}

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from lisor.errors import StoreError
 
@@ -98,6 +98,40 @@ class Store:
             raise StoreError(f"the artifact {ref.kind}/{ref.key} is missing or damaged; run again to compute it anew")
         return self.folder(ref.kind, ref.key)
 
+    def entries(self) -> list[tuple[str, str]]:
+        """The kind and key of every artifact, whole or not."""
+        return sorted((path.parent.name, path.name) for path in (self.home / "store").glob("*/*"))
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Says for as long as it is held that a run uses the store; many may.
+
+        Raises:
+            StoreError: the store cannot be written."""
+        with self._handle("in-use") as handle:
+            fcntl.flock(handle, fcntl.LOCK_SH)
+            yield
+
+    @contextmanager
+    def unused(self) -> Iterator[None]:
+        """Keeps runs from beginning to use the store.
+
+        Raises:
+            StoreError: a run uses it, or it cannot be written."""
+        with self._handle("in-use") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise StoreError(f"a run is using the store {self.home}; wait until it has ended") from None
+            yield
+
+    def remove(self, kind: str, key: str) -> None:
+        """Take an artifact out of the store; it is gone at once, not file by file."""
+        aside = self.home / "scratch" / f"removed-{kind}-{key}-{os.getpid()}"
+        aside.parent.mkdir(exist_ok=True)
+        self.folder(kind, key).replace(aside)
+        shutil.rmtree(aside)
+
     def seconds(self, ref: Ref) -> float:
         """How long it took to build an artifact."""
         return float(json.loads((self.open(ref) / MANIFEST).read_text())["seconds"])
@@ -112,13 +146,23 @@ class Store:
 
         Raises:
             StoreError: the lock, or something written while it was held, could not be written."""
+        with self._handle(name) as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            try:
+                yield
+            except OSError as error:
+                raise self._unwritable(error) from error
+
+    def _handle(self, name: str) -> TextIO:
+        """The file of a lock, open."""
         try:
             (self.home / "locks").mkdir(parents=True, exist_ok=True)
-            with (self.home / "locks" / f"{name}.lock").open("w") as handle:
-                fcntl.flock(handle, fcntl.LOCK_EX)
-                yield
+            return (self.home / "locks" / f"{name}.lock").open("w")
         except OSError as error:
-            raise StoreError(f"the store {self.home} cannot be written: {error.strerror or error}") from error
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> StoreError:
+        return StoreError(f"the store {self.home} cannot be written: {error.strerror or error}")
 
     def _manifest(self, kind: str, key: str) -> dict[str, Any] | None:
         """The manifest of an artifact, if it is readable and every file has the digest it says."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -49,22 +50,28 @@ def register(record: Record) -> None:
     write_text(open_store().home / "runs" / record.name / f"{name}.json", record.to_json())
 
 
+def registered() -> list[str]:
+    """The names of the runs that were kept."""
+    return sorted({path.parent.name for path in _records()})
+
+
 def newest(name: str) -> Record:
     """The record that was last kept under a name.
 
     Raises:
         StoreError: there is none, or it was written by another version."""
-    runs = open_store().home / "runs"
-    files = sorted(runs.glob("*/*.json"), key=lambda path: path.stat().st_mtime_ns)
-    known = {path.parent.name: path for path in files}  # the last of each name
+    known = {path.parent.name: path for path in sorted(_records(), key=lambda path: path.stat().st_mtime_ns)}
     if name not in known:
-        raise StoreError(f"expected a run of {runs.parent} ({', '.join(sorted(known)) or 'none yet'}), got {name!r}")
+        home = open_store().home
+        raise StoreError(f"expected a run of {home / 'runs'} ({', '.join(sorted(known)) or 'none yet'}), got {name!r}")
     try:
         fields = json.loads(known[name].read_text(encoding="utf-8"))
         if fields.pop("schema") != SCHEMA:
             raise StoreError(f"the run {name!r} was recorded by another version; run it again")
         return TypeAdapter(Record).validate_python(fields)
     except (ValueError, KeyError, AttributeError, ValidationError):
-        raise StoreError(
-            f"the record {files[-1]} is damaged; run {name!r} again, which computes nothing anew"
-        ) from None
+        raise StoreError(f"the record {known[name]} is damaged; run {name!r} again: nothing is computed anew") from None
+
+
+def _records() -> list[Path]:
+    return list((open_store().home / "runs").glob("*/*.json"))

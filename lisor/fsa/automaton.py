@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,7 @@ class Automaton:
         if transitions.ndim != 2 or transitions.shape[0] == 0:
             raise AutomatonError(f"transitions must be a table of states by symbols, got shape {transitions.shape}")
         states, symbols = transitions.shape
-        if symbols != len(self.alphabet) or len(set(self.alphabet)) != symbols or symbols == 0:
+        if symbols != len(self.alphabet) or symbols == 0 or not _are_different(self.alphabet):
             raise AutomatonError(f"{symbols} columns of transitions need as many different symbols: {self.alphabet!r}")
         if transitions.dtype.kind not in "iub" or outputs.dtype.kind not in "iub":
             raise AutomatonError("transitions and outputs must be whole numbers")
@@ -96,10 +97,13 @@ class Automaton:
             offsets = sequences.offsets[rows.start : rows.stop + 1]
             kernels.last_states(table, self.start * width, sequences.symbols, offsets, last[rows])
 
-        even = np.linspace(0, len(sequences.symbols), threads + 1)[1:-1]
-        edges = [0, *np.searchsorted(sequences.offsets, even).tolist(), len(sequences)]
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(run_some, map(slice, edges[:-1], edges[1:])))
+        if threads == 1:
+            run_some(slice(0, len(sequences)))
+        else:
+            even = np.linspace(0, len(sequences.symbols), threads + 1)[1:-1]
+            edges = [0, *np.searchsorted(sequences.offsets, even).tolist(), len(sequences)]
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(run_some, map(slice, edges[:-1], edges[1:])))
         return (last // width).astype(np.int32)
 
     def final_states(self, sequences: Sequences, trace: Int[np.ndarray, " P"]) -> Int[np.ndarray, " N"]:
@@ -254,6 +258,11 @@ class Automaton:
         largest = int(sequences.symbols.max(initial=-1))
         if largest >= len(self.alphabet):
             raise AutomatonError(f"expected symbols below {len(self.alphabet)}, got {largest}")
+
+
+@lru_cache(maxsize=16)  # a search makes many automata over the same thousands of words
+def _are_different(names: tuple[str, ...]) -> bool:
+    return len(set(names)) == len(names)
 
 
 def _breadth_first(table: Int[np.ndarray, "Q S"], start: int) -> Int[np.ndarray, " Q"]:

@@ -196,18 +196,19 @@ def majority(counts: TransitionCounts) -> tuple[Int[np.ndarray, "Q S"], Bool[np.
 
 
 def write(extractions: Iterable[Extraction], folder: Path) -> None:
-    """Write `automata.parquet`, a row for each automaton; they share alphabet and classes."""
+    """Write `automata.parquet`, a row for each automaton; they share the words and classes of their network."""
     rows = list(extractions)
     keys = [(row.method, row.rule, row.k) for row in rows]  # also here, since a row group for each is slow to scan
     about: dict[str, object] = {"schema": SCHEMA, "keys": keys}
     if rows:
         first = rows[0].machine
         about |= {"alphabet": first.alphabet, "classes": first.classes}
-        about |= {"unknown": first.unknown, "tokenizer": first.tokenizer, "start": first.start}
+        about |= {"unknown": first.unknown, "tokenizer": first.tokenizer}
     columns = {
         "method": pa.array([row.method for row in rows], pa.string()),
         "rule": pa.array([row.rule for row in rows], pa.string()),
         "k": pa.array([row.k for row in rows], pa.int32()),
+        "start": pa.array([row.machine.start for row in rows], pa.int32()),
         "outputs": pa.array([_outputs(row.machine) for row in rows], pa.list_(pa.int32())),
         "transitions": pa.array([_table(row.machine).reshape(-1) for row in rows], pa.list_(pa.int32())),
         "seen": pa.array([row.seen.reshape(-1) for row in rows], pa.list_(pa.bool_())),
@@ -237,7 +238,7 @@ def read(folder: Path, wanted: Collection[tuple[str, str, int | None]] | None = 
         knows: _Knows = {
             "alphabet": tuple(about["alphabet"]),
             "classes": tuple(about["classes"]),
-            "start": about["start"],
+            "start": row["start"][0].as_py(),
             "unknown": about["unknown"],
             "tokenizer": about["tokenizer"],
         }

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from lisor.data.sequences import Sequences
 from lisor.errors import AutomatonError, SchemaError
 from lisor.fsa import extraction
+from lisor.fsa.automaton import Automaton
 from lisor.fsa.clustering import Clustering, cluster
 from lisor.fsa.dynamics import center_states, follow
 from lisor.fsa.extraction import RULES, Extraction, count_transitions, extract, majority
@@ -313,6 +314,19 @@ def test_automata_by_all_rules_are_read_as_they_were_written(tmp_path_factory, l
     written = [extract(*lived("lstm", labelled), rule=rule) for rule in rules]
     for one, two in zip(read_back(tmp_path_factory.getbasetemp(), written), written, strict=True):
         assert_equal(one, two)
+
+
+def test_each_automaton_keeps_its_own_start(tmp_path):
+    seen = np.ones((2, 1), bool)
+    machines = [
+        Automaton(alphabet=("a",), classes=("no", "yes"), transitions=[[1], [0]], outputs=[0, 1], start=start)
+        for start in (0, 1)
+    ]
+    written = [
+        Extraction(method="kmeans", rule=f"rule {place}", k=2, machine=machine, seen=seen)
+        for place, machine in enumerate(machines)
+    ]
+    assert [one.machine for one in read_back(tmp_path, written)] == machines
 
 
 def test_a_weighted_automaton_that_was_read_answers_as_before(tmp_path):
