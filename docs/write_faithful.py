@@ -59,7 +59,7 @@ def _page(reports: dict[int, Path]) -> Iterator[str]:
     yield f"Weighted automata of {MOST_WEIGHTED} clusters of the method sensitivity:"
     for cell, own in rows[(rows["k"] == MOST_WEIGHTED) & (rows["rule"] == "weighted")].groupby("cell", sort=False):
         fidelity = own.loc[own["method"] == "sensitivity", "fidelity"]
-        yield f"- {cell}: fidelity {Interval.of(fidelity.tolist())}"
+        yield f"- {cell}: fidelity {Interval.of(fidelity.tolist()):.3f}"
     for cell in dict.fromkeys(rows["cell"]):
         yield ""
         yield f"## {cell}: mean fidelity on the test set by number of clusters"
@@ -72,7 +72,7 @@ def _page(reports: dict[int, Path]) -> Iterator[str]:
 
 def _grid(rows: pd.DataFrame) -> Iterator[str]:
     shown = rows[rows["k"].isin(SHOWN)]
-    table = shown.pivot_table(index=["method", "rule"], columns="k", values="fidelity", sort=False)
+    table = shown.pivot_table(index=["method", "rule"], columns="k", values="fidelity", sort=False).sort_index(axis=1)
     yield "| method | rule | " + " | ".join(map(str, table.columns)) + " |"
     yield "| --- | --- |" + " --- |" * table.shape[1]
     for (method, rule), values in table.iterrows():
