@@ -69,7 +69,7 @@ def newest(name: str) -> Record:
         if fields.pop("schema") != SCHEMA:
             raise StoreError(f"the run {name!r} was recorded by another version; run it again")
         return TypeAdapter(Record).validate_python(fields)
-    except (ValueError, KeyError, AttributeError, ValidationError):
+    except (ValueError, KeyError, TypeError, AttributeError, ValidationError):
         raise StoreError(f"the record {known[name]} is damaged; run {name!r} again: nothing is computed anew") from None
 
 
