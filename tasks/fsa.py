@@ -309,7 +309,8 @@ def read_evaluations(network: Network) -> pd.DataFrame:
     for automata, evaluations in network.searched:
         searches = pd.read_json(store.open(automata) / SEARCHED, orient="records")
         rows = pd.read_parquet(store.open(evaluations) / _EVALUATIONS)
-        tables.append(rows.merge(searches[["rule", "k", "seconds"]], on=["rule", "k"], how="left"))
+        if len(rows):  # none where the grid was cut
+            tables.append(rows.merge(searches[["rule", "k", "seconds"]], on=["rule", "k"], how="left"))
     return pd.concat(tables, ignore_index=True)
 
 
