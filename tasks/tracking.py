@@ -50,8 +50,11 @@ def track(record: Record) -> tuple[str, str]:
         TrackingError: MLflow does not answer, or refuses."""
     store = open_store()
     uri = tracking_uri(store.home)
+    for chatty in ("alembic", "mlflow"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
-        return _fill(MlflowClient(uri), record, store)
+        with store.lock("mlflow"):  # neither a database's first client nor search-then-create is atomic
+            return _fill(MlflowClient(uri), record, store)
     except MlflowException as error:
         reason = "it does not answer" if "Max retries" in str(error) else str(error).splitlines()[0]
         raise TrackingError(
@@ -61,24 +64,21 @@ def track(record: Record) -> tuple[str, str]:
 
 
 def _fill(client: MlflowClient, record: Record, store: Store) -> tuple[str, str]:
-    for chatty in ("alembic", "mlflow"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
     results, report = record.artifacts.results, record.artifacts.report
-    with store.lock("mlflow"):  # neither the first use of a database nor search-then-create is atomic
-        experiment = _find_experiment(client, record.name, store)
-        key = digest([record.name, results.sha256, report.sha256])
-        found = _find_finished(client, experiment, key)
-        if found is not None:
-            return experiment, found
-        table = pd.read_parquet(store.open(results) / RESULTS)
-        parent = _Run.start(client, experiment, record.name, key)
-        parent.log_params(record.settings)
-        parent.log_metrics(_headline(table, {network.dataset: network.name for network in record.artifacts.networks}))
-        parent.log_files(store.open(report))
-        client.log_artifact(parent.id, str(store.open(results) / RESULTS))
-        for network in record.artifacts.networks:
-            _log_network(parent, network, table, report, store)
-        client.set_terminated(parent.id, "FINISHED")  # last, so that a run cut short is found to be unfinished
+    experiment = _find_experiment(client, record.name, store)
+    key = digest([record.name, results.sha256, report.sha256])
+    found = _find_finished(client, experiment, key)
+    if found is not None:
+        return experiment, found
+    table = pd.read_parquet(store.open(results) / RESULTS)
+    parent = _Run.start(client, experiment, record.name, key)
+    parent.log_params(record.settings)
+    parent.log_metrics(_headline(table, {network.dataset: network.name for network in record.artifacts.networks}))
+    parent.log_files(store.open(report))
+    client.log_artifact(parent.id, str(store.open(results) / RESULTS))
+    for network in record.artifacts.networks:
+        _log_network(parent, network, table, report, store)
+    client.set_terminated(parent.id, "FINISHED")  # last, so that a run cut short is found to be unfinished
     return experiment, parent.id
 
 

@@ -1,4 +1,5 @@
 import copy
+import fcntl
 import json
 import shutil
 from functools import partial
@@ -11,6 +12,7 @@ import pytest
 from mlflow import MlflowClient
 
 import tasks.caching
+import tasks.tracking
 from flows.pipeline import lisor_pipeline
 from lisor.config import DatasetConfig
 from lisor.data.languages import LANGUAGES
@@ -98,6 +100,26 @@ def test_a_deleted_tracking_database_is_filled_anew_without_computing(finished: 
     assert lisor_pipeline(tiny)["tasks"]["run"] == 0
     assert len(mlflow_runs(finished)) == 2
     assert built(finished) == before
+
+
+def test_a_tracking_database_is_made_by_one_run_at_a_time(
+    finished: Path, tiny: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = []
+
+    def client(uri: str) -> MlflowClient:
+        with (finished / "locks/mlflow.lock").open() as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                held.append(False)
+            except BlockingIOError:
+                held.append(True)
+        return MlflowClient(uri)
+
+    (finished / "mlflow.db").unlink()
+    monkeypatch.setattr(tasks.tracking, "MlflowClient", client)
+    lisor_pipeline(tiny)
+    assert held == [True]
 
 
 def test_a_run_that_mlflow_knows_as_unfinished_is_logged_anew(finished: Path, tiny: dict[str, Any]) -> None:
@@ -303,6 +325,7 @@ def test_text_with_markup_is_shown_and_not_run(home: Path, tiny: dict[str, Any],
 def test_the_empty_words_of_the_small_language_and_its_short_grid(home: Path, tiny: dict[str, Any]) -> None:
     tiny["datasets"] = [{"language": "0110", "train": 64, "validation": 16, "test": 20, "balanced": False}]
     tiny["clustering"]["k"] = [2, 64]
+    tiny["extraction"] = {"rules": ["majority", "refined"]}  # with nothing to search from at k = 32 and 64
     with pytest.warns(UserWarning, match="grid of k ends at"):
         lisor_pipeline(tiny)
     assert results(home)["k"].max() <= 30
