@@ -12,7 +12,7 @@ from report_of import ROOT, report_of
 
 from lisor.fsa.evaluation import SELECTION, choose
 from lisor.report.tables import Interval
-from tasks.fsa import Network, read_evaluations
+from tasks.evaluation import Network, read_evaluations
 from tasks.register import newest
 
 CRITERIA = {

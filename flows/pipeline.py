@@ -29,12 +29,9 @@ from lisor.settings import experiment
 from tasks.artifacts import Ref, Source, describe_source, open_artifact, open_store
 from tasks.caching import library_versions
 from tasks.data import draw_words, fetch_movie_reviews, number_words, read_corpus
+from tasks.evaluation import RESULTS, Network, collect_results, evaluate_automata
 from tasks.fsa import (
-    RESULTS,
-    Network,
     cluster_hidden_states,
-    collect_results,
-    evaluate_automata,
     extract_automata,
     k_blocks,
     learn_baseline,

@@ -60,15 +60,10 @@ def extract(network: TrainedModel, dataset: Dataset, *, most_states: int = 64, s
         raise DataError("the network leaves a single hidden state: there is nothing to tell apart")
     if dataset.language is not None:
         (block,) = clustering.cluster(points.state, [min(FEW, most)], method="kmeans", seed=seed)
-        probes = Probes.like(
-            sequences,
-            symbols=len(network.vocabulary),
-            is_text=False,
-            fixed_length=dataset.language.fixed_length,
-        )
-        return refine(network, points, block, probes, most_states=most_states, seed=seed).extraction.automaton
+        found = refine(network, points, block, Probes.of(dataset), most_states=most_states, seed=seed)
+        return found.extraction.automaton
     metric = sensitivity(network, sequences, points.state, points.cell_state)
-    found = {
+    each = {
         block.k: extraction.extract(network, points, block, rule="dynamics")
         for block in clustering.cluster(
             points.state,
@@ -81,9 +76,9 @@ def extract(network: TrainedModel, dataset: Dataset, *, most_states: int = 64, s
     }
     splits = {name: dataset.splits[name] for name in ("validation", evaluation.SELECTION)}
     answers = {name: hidden_states.answer(network, split) for name, split in splits.items()}
-    table = pd.DataFrame([asdict(row) for row in evaluation.evaluate(found.values(), splits, answers)])
+    table = pd.DataFrame([asdict(row) for row in evaluation.evaluate(each.values(), splits, answers)])
     chosen = evaluation.choose(table, tolerance=evaluation.default_tolerance(is_text=True))
-    return found[int(chosen[chosen["selected"]]["k"].iloc[0])].automaton
+    return each[int(chosen[chosen["selected"]]["k"].iloc[0])].automaton
 
 
 def draw(automaton: Automaton, path: str | Path) -> None:

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from lisor.errors import StoreError
 from tasks.artifacts import Ref, open_store, write_text
 from tasks.caching import digest
-from tasks.fsa import Network
+from tasks.evaluation import Network
 
 SCHEMA = 1
 """Version of a record's JSON."""

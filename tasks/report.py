@@ -15,7 +15,8 @@ from prefect import task
 from tasks.artifacts import Ref, open_artifact, write_text
 from tasks.caching import cached
 from tasks.data import read_dataset
-from tasks.fsa import LEARNED, RESULTS, SEARCHED, Network
+from tasks.evaluation import RESULTS, Network
+from tasks.fsa import LEARNED, SEARCHED
 
 if TYPE_CHECKING:
     from lisor.fsa.clustering import Clustering

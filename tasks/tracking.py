@@ -27,7 +27,7 @@ from lisor.report.tables import summarize
 from tasks.artifacts import MANIFEST, Ref, Store, open_store
 from tasks.caching import digest, library_versions
 from tasks.data import read_dataset
-from tasks.fsa import RESULTS, Network
+from tasks.evaluation import RESULTS, Network
 from tasks.register import Record
 
 KEY = "lisor.key"

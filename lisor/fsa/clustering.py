@@ -18,7 +18,7 @@ from scipy.sparse import csr_array
 
 from lisor.errors import DataError, DataWarning, SchemaError
 from lisor.fsa.kmeans import Blocks, InMemory, KMeansResult, kmeans, sample, workers
-from lisor.fsa.kmeans_x import Positions, lloyd_x, seed_points
+from lisor.fsa.kmeans_x import Placed, Positions, lloyd_x, seed_points
 
 SCHEMA = 2
 """Version of the file written by `write`."""
@@ -115,34 +115,41 @@ def cluster(
 
     Raises:
         DataError: a method was asked for without what it also looks at."""
-    if method not in ("kmeans", "kmeans-x", "decision-aware", "sensitivity"):
-        raise DataError(f"expected kmeans, kmeans-x, decision-aware or sensitivity, got {method!r}")
     if method == "kmeans":
         blocks = InMemory(states) if isinstance(states, np.ndarray) else states
-        drawn = sample(blocks, seed)
-        kept = _cut(ks, drawn[0])
-        return _clusterings(method, kmeans(blocks, kept, drawn=drawn, seed=seed, threads=threads))
+        return _clusterings(method, _kmeans(blocks, ks, seed, threads))
     whole = states if isinstance(states, np.ndarray) else np.concatenate(list(states))
     if method == "kmeans-x":
         if positions is None:
             raise DataError("kmeans-x needs the positions of the hidden states in their sequences")
-        kept = _cut(ks, whole)
-        rows = seed_points(whole, positions, max(kept, default=1), seed)
-        with workers(threads) as pool:
-            return _clusterings(method, pool.map(lambda k: lloyd_x(whole, positions, rows[:k]), kept))
+        return _clusterings(method, _kmeans_x(Placed(hidden=whole, positions=positions), ks, seed, threads))
     if method == "decision-aware":
         if decisions is None:
             raise DataError("decision-aware needs the network's answers at the hidden states")
         points, weights, space = decisions.beside(whole), None, None
-    else:
+    elif method == "sensitivity":
         if metric is None:
             raise DataError("sensitivity needs the metric of the network's answers")
         points, weights, space = metric.apply(whole), metric.weights, metric.matrix
-    drawn = sample(InMemory(points), seed)
-    kept = _cut(ks, drawn[0])
-    results = kmeans(InMemory(points), kept, drawn=drawn, seed=seed, weights=weights, threads=threads)
+    else:
+        raise DataError(f"expected kmeans, kmeans-x, decision-aware or sensitivity, got {method!r}")
+    results = _kmeans(InMemory(points), ks, seed, threads, weights)
     own = [run._replace(centers=member_means(whole, run.labels, len(run.centers), weights)) for run in results]
     return _clusterings(method, own, space)
+
+
+def _kmeans(
+    points: Blocks, ks: Sequence[int], seed: int, threads: int, weights: Float[np.ndarray, " P"] | None = None
+) -> list[KMeansResult]:
+    drawn = sample(points, seed)
+    return kmeans(points, _cut(ks, drawn[0]), drawn=drawn, seed=seed, weights=weights, threads=threads)
+
+
+def _kmeans_x(points: Placed, ks: Sequence[int], seed: int, threads: int) -> list[KMeansResult]:
+    kept = _cut(ks, points.hidden)
+    rows = seed_points(points, max(kept, default=1), seed)
+    with workers(threads) as pool:
+        return list(pool.map(lambda k: lloyd_x(points, rows[:k]), kept))
 
 
 def _clusterings(
@@ -160,7 +167,7 @@ def _cut(ks: Sequence[int], states: Float[np.ndarray, "P H"]) -> list[int]:
     kept = [k for k in ks if k <= most]
     if kept and len(kept) < len(ks):
         note = f"the grid of k ends at {most}, the number of distinct hidden states; {max(ks)} was asked for"
-        warnings.warn(note, DataWarning, stacklevel=3)
+        warnings.warn(note, DataWarning, stacklevel=4)
     return kept
 
 

@@ -78,6 +78,12 @@ def carry(
 
 
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def _add(numbers: Float[np.ndarray, " H"], weight: float, total: Float[np.ndarray, " H"]) -> None:
+    for place in range(len(numbers)):
+        total[place] += weight * numbers[place]
+
+
+@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
 def reassign(
     products: Float[np.ndarray, "P K"],
     half_norms: Float[np.ndarray, " K"],
@@ -103,80 +109,10 @@ def reassign(
             continue
         labels[point] = nearest
         counts[nearest] += weights[point]
-        for place in range(points.shape[1]):
-            sums[nearest, place] += weights[point] * points[point, place]
+        _add(points[point], weights[point], sums[nearest])
         if before >= 0:
             counts[before] -= weights[point]
-            for place in range(points.shape[1]):
-                sums[before, place] -= weights[point] * points[point, place]
-
-
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
-def position_centers(
-    edges: Int[np.ndarray, " N+1"],
-    steps: Float[np.ndarray, " P"],
-    members: Int[np.ndarray, " P"],
-    counts: Float[np.ndarray, " K"],
-    before: Int[np.ndarray, " P"],
-    counts_before: Float[np.ndarray, " K"],
-    norms: Float[np.ndarray, " K"],
-) -> float:
-    """Fill `norms` with the squared norms of the centers' positions; how far these have moved, squared and summed.
-
-    The position of center c in sequence s is the sum of the `steps` of its members there, which stand from `edges[s]`
-    on, divided by its count. A member of -1 belongs to no center."""
-    now, then = np.zeros(len(counts)), np.zeros(len(counts))
-    norms[:] = 0
-    moved = 0.0
-    for sequence in range(len(edges) - 1):
-        now[:] = 0
-        then[:] = 0
-        for point in range(edges[sequence], edges[sequence + 1]):
-            if members[point] >= 0:
-                now[members[point]] += steps[point]
-            if before[point] >= 0:
-                then[before[point]] += steps[point]
-        for center in range(len(counts)):
-            place, place_before = now[center] / counts[center], then[center] / counts_before[center]
-            norms[center] += place * place
-            moved += (place - place_before) ** 2
-    return moved
-
-
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
-def nearest_with_positions(
-    products: Float[np.ndarray, "B K"],
-    norms: Float[np.ndarray, " K"],
-    edges: Int[np.ndarray, " M+1"],
-    steps: Float[np.ndarray, " P"],
-    members: Int[np.ndarray, " P"],
-    counts: Float[np.ndarray, " K"],
-    labels: Int[np.ndarray, " P"],
-    scores: Float[np.ndarray, " P"],
-    keep: bool,
-) -> None:
-    """Fill `labels` and `scores` for the points of some sequences: the nearest center, the lower one of a tie, or the
-    one it has if labels are to `keep`, and the squared distance to it less the point's own squared norm.
-
-    `products` are those of the hidden states of these points alone with the centers, `norms` the squared norms of
-    the centers with their positions, which follow from `members` and `counts` as in `position_centers`."""
-    means = np.zeros(len(counts))
-    for sequence in range(len(edges) - 1):
-        means[:] = 0
-        for point in range(edges[sequence], edges[sequence + 1]):
-            if members[point] >= 0:
-                means[members[point]] += steps[point]
-        means /= counts
-        for point in range(edges[sequence], edges[sequence + 1]):
-            row, step = point - edges[0], steps[point]
-            nearest = labels[point] if keep else 0
-            least = norms[nearest] - 2 * (products[row, nearest] + step * means[nearest])
-            for center in range(len(counts) if keep else 1, len(counts)):
-                score = norms[center] - 2 * (products[row, center] + step * means[center])
-                if score < least:
-                    nearest, least = center, score
-            labels[point] = nearest
-            scores[point] = least
+            _add(points[point], -weights[point], sums[before])
 
 
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
@@ -190,8 +126,177 @@ def move_members(
     `after`."""
     for point in range(len(points)):
         if before[point] != after[point]:
-            for place in range(points.shape[1]):
-                sums[after[point], place] += points[point, place]
+            _add(points[point], 1.0, sums[after[point]])
             if before[point] >= 0:
-                for place in range(points.shape[1]):
-                    sums[before[point], place] -= points[point, place]
+                _add(points[point], -1.0, sums[before[point]])
+
+
+@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def _place_centers(
+    first: int,
+    last: int,
+    steps: Float[np.ndarray, " P"],
+    members: Int[np.ndarray, " P"],
+    counts: Float[np.ndarray, " K"],
+    places: Float[np.ndarray, " K"],
+) -> None:
+    """Fill `places` with the position of each center in the sequence whose points stand from `first` to `last`.
+
+    It is the sum of the `steps` of its members there, divided by its count. A member of -1 belongs to no center."""
+    places[:] = 0
+    for point in range(first, last):
+        if members[point] >= 0:
+            places[members[point]] += steps[point]
+    places /= counts
+
+
+@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def position_centers(
+    edges: Int[np.ndarray, " N+1"],
+    steps: Float[np.ndarray, " P"],
+    members: Int[np.ndarray, " P"],
+    counts: Float[np.ndarray, " K"],
+    before: Int[np.ndarray, " P"],
+    counts_before: Float[np.ndarray, " K"],
+    norms: Float[np.ndarray, " K"],
+    shifts: Float[np.ndarray, " K"],
+) -> None:
+    """Fill `norms` with the squared norms of the centers' positions, `shifts` with how far these have moved, squared.
+
+    The points of sequence s stand from `edges[s]` on; `before` and `counts_before` are members and counts of the
+    centers before."""
+    now, then = np.empty(len(counts)), np.empty(len(counts))
+    norms[:] = 0
+    shifts[:] = 0
+    for sequence in range(len(edges) - 1):
+        _place_centers(edges[sequence], edges[sequence + 1], steps, members, counts, now)
+        _place_centers(edges[sequence], edges[sequence + 1], steps, before, counts_before, then)
+        for center in range(len(counts)):
+            norms[center] += now[center] * now[center]
+            shifts[center] += (now[center] - then[center]) ** 2
+
+
+@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def own_distances(
+    points: Float[np.ndarray, "P H"],
+    squared_norms: Float[np.ndarray, " P"],
+    hidden: Float[np.ndarray, "K H"],
+    norms: Float[np.ndarray, " K"],
+    edges: Int[np.ndarray, " N+1"],
+    steps: Float[np.ndarray, " P"],
+    members: Int[np.ndarray, " P"],
+    counts: Float[np.ndarray, " K"],
+    labels: Int[np.ndarray, " P"],
+    distances: Float[np.ndarray, " P"],
+) -> None:
+    """Fill `distances` with the squared distance of each point to the center of its label.
+
+    `squared_norms` and `norms` are those of points and centers with their positions, `hidden` the centers without."""
+    places = np.empty(len(counts))
+    for sequence in range(len(edges) - 1):
+        _place_centers(edges[sequence], edges[sequence + 1], steps, members, counts, places)
+        for point in range(edges[sequence], edges[sequence + 1]):
+            distances[point] = _own(point, points, squared_norms, hidden, norms, steps, places, labels[point])
+
+
+@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def _own(
+    point: int,
+    points: Float[np.ndarray, "P H"],
+    squared_norms: Float[np.ndarray, " P"],
+    hidden: Float[np.ndarray, "K H"],
+    norms: Float[np.ndarray, " K"],
+    steps: Float[np.ndarray, " P"],
+    places: Float[np.ndarray, " K"],
+    center: int,
+) -> float:
+    product = steps[point] * places[center]
+    for place in range(points.shape[1]):
+        product += points[point, place] * hidden[center, place]
+    squared: float = max(0.0, squared_norms[point] + norms[center] - 2 * product)
+    return squared
+
+
+@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def find_undecided(
+    points: Float[np.ndarray, "P H"],
+    squared_norms: Float[np.ndarray, " P"],
+    hidden: Float[np.ndarray, "K H"],
+    norms: Float[np.ndarray, " K"],
+    shifts: Float[np.ndarray, " K"],
+    edges: Int[np.ndarray, " M+1"],
+    steps: Float[np.ndarray, " P"],
+    members: Int[np.ndarray, " P"],
+    counts: Float[np.ndarray, " K"],
+    labels: Int[np.ndarray, " P"],
+    upper: Float[np.ndarray, " P"],
+    lower: Float[np.ndarray, " P"],
+    margin: float,
+    found: Int[np.ndarray, " B"],
+) -> int:
+    """Fill `found` with the points of some sequences whose nearest center may be another than their label; how many.
+
+    The distance to the label's center is at most `upper`, that to every other at least `lower`; both are brought up to
+    date, now that each center has moved by its entry of `shifts` (Hamerly, 2010). A label of -1 is none yet."""
+    farthest = np.argmax(shifts)
+    most, next_most = shifts[farthest], 0.0
+    for center in range(len(shifts)):
+        if center != farthest:
+            next_most = max(next_most, shifts[center])
+    places, count = np.empty(len(counts)), 0
+    for sequence in range(len(edges) - 1):
+        placed = False
+        for point in range(edges[sequence], edges[sequence + 1]):
+            label = labels[point]
+            if label >= 0:
+                upper[point] += shifts[label]
+                lower[point] -= next_most if label == farthest else most
+                if upper[point] + margin < lower[point]:
+                    continue
+                if not placed:
+                    _place_centers(edges[sequence], edges[sequence + 1], steps, members, counts, places)
+                    placed = True
+                upper[point] = np.sqrt(_own(point, points, squared_norms, hidden, norms, steps, places, label))
+                if upper[point] + margin < lower[point]:
+                    continue
+            found[count] = point
+            count += 1
+    return count
+
+
+@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def nearest_with_positions(
+    found: Int[np.ndarray, " B"],
+    products: Float[np.ndarray, "B K"],
+    squared_norms: Float[np.ndarray, " P"],
+    norms: Float[np.ndarray, " K"],
+    edges: Int[np.ndarray, " M+1"],
+    steps: Float[np.ndarray, " P"],
+    members: Int[np.ndarray, " P"],
+    counts: Float[np.ndarray, " K"],
+    labels: Int[np.ndarray, " P"],
+    upper: Float[np.ndarray, " P"],
+    lower: Float[np.ndarray, " P"],
+) -> None:
+    """Give the points `found` in some sequences the label of their nearest center, the lower one of a tie, and their
+    distances to it and to the second nearest as bounds.
+
+    `products` are those of the hidden states of these points with the centers."""
+    places, sequence, placed = np.empty(len(counts)), 0, -1
+    for row in range(len(found)):
+        point = found[row]
+        while point >= edges[sequence + 1]:
+            sequence += 1
+        if placed != sequence:
+            _place_centers(edges[sequence], edges[sequence + 1], steps, members, counts, places)
+            placed = sequence
+        nearest, least, second = -1, np.inf, np.inf
+        for center in range(len(counts)):
+            score = norms[center] - 2 * (products[row, center] + steps[point] * places[center])
+            if score < least:
+                nearest, least, second = center, score, least
+            elif score < second:
+                second = score
+        labels[point] = nearest
+        upper[point] = np.sqrt(max(0.0, squared_norms[point] + least))
+        lower[point] = np.sqrt(max(0.0, squared_norms[point] + second))

@@ -8,13 +8,12 @@ Shapes: P points, H hidden units, K clusters, B points of a block."""
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -22,6 +21,8 @@ from sklearn.cluster import KMeans, kmeans_plusplus
 from threadpoolctl import threadpool_limits
 
 from lisor.fsa import kernels
+
+R = TypeVar("R")
 
 LOCAL_TRIALS = 5
 """Candidates that greedy k-means++ tries for each center. Fixed, so that its choice does not look at k."""
@@ -197,14 +198,10 @@ class _Grid:
                 changes.append((sums, counts))
             return changes
 
-        waiting: deque[Future[list[tuple[Float[np.ndarray, "K H"], ...]]]] = deque()
-        for piece in chain(self._pieces(), [None] * AHEAD):
-            if piece is not None:
-                waiting.append(pool.submit(assign_some, *piece))
-            if waiting and (piece is None or len(waiting) > AHEAD):
-                for place, (sums, counts) in zip(moving, waiting.popleft().result(), strict=True):
-                    self.sums[place] += sums
-                    self.counts[place] += counts
+        for changes in _in_order(pool, assign_some, self._pieces()):
+            for place, (sums, counts) in zip(moving, changes, strict=True):
+                self.sums[place] += sums
+                self.counts[place] += counts
 
     def _pieces(self) -> Iterator[tuple[Float[np.ndarray, "B H"], int]]:
         """`PIECE` points of a block at a time, and the row of the first of them."""
@@ -231,3 +228,14 @@ class _Grid:
             inertia = self.squared_norms - 2 * (wide * sums).sum() + (np.square(wide).sum(axis=1) * counts).sum()
             found.append(KMeansResult(centers, labels, max(0.0, float(inertia))))
         return found
+
+
+def _in_order(pool: Executor, work: Callable[..., R], items: Iterable[tuple[Any, ...]]) -> Iterator[R]:
+    """What the work makes of each item, while the pool is `AHEAD` items further at most."""
+    waiting: deque[Future[R]] = deque()
+    for item in items:
+        waiting.append(pool.submit(work, *item))
+        if len(waiting) > AHEAD:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()

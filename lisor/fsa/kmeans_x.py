@@ -4,7 +4,8 @@ Point i, step t_i (from 1) of sequence s_i, becomes [h_i ; λ·t_i·e_{s_i}] wit
 Written densely this needs P×N extra numbers. With M[c, s] = (1/n_c)·Σ t_i over the points of sequence s in cluster c,
 the extra squared distance of point i to center c is λ²·(t_i² − 2·t_i·M[c, s_i] + Σ_s M[c, s]²): the same result. A
 sequence's points stand together, so the column of M that they need is made from their own labels when it is their turn,
-and M is never held.
+and M is never held. A point whose distances to the centers are far enough apart is not looked at again before they have
+moved by as much (Hamerly, 2010, "Making k-means even faster").
 
 Shapes: P points, H hidden units, N sequences, K clusters, B points of a chunk."""
 
@@ -22,6 +23,10 @@ from lisor.fsa.kmeans import LOCAL_TRIALS, MAX_ITERATIONS, TOLERANCE, KMeansResu
 
 CHUNK = 1 << 12
 """Points that are worked on at a time, few enough to stay in the processor's cache."""
+
+
+ROUNDING = 1e-6
+"""Of the longest point: bounds that are no further apart are not believed."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,6 +60,52 @@ class Positions:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Placed:
+    """Hidden states and where they stood."""
+
+    hidden: Float[np.ndarray, "P H"]
+    positions: Positions
+
+    def __len__(self) -> int:
+        return len(self.hidden)
+
+    @cached_property
+    def squared_norms(self) -> Float[np.ndarray, " P"]:
+        """The squared length of each point, position included."""
+        norms: Float[np.ndarray, " P"] = np.square(self.positions.weighted_step)
+        for chunk in self._chunks():
+            norms[chunk] += np.square(self.hidden[chunk].astype(np.float64)).sum(axis=1)
+        return norms
+
+    @cached_property
+    def tolerance(self) -> float:
+        """`TOLERANCE` times the mean over the H + N columns of the dense matrix of their variance."""
+        P, columns = len(self), self.hidden.shape[1] + self.positions.count
+        sums = np.bincount(self.positions.sequence, self.positions.weighted_step)
+        position = np.square(self.positions.weighted_step).sum() / P - np.square(sums / P).sum()
+        mean = self.hidden.mean(axis=0, dtype=np.float64)
+        spread = sum(np.square(self.hidden[chunk] - mean).sum() for chunk in self._chunks())
+        return TOLERANCE * float((spread / P + position) / columns)
+
+    def distances_to(self, rows: Int[np.ndarray, " L"]) -> Float[np.ndarray, "L P"]:
+        """The squared distance of every point to some of them; exactly 0 to itself."""
+        positions, norms = self.positions, self.squared_norms
+        chosen, steps = self.hidden[rows].astype(np.float64), positions.weighted_step[rows]
+        distances = np.empty((len(rows), len(self)))
+        for chunk in self._chunks():
+            products = chosen @ self.hidden[chunk].astype(np.float64).T
+            same = positions.sequence[chunk] == positions.sequence[rows][:, None]
+            products += same * (steps[:, None] * positions.weighted_step[chunk])
+            distances[:, chunk] = norms[rows][:, None] + norms[chunk] - 2 * products
+        np.maximum(distances, 0, out=distances)
+        distances[np.arange(len(rows)), rows] = 0
+        return distances
+
+    def _chunks(self) -> Iterator[slice]:
+        return (slice(start, start + CHUNK) for start in range(0, len(self), CHUNK))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class _Centers:
     """K centers, as the means of the points whose `members` number they are; -1 belongs to none."""
 
@@ -63,82 +114,96 @@ class _Centers:
     sums: Float[np.ndarray, "K H"]
     squared_norms: Float[np.ndarray, " K"]
     """Of both blocks together."""
-    squared_shift: float
-    """The summed squared distance from the centers before."""
+    squared_shifts: Float[np.ndarray, " K"]
+    """The squared distance of each from where it was before."""
 
     @classmethod
-    def at(cls, points: Float[np.ndarray, "P H"], positions: Positions, rows: Int[np.ndarray, " K"]) -> _Centers:
+    def at(cls, points: Placed, rows: Int[np.ndarray, " K"]) -> _Centers:
         """One center at each of these points."""
         members = np.full(len(points), -1)
         members[rows] = np.arange(len(rows))
         none = cls(
             members=np.full(len(points), -1),
             counts=np.ones(len(rows)),
-            sums=np.zeros((len(rows), points.shape[1])),
+            sums=np.zeros((len(rows), points.hidden.shape[1])),
             squared_norms=np.zeros(len(rows)),
-            squared_shift=0.0,
+            squared_shifts=np.zeros(len(rows)),
         )
-        return none.moved(points, positions, members)
+        return none.moved(points, members)
 
-    @property
+    @cached_property
     def hidden(self) -> Float[np.ndarray, "K H"]:
         """The centers in the space of hidden states."""
         hidden: Float[np.ndarray, "K H"] = self.sums / self.counts[:, None]
         return hidden
 
-    def moved(self, points: Float[np.ndarray, "P H"], positions: Positions, members: Int[np.ndarray, " P"]) -> _Centers:
+    def moved(self, points: Placed, members: Int[np.ndarray, " P"]) -> _Centers:
         """The centers of other members."""
         counts = np.maximum(np.bincount(members[members >= 0], minlength=len(self.counts)), 1).astype(np.float64)
-        sums, norms = self.sums.copy(), np.empty(len(counts))
-        kernels.move_members(points, self.members, members, sums)
-        shift = kernels.position_centers(
-            positions.edges, positions.weighted_step, members, counts, self.members, self.counts, norms
-        )
+        sums, norms, shifts = self.sums.copy(), np.empty(len(counts)), np.empty(len(counts))
+        kernels.move_members(points.hidden, self.members, members, sums)
+        edges, steps = points.positions.edges, points.positions.weighted_step
+        kernels.position_centers(edges, steps, members, counts, self.members, self.counts, norms, shifts)
         hidden = sums / counts[:, None]
         return _Centers(
             members=members,
             counts=counts,
             sums=sums,
             squared_norms=norms + np.square(hidden).sum(axis=1),
-            squared_shift=float(shift + np.square(hidden - self.hidden).sum()),
+            squared_shifts=shifts + np.square(hidden - self.hidden).sum(axis=1),
         )
 
-    def assign(
-        self,
-        points: Float[np.ndarray, "P H"],
-        positions: Positions,
-        labels: Int[np.ndarray, " P"] | None = None,
-    ) -> tuple[Int[np.ndarray, " P"], Float[np.ndarray, " P"]]:
-        """The nearest center of each point, or that of its label, and its squared distance less the point's norm."""
-        keep = labels is not None
-        given = np.empty(len(points), np.int64) if labels is None else labels
-        scores, columns = np.empty(len(points)), np.ascontiguousarray(self.hidden.T)
-        for edges in positions.chunks:
-            products = points[edges[0] : edges[-1]].astype(np.float64) @ columns
-            kernels.nearest_with_positions(
-                products,
-                self.squared_norms,
-                edges,
-                positions.weighted_step,
-                self.members,
-                self.counts,
-                given,
-                scores,
-                keep,
+
+class _Labels:
+    """The nearest center of each point, and bounds on how near it and how far every other is."""
+
+    def __init__(self, points: Placed) -> None:
+        self._points = points
+        self.nearest = np.full(len(points), -1)
+        self._upper, self._lower = np.zeros(len(points)), np.zeros(len(points))
+        self._margin = ROUNDING * float(np.sqrt(points.squared_norms.max(initial=0)))
+
+    def update(self, centers: _Centers) -> None:
+        """Give each point to its nearest center, now that the centers have moved."""
+        points, steps, norms = self._points.hidden, self._points.positions.weighted_step, self._points.squared_norms
+        shifts, columns = np.sqrt(centers.squared_shifts), np.ascontiguousarray(centers.hidden.T)
+        bounds = (self.nearest, self._upper, self._lower)
+        for edges in self._points.positions.chunks:
+            place = (edges, steps, centers.members, centers.counts)
+            found = np.empty(edges[-1] - edges[0], np.int64)
+            count = kernels.find_undecided(
+                points, norms, centers.hidden, centers.squared_norms, shifts, *place, *bounds, self._margin, found
             )
-        return given, scores
+            products = points[found[:count]].astype(np.float64) @ columns
+            kernels.nearest_with_positions(found[:count], products, norms, centers.squared_norms, *place, *bounds)
+
+    def distances(self, centers: _Centers) -> Float[np.ndarray, " P"]:
+        """The squared distance of each point to the center of its label."""
+        points, positions, distances = self._points, self._points.positions, np.empty(len(self._points))
+        kernels.own_distances(
+            points.hidden,
+            points.squared_norms,
+            centers.hidden,
+            centers.squared_norms,
+            positions.edges,
+            positions.weighted_step,
+            centers.members,
+            centers.counts,
+            self.nearest,
+            distances,
+        )
+        return distances
 
 
-def seed_points(points: Float[np.ndarray, "P H"], positions: Positions, k: int, seed: int) -> Int[np.ndarray, " K"]:
+def seed_points(points: Placed, k: int, seed: int) -> Int[np.ndarray, " K"]:
     """The rows of `k` points drawn far apart by greedy k-means++; the first j of them are the draw for j < k."""
     rng = np.random.RandomState(seed)
-    norms = _squared_norms(points, positions)
     rows = [int(rng.randint(len(points)))]
-    closest = _distances_to(points, positions, norms, np.array(rows))[0]
+    closest = points.distances_to(np.array(rows))[0]
     while len(rows) < k:
         draws = rng.uniform(size=LOCAL_TRIALS) * closest.sum()
         candidates = np.minimum(np.searchsorted(np.cumsum(closest), draws), len(points) - 1)
-        reduced = _distances_to(points, positions, norms, candidates)
+        reduced = points.distances_to(candidates)
         np.minimum(closest, reduced, out=reduced)
         best = int(reduced.sum(axis=1).argmin())
         rows.append(int(candidates[best]))
@@ -147,78 +212,33 @@ def seed_points(points: Float[np.ndarray, "P H"], positions: Positions, k: int, 
     return np.array(rows)
 
 
-def lloyd_x(points: Float[np.ndarray, "P H"], positions: Positions, start: Int[np.ndarray, " K"]) -> KMeansResult:
+def lloyd_x(points: Placed, start: Int[np.ndarray, " K"]) -> KMeansResult:
     """k-means-x from the points at rows `start`; the centers are those of hidden states.
 
     Stops as scikit-learn's KMeans does on the dense matrix: when no label changes, or when the centers move by less
-    than the tolerance times the mean variance of the H + N columns. An empty cluster takes the point farthest from its
-    own center."""
-    k, norms = len(start), _squared_norms(points, positions)
-    centers = _Centers.at(points, positions, start)
-    tolerance = TOLERANCE * _mean_variance(points, positions)
-    labels = np.full(len(points), -1)
+    than the tolerance. An empty cluster takes the point farthest from its own center."""
+    centers, labels = _Centers.at(points, start), _Labels(points)
     for _ in range(MAX_ITERATIONS):
-        before = labels
-        labels, scores = centers.assign(points, positions)
-        centers = centers.moved(points, positions, _fill_empty(labels, norms + scores, k))
-        if np.array_equal(labels, before):
+        before = labels.nearest.copy()
+        labels.update(centers)
+        centers = centers.moved(points, _fill_empty(labels, centers, len(start)))
+        if np.array_equal(labels.nearest, before):
             break
-        if centers.squared_shift <= tolerance:
-            labels, _ = centers.assign(points, positions)
+        if centers.squared_shifts.sum() <= points.tolerance:
+            labels.update(centers)
             break
     else:
-        labels, _ = centers.assign(points, positions)
-    _, scores = centers.assign(points, positions, labels)
-    inertia = max(0.0, float((norms + scores).sum()))
-    return KMeansResult(centers.hidden.astype(np.float32), labels.astype(np.int32), inertia)
+        labels.update(centers)
+    inertia = float(labels.distances(centers).sum())
+    return KMeansResult(centers.hidden.astype(np.float32), labels.nearest.astype(np.int32), inertia)
 
 
-def _fill_empty(labels: Int[np.ndarray, " P"], distances: Float[np.ndarray, " P"], k: int) -> Int[np.ndarray, " P"]:
+def _fill_empty(labels: _Labels, centers: _Centers, k: int) -> Int[np.ndarray, " P"]:
     """The labels, with the points farthest from their centers given to the clusters that have none."""
-    empty = np.flatnonzero(np.bincount(labels, minlength=k) == 0)
-    if not len(empty) or distances.max() == 0:
-        return labels
-    filled = labels.copy()
-    filled[np.argsort(-distances, kind="stable")[: len(empty)]] = empty
+    filled = labels.nearest.copy()
+    empty = np.flatnonzero(np.bincount(filled, minlength=k) == 0)
+    if len(empty):
+        distances = labels.distances(centers)
+        if distances.max() > 0:
+            filled[np.argsort(-distances, kind="stable")[: len(empty)]] = empty
     return filled
-
-
-def _squared_norms(points: Float[np.ndarray, "P H"], positions: Positions) -> Float[np.ndarray, " P"]:
-    """The squared length of each point, position included."""
-    norms: Float[np.ndarray, " P"] = np.square(positions.weighted_step)
-    for chunk in _chunks(len(points)):
-        norms[chunk] += np.square(points[chunk].astype(np.float64)).sum(axis=1)
-    return norms
-
-
-def _distances_to(
-    points: Float[np.ndarray, "P H"],
-    positions: Positions,
-    norms: Float[np.ndarray, " P"],
-    rows: Int[np.ndarray, " L"],
-) -> Float[np.ndarray, "L P"]:
-    """The squared distance of every point to some of them; exactly 0 to itself."""
-    chosen, steps = points[rows].astype(np.float64), positions.weighted_step[rows]
-    distances = np.empty((len(rows), len(points)))
-    for chunk in _chunks(len(points)):
-        products = chosen @ points[chunk].astype(np.float64).T
-        same = positions.sequence[chunk] == positions.sequence[rows][:, None]
-        products += same * (steps[:, None] * positions.weighted_step[chunk])
-        distances[:, chunk] = norms[rows][:, None] + norms[chunk] - 2 * products
-    np.maximum(distances, 0, out=distances)
-    distances[np.arange(len(rows)), rows] = 0
-    return distances
-
-
-def _mean_variance(points: Float[np.ndarray, "P H"], positions: Positions) -> float:
-    """The mean over the H + N columns of the dense matrix of their variance."""
-    P, columns = len(points), points.shape[1] + positions.count
-    sums = np.bincount(positions.sequence, positions.weighted_step)
-    position = np.square(positions.weighted_step).sum() / P - np.square(sums / P).sum()
-    mean = points.mean(axis=0, dtype=np.float64)
-    spread = sum(np.square(points[chunk] - mean).sum() for chunk in _chunks(P))
-    return float((spread / P + position) / columns)
-
-
-def _chunks(count: int) -> Iterator[slice]:
-    return (slice(start, start + CHUNK) for start in range(0, count, CHUNK))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from lisor.data.dataset import Dataset
 from lisor.data.sequences import Sequences
 from lisor.errors import DataError
 from lisor.fsa.automaton import Automaton
@@ -40,6 +41,16 @@ class Probes:
             raise DataError("expected words to draw others like them, got none")
         if not 0 <= self.shortest <= self.longest:
             raise DataError(f"expected lengths with 0 ≤ shortest ≤ longest, got {self.shortest} … {self.longest}")
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> Probes:
+        """Probes like the words of a data set's validation split."""
+        return cls.like(
+            dataset.splits["validation"].sequences,
+            symbols=len(dataset.vocabulary),
+            is_text=dataset.is_text,
+            fixed_length=None if dataset.language is None else dataset.language.fixed_length,
+        )
 
     @classmethod
     def like(cls, words: Sequences, *, symbols: int, is_text: bool, fixed_length: int | None) -> Probes:

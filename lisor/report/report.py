@@ -10,33 +10,13 @@ import pandas as pd
 
 from lisor.data.dataset import Dataset
 from lisor.fsa.weighted import WeightedAutomaton
-from lisor.report import drawing, figures, framework, page, tables
+from lisor.report import automata_tables, drawing, figures, framework, page, tables
 from lisor.report.findings import Findings
 from lisor.report.language_section import language_blocks
 from lisor.report.text_section import text_blocks
 from lisor.rnn.training import LEARNED
 
 REPORT = "report.html"
-
-PEER_SETS = ("test", "short-near-miss", "long-random", "long-near-miss")
-"""The test sets on which other learners are shown."""
-
-_CHOSEN = {
-    "cell": "cell",
-    "trial": "trial",
-    "method": "method",
-    "rule": "rule",
-    "k": "k",
-    "n_states": "states",
-    "n_states_minimal": "minimal",
-    "rnn_accuracy": "network",
-    "accuracy": "accuracy",
-    "fidelity": "fidelity",
-    "unseen_transitions": "unseen steps",
-    "exact": "exact",
-    "selected": "selected",
-}
-"""Columns of the table of chosen automata and how they are headed."""
 
 
 def write(
@@ -131,10 +111,10 @@ def _section(
             *_planes(rows, name, dataset, networks),
             *(of_this_kind(by_majority, name, dataset, networks) if len(by_majority) else ()),
             quality,
-            *([_peers_table(rows, peers, name, networks)] if len(peers) else []),
-            _chosen_table(rows, name),
-            *_unseen_table(rows, name),
-            *_searches_table(rows, name, networks),
+            *([automata_tables.peers_table(rows, peers, name, networks)] if len(peers) else []),
+            automata_tables.chosen_table(rows, name),
+            *automata_tables.unseen_table(rows, name),
+            *automata_tables.searches_table(rows, name, networks),
             automata,
         ),
     )
@@ -211,130 +191,6 @@ def _picture(network: Findings, row: pd.Series, svg: str) -> page.Picture:
         f"fidelity {row['fidelity']:.3f}.{exact}",
         svg=svg,
     )
-
-
-def _peers_table(rows: pd.DataFrame, peers: pd.DataFrame, name: str, networks: Sequence[Findings]) -> page.Table:
-    """What other learners made of the same networks, beside the selected automaton."""
-    sets = [name for name in PEER_SETS if name in set(rows["test_set"])]
-    lines = []
-    for network in networks:
-        mine = rows[(rows["cell"] == network.cell) & (rows["trial"] == network.trial)]
-        others = peers[(peers["cell"] == network.cell) & (peers["trial"] == network.trial)]
-        if not len(others) and not network.unfinished:
-            continue
-        grid = mine.drop_duplicates(["method", "rule", "k"])["seconds"].sum()
-        lines.append(_peer_line(network, "selected here", mine[mine["selected"]], sets, float(grid)))
-        for method, learned in others.groupby("method", sort=False):
-            late = " (out of time)" if method in network.unfinished else ""
-            lines.append(_peer_line(network, f"{method}{late}", learned, sets, float(learned["seconds"].iloc[0])))
-        nothing = [method for method in network.unfinished if method not in set(others["method"])]
-        lines += [
-            (network.cell, f"{method} (out of time, nothing found)", *["–"] * (4 + len(sets))) for method in nothing
-        ]
-    return page.Table(
-        name=f"{name}-peers",
-        title="Beside other learners",
-        caption="What AALpy's L*, KV and RPNI make of the first network of each cell, and the automaton selected "
-        "here: its accuracy on test sets, and the seconds it took from the trained network, the whole grid of k "
-        "counted.",
-        headings=("cell", "learner", "states", "minimal", "exact", *sets, "seconds"),
-        rows=tuple(lines),
-    )
-
-
-def _peer_line(
-    network: Findings, learner: str, found: pd.DataFrame, sets: Sequence[str], seconds: float
-) -> tuple[str, ...]:
-    first, accuracy = found.iloc[0], found.set_index("test_set")["accuracy"]
-    shown = [_text(first[column]) for column in ("n_states", "n_states_minimal", "exact")]
-    return (network.cell, learner, *shown, *(f"{accuracy[name]:.3f}" for name in sets), f"{seconds:.2f}")
-
-
-def _chosen_table(rows: pd.DataFrame, name: str) -> page.Table:
-    chosen = rows[rows["chosen"] & (rows["test_set"] == "test")]
-    return page.Table(
-        name=f"{name}-chosen",
-        title="The chosen automata",
-        caption="The chosen automaton of each network, method and rule, on the test set.",
-        headings=tuple(_CHOSEN.values()),
-        rows=tuple(tuple(_text(row[column]) for column in _CHOSEN) for _, row in chosen.iterrows()),
-    )
-
-
-def _unseen_table(rows: pd.DataFrame, name: str) -> Iterator[page.Table]:
-    """The selected automata on test sequences that training had, and on those that it had not."""
-    selected = rows[rows["selected"]]
-    unseen = selected[selected["test_set"] == "unseen"]
-    whole = selected[selected["test_set"] == "test"].set_index(["cell", "trial"])
-    if len(unseen):
-        yield page.Table(
-            name=f"{name}-unseen",
-            title="Sequences that training did not have",
-            caption="Many test sequences occur in training too. The selected automata on all of them, and on those "
-            f"{unseen['n'].iloc[0]:,} of {whole['n'].iloc[0]:,} that do not.",
-            headings=(
-                "cell",
-                "trial",
-                "states",
-                "network, all",
-                "all",
-                "network, unseen",
-                "unseen",
-                "fidelity, unseen",
-            ),
-            rows=tuple(
-                tuple(
-                    map(
-                        _text,
-                        (
-                            *row[["cell", "trial", "n_states"]],
-                            *whole.loc[(row["cell"], row["trial"]), ["rnn_accuracy", "accuracy"]],
-                            *row[["rnn_accuracy", "accuracy", "fidelity"]],
-                        ),
-                    )
-                )
-                for _, row in unseen.iterrows()
-            ),
-        )
-
-
-def _searches_table(rows: pd.DataFrame, name: str, networks: Sequence[Findings]) -> Iterator[page.Table]:
-    """How long refined automata were tested, and when they last differed from their network."""
-    refined = rows[rows["chosen"] & (rows["rule"] == "refined")].drop_duplicates(["cell", "trial", "method", "k"])
-    asked = set(zip(refined["cell"], refined["trial"], refined["method"], refined["k"], strict=True))
-    lines = tuple(
-        (
-            network.cell,
-            str(network.trial),
-            search["method"],
-            str(search["k"]),
-            f"{search['tests']:,}",
-            f"{search['last_difference']:,}",
-            f"{search['seconds_to_last']:.2f}",
-            f"{search['seconds']:.2f}",
-            "no difference left" if search["complete"] else "out of states or time",
-        )
-        for network in networks
-        for search in network.searches
-        if (network.cell, network.trial, search["method"], search["k"]) in asked
-    )
-    if lines:
-        yield page.Table(
-            name=f"{name}-refined",
-            title="The search for differences",
-            caption="How the chosen refined automata were found: on how many words automaton and network were "
-            "compared, after how many of them and how many seconds they last differed, and how the search ended.",
-            headings=("cell", "trial", "method", "from k", "words", "last difference", "after s", "seconds", "end"),
-            rows=lines,
-        )
-
-
-def _text(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.3f}"
-    return "–" if value is None else str(value)
 
 
 def _gate(rows: pd.DataFrame, networks: Sequence[Findings]) -> Iterator[str]:

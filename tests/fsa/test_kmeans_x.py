@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from lisor.errors import DataError
 from lisor.fsa.clustering import cluster
-from lisor.fsa.kmeans_x import Positions, lloyd_x, seed_points
+from lisor.fsa.kmeans_x import Placed, Positions, lloyd_x, seed_points
 
 WEIGHTS = st.sampled_from([0.0, 0.01, 0.1, 1.0])
 
@@ -34,13 +34,13 @@ def densely(points: np.ndarray, sequence: np.ndarray, step: np.ndarray, weight: 
 @given(st.integers(0, 10_000), st.integers(2, 12), WEIGHTS)
 def test_the_sparse_form_equals_scikit_learn_on_the_dense_matrix(seed: int, k: int, weight: float) -> None:
     points, sequence, step = random_points(seed)
-    positions = Positions.of(sequence, step, weight)
-    rows = seed_points(points, positions, min(k, len(points)), seed)
+    placed = Placed(hidden=points, positions=Positions.of(sequence, step, weight))
+    rows = seed_points(placed, min(k, len(points)), seed)
     dense = densely(points, sequence, step, weight)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct points than clusters
         reference = KMeans(len(rows), init=dense[rows], n_init=1, max_iter=300, tol=1e-4).fit(dense)
-    found = lloyd_x(points, positions, rows)
+    found = lloyd_x(placed, rows)
     np.testing.assert_array_equal(found.labels, reference.labels_)
     np.testing.assert_allclose(found.inertia, reference.inertia_, rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(found.centers, reference.cluster_centers_[:, : points.shape[1]], atol=1e-5)
@@ -49,20 +49,20 @@ def test_the_sparse_form_equals_scikit_learn_on_the_dense_matrix(seed: int, k: i
 @given(st.integers(0, 10_000), st.integers(2, 10), st.integers(2, 10), WEIGHTS)
 def test_the_first_seeds_are_the_draw_for_a_smaller_k(seed: int, few: int, many: int, weight: float) -> None:
     points, sequence, step = random_points(seed)
-    positions = Positions.of(sequence, step, weight)
+    placed = Placed(hidden=points, positions=Positions.of(sequence, step, weight))
     few, many = sorted((few, many))
-    drawn = seed_points(points, positions, many, seed)
-    np.testing.assert_array_equal(seed_points(points, positions, few, seed), drawn[:few])
+    drawn = seed_points(placed, many, seed)
+    np.testing.assert_array_equal(seed_points(placed, few, seed), drawn[:few])
 
 
 def test_an_empty_cluster_takes_a_far_point_as_scikit_learn_does() -> None:
     points = np.array([[0.0], [0.0], [0.1], [0.2], [9.0]], np.float32)
     sequence, step = np.zeros(5, int), np.arange(1, 6)
-    positions = Positions.of(sequence, step, 0.0)
+    placed = Placed(hidden=points, positions=Positions.of(sequence, step, 0.0))
     rows = np.array([0, 1, 2])  # two equal centers: the second stays without points
     dense = densely(points, sequence, step, 0.0)
     reference = KMeans(3, init=dense[rows], n_init=1).fit(dense)
-    assert lloyd_x(points, positions, rows).labels.tolist() == reference.labels_.tolist()
+    assert lloyd_x(placed, rows).labels.tolist() == reference.labels_.tolist()
 
 
 def test_memory_does_not_grow_with_points_times_sequences() -> None:
@@ -70,8 +70,8 @@ def test_memory_does_not_grow_with_points_times_sequences() -> None:
     sequence, step = np.repeat(np.arange(N), T), np.tile(np.arange(1, T + 1), N)
     points = np.random.default_rng(0).normal(size=(N * T, H)).astype(np.float32)
     tracemalloc.start()
-    positions = Positions.of(sequence, step, 0.1)
-    lloyd_x(points, positions, seed_points(points, positions, 6, 0))
+    placed = Placed(hidden=points, positions=Positions.of(sequence, step, 0.1))
+    lloyd_x(placed, seed_points(placed, 6, 0))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 40e6  # the dense matrix would take N·T·N·8 bytes, 1.28 GB

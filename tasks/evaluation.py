@@ -1,0 +1,125 @@
+"""Tasks that evaluate automata, and the table of all that was found.
+
+What a task runs is imported inside it, so that a run answered from the cache need not load torch and scikit-learn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from lisor.errors import DataError
+from tasks.artifacts import Ref, open_artifact, open_store
+from tasks.caching import cached
+from tasks.data import read_dataset
+from tasks.fsa import SEARCHED
+
+_EVALUATIONS = "evaluations.parquet"
+RESULTS = "results.parquet"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """One trained network and all that was made of it, a reference for each method and block of k.
+
+    `dataset` is the data set's name in the results, `name` that in file names."""
+
+    dataset: str
+    name: str
+    cell: str
+    trial: int
+    data: Ref
+    model: Ref
+    states: Ref
+    clusterings: tuple[Ref, ...]
+    automata: tuple[Ref, ...]
+    evaluations: tuple[Ref, ...]
+    searched: tuple[tuple[Ref, Ref], ...] = ()
+    """Automata that were searched for from the clusterings, and their evaluations."""
+    plane: Ref | None = None
+    """Of the first trial of each cell."""
+    most_states: int | None = None
+    """Automata of more states are not picked."""
+    baselines: tuple[tuple[Ref, Ref], ...] = ()
+    """What other learners made of the network: automata and evaluations."""
+
+    @property
+    def label(self) -> str:
+        """The network's name in file names, pictures and MLflow."""
+        return f"{self.name}-{self.cell}-{self.trial}"
+
+
+@cached("evaluations", "lisor.fsa.evaluation", name="evaluate {label}", without=["label"])
+def evaluate_automata(folder: Path, automata: Ref, states: Ref, dataset: Ref, label: str) -> None:
+    """The accuracy, fidelity and exactness of each automaton of a block on every split it was not trained on."""
+    from lisor.fsa import evaluation, extraction
+    from lisor.rnn.hidden_states import HiddenStates
+
+    data = read_dataset(dataset)
+    splits = {name: split for name, split in data.splits.items() if name != "train"}
+    rows = evaluation.evaluate(
+        extraction.read(open_artifact(automata)),
+        splits,
+        HiddenStates(folder=open_artifact(states)).answers(),
+        data.language,
+    )
+    pd.DataFrame([asdict(row) for row in rows], columns=list(evaluation.Evaluation.__annotations__)).to_parquet(
+        folder / _EVALUATIONS, index=False
+    )
+
+
+@cached("results", "lisor.fsa.evaluation", name="collect results")
+def collect_results(folder: Path, networks: Sequence[Network]) -> None:
+    """The table of all evaluations, with the automata that are chosen and selected."""
+    from lisor.fsa import evaluation
+    from lisor.rnn.classifier import TrainedModel
+
+    tables = []
+    for network in networks:
+        model = TrainedModel.read(open_artifact(network.model))
+        tolerance = evaluation.default_tolerance(is_text=model.tokenizer is not None)
+        table = evaluation.choose(read_evaluations(network), tolerance=tolerance, most_states=network.most_states)
+        peers = [_read_timed(automata, rows) for automata, rows in network.baselines]
+        if any(len(rows) for rows in peers):
+            table = pd.concat([table, evaluation.apart(pd.concat(peers, ignore_index=True))], ignore_index=True)
+        identity = {"dataset": network.dataset, "cell": network.cell, "trial": network.trial, "seed": model.seed}
+        tables.append(table.assign(**identity))
+    evaluation.write_results(pd.concat(tables, ignore_index=True), folder / RESULTS)
+
+
+def read_evaluations(network: Network) -> pd.DataFrame:
+    """Every evaluation of a network's own automata, those on the selection split among them, with the `seconds` that
+    each automaton took.
+
+    Raises:
+        DataError: there are none, since the network has too few distinct hidden states."""
+    store = open_store()
+    tables = []
+    for clusterings, automata, evaluations in zip(
+        network.clusterings, network.automata, network.evaluations, strict=True
+    ):
+        rows = _read(evaluations)
+        if len(rows):
+            made = rows.groupby(["rule", "k"]).ngroups
+            tables.append(rows.assign(seconds=(store.seconds(clusterings) + store.seconds(automata)) / made))
+    if not tables:
+        raise DataError(
+            f"{network.label} has fewer distinct hidden states than the smallest k of the grid; lower clustering.k"
+        )
+    for automata, evaluations in network.searched:
+        searches = pd.read_json(store.open(automata) / SEARCHED, orient="records")
+        rows = _read(evaluations)
+        if len(rows):  # none where the grid was cut
+            tables.append(rows.merge(searches[["rule", "k", "seconds"]], on=["rule", "k"], how="left"))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _read_timed(automata: Ref, evaluations: Ref) -> pd.DataFrame:
+    """The evaluations of what one baseline learned, with the `seconds` that it took."""
+    return _read(evaluations).assign(seconds=open_store().seconds(automata))
+
+
+def _read(evaluations: Ref) -> pd.DataFrame:
+    return pd.read_parquet(open_artifact(evaluations) / _EVALUATIONS)
