@@ -15,7 +15,7 @@ from report_of import ROOT, report_of
 from lisor.fsa.evaluation import read_results
 from lisor.report.tables import Interval
 
-SHOWN = (2, 4, 8, 12, 16, 24, 32, 48, 65)
+SHOWN = (2, 4, 8, 12, 16, 24, 32, 48, 64)
 """Numbers of clusters in the tables."""
 
 LIMITS = {8: ("name=faithful-8", "clustering.k=[2, 8]", "extraction.most_states=8"), 66: ()}

@@ -17,8 +17,9 @@ from jaxtyping import Float, Int
 from scipy.sparse import csr_array
 
 from lisor.errors import DataError, DataWarning, SchemaError
-from lisor.fsa.kmeans import Blocks, InMemory, KMeansResult, kmeans, sample, workers
-from lisor.fsa.kmeans_x import Placed, Positions, lloyd_x, seed_points
+from lisor.fsa.descent import KMeansResult, top
+from lisor.fsa.kmeans import Blocks, InMemory, kmeans, sample
+from lisor.fsa.kmeans_x import Placed, Positions, kmeans_x
 
 SCHEMA = 2
 """Version of the file written by `write`."""
@@ -122,7 +123,9 @@ def cluster(
     if method == "kmeans-x":
         if positions is None:
             raise DataError("kmeans-x needs the positions of the hidden states in their sequences")
-        return _clusterings(method, _kmeans_x(Placed(hidden=whole, positions=positions), ks, seed, threads))
+        kept, distinct = _cut(ks, whole)
+        points_x = Placed(hidden=whole, positions=positions)
+        return _clusterings(method, kmeans_x(points_x, kept, distinct=distinct, seed=seed, threads=threads))
     if method == "decision-aware":
         if decisions is None:
             raise DataError("decision-aware needs the network's answers at the hidden states")
@@ -142,14 +145,8 @@ def _kmeans(
     points: Blocks, ks: Sequence[int], seed: int, threads: int, weights: Float[np.ndarray, " P"] | None = None
 ) -> list[KMeansResult]:
     drawn = sample(points, seed)
-    return kmeans(points, _cut(ks, drawn[0]), drawn=drawn, seed=seed, weights=weights, threads=threads)
-
-
-def _kmeans_x(points: Placed, ks: Sequence[int], seed: int, threads: int) -> list[KMeansResult]:
-    kept = _cut(ks, points.hidden)
-    rows = seed_points(points, max(kept, default=1), seed)
-    with workers(threads) as pool:
-        return list(pool.map(lambda k: lloyd_x(points, rows[:k]), kept))
+    kept, distinct = _cut(ks, drawn[0])
+    return kmeans(points, kept, drawn=drawn, distinct=distinct, seed=seed, weights=weights, threads=threads)
 
 
 def _clusterings(
@@ -161,14 +158,14 @@ def _clusterings(
     ]
 
 
-def _cut(ks: Sequence[int], states: Float[np.ndarray, "P H"]) -> list[int]:
-    """Those k that are at most the number of distinct states."""
-    most = count_distinct(states, max(ks))
-    kept = [k for k in ks if k <= most]
+def _cut(ks: Sequence[int], states: Float[np.ndarray, "P H"]) -> tuple[list[int], int]:
+    """Those k that are at most the number of distinct states, and that number, as far as it matters to them."""
+    distinct = count_distinct(states, top(max(ks), len(states)))
+    kept = [k for k in ks if k <= distinct]
     if kept and len(kept) < len(ks):
-        note = f"the grid of k ends at {most}, the number of distinct hidden states; {max(ks)} was asked for"
+        note = f"the grid of k ends at {distinct}, the number of distinct hidden states; {max(ks)} was asked for"
         warnings.warn(note, DataWarning, stacklevel=4)
-    return kept
+    return kept, distinct
 
 
 def count_distinct(states: Float[np.ndarray, "P H"], limit: int) -> int:

@@ -177,6 +177,23 @@ def position_centers(
 
 
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def add_position_products(
+    edges: Int[np.ndarray, " N+1"],
+    steps: Float[np.ndarray, " P"],
+    members: Int[np.ndarray, " P"],
+    counts: Float[np.ndarray, " K"],
+    products: Float[np.ndarray, "K K"],
+) -> None:
+    """Add to `products` those of the centers' positions with each other."""
+    places = np.empty(len(counts))
+    for sequence in range(len(edges) - 1):
+        _place_centers(edges[sequence], edges[sequence + 1], steps, members, counts, places)
+        for center in range(len(counts)):
+            if places[center] != 0:
+                _add(places, places[center], products[center])
+
+
+@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
 def own_distances(
     points: Float[np.ndarray, "P H"],
     squared_norms: Float[np.ndarray, " P"],
@@ -199,7 +216,7 @@ def own_distances(
             distances[point] = _own(point, points, squared_norms, hidden, norms, steps, places, labels[point])
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})  # type: ignore[untyped-decorator]
 def _own(
     point: int,
     points: Float[np.ndarray, "P H"],

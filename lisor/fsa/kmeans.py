@@ -1,7 +1,8 @@
 """k-means for a grid of k, whose centers depend on the points, the seed and k alone.
 
-Few points are clustered by scikit-learn. Of many, a sample is; then a few exact passes go over all of them, each shared
-by the whole grid, so that points which do not fit into memory are read a few times and not a few times for each k.
+Few points are clustered by scikit-learn, one k after another as in `lisor.fsa.descent`. Of many, a sample is; then some
+exact passes go over all of them, each shared by the whole grid, so that points which do not fit into memory are read a
+few times and not a few times for each k.
 
 Shapes: P points, H hidden units, K clusters, B points of a block."""
 
@@ -13,7 +14,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -21,6 +22,7 @@ from sklearn.cluster import KMeans, kmeans_plusplus
 from threadpoolctl import threadpool_limits
 
 from lisor.fsa import kernels
+from lisor.fsa.descent import STARTS, KMeansResult, cheapest_merger, descend, top
 
 R = TypeVar("R")
 
@@ -43,16 +45,11 @@ AHEAD = 8
 """Pieces that are read before the first of them is done."""
 
 
-class KMeansResult(NamedTuple):
-    """Centers, the nearest center of each point, and the summed squared distance to it."""
-
-    centers: Float[np.ndarray, "K H"]
-    labels: Int[np.ndarray, " P"]
-    inertia: float
-
-
 def seed_centers(
-    points: Float[np.ndarray, "P H"], k: int, seed: int, weights: Float[np.ndarray, " P"] | None = None
+    points: Float[np.ndarray, "P H"],
+    k: int,
+    seed: int | Sequence[int],
+    weights: Float[np.ndarray, " P"] | None = None,
 ) -> Float[np.ndarray, "K H"]:
     """`k` of the points, drawn far apart by greedy k-means++ (Arthur & Vassilvitskii, 2007).
 
@@ -74,6 +71,30 @@ def lloyd(
         points.astype(np.float64), sample_weight=weights
     )
     return KMeansResult(model.cluster_centers_.astype(np.float32), model.labels_, float(model.inertia_))
+
+
+@dataclass(frozen=True, eq=False)
+class _Solver:
+    """k-means by scikit-learn from the given draws of centers."""
+
+    points: Float[np.ndarray, "P H"]
+    weights: Float[np.ndarray, " P"] | None
+    draws: Sequence[Float[np.ndarray, "K H"]]
+
+    def start(self, k: int, draw: int) -> KMeansResult:
+        return lloyd(self.points, self.draws[draw][:k], self.weights)
+
+    def merge(self, found: KMeansResult) -> KMeansResult:
+        centers = found.centers.astype(np.float64)
+        counts = np.bincount(found.labels, self.weights, minlength=len(centers)).astype(np.float64)
+        into, gone, _ = cheapest_merger(counts, centers @ centers.T)
+        both = counts[into] + counts[gone]
+        if both > 0:
+            centers[into] = (counts[into] * centers[into] + counts[gone] * centers[gone]) / both
+        return lloyd(self.points, np.delete(centers, gone, axis=0), self.weights)
+
+    def result(self, found: KMeansResult) -> KMeansResult:
+        return found
 
 
 class Blocks(Protocol):
@@ -125,22 +146,22 @@ def kmeans(
     ks: Sequence[int],
     *,
     drawn: tuple[Float[np.ndarray, "B H"], Int[np.ndarray, " B"]],
+    distinct: int,
     seed: int,
     weights: Float[np.ndarray, " P"] | None = None,
     threads: int = 1,
 ) -> list[KMeansResult]:
-    """k-means for each k, none larger than the number of distinct points `drawn` as a `sample`.
+    """k-means for each k, none larger than the number of `distinct` points `drawn` as a `sample`.
 
-    All k begin with the first of the same `seed_centers`. `lloyd` runs on what was drawn to its end; where that is not
-    all, Lloyd's iterations go on over all points until the centers move by no more than the same tolerance, or `PASSES`
-    times."""
+    What was drawn is clustered to the end; where that is not all, Lloyd's iterations go on over all points until the
+    centers move by no more than the same tolerance, or `PASSES` times."""
     if not ks:
         return []
-    some, rows = drawn
+    (some, rows), most = drawn, top(max(ks), distinct)
     some_weights = None if weights is None else weights[rows]
-    seeds = seed_centers(some, max(ks), seed, some_weights)
     with workers(threads) as pool:
-        found = list(pool.map(lambda k: lloyd(some, seeds[:k], some_weights), ks))
+        seeds = pool.map(lambda draw: seed_centers(some, most, (seed, draw), some_weights), range(STARTS))
+        found = descend(ks, distinct, _Solver(some, some_weights, list(seeds)), pool)
         if len(some) == len(points):
             return found
         grid = _Grid(points, weights, [result.centers for result in found])

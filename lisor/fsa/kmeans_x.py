@@ -11,7 +11,8 @@ Shapes: P points, H hidden units, N sequences, K clusters, B points of a chunk."
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,7 +20,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from lisor.fsa import kernels
-from lisor.fsa.kmeans import LOCAL_TRIALS, MAX_ITERATIONS, TOLERANCE, KMeansResult
+from lisor.fsa.descent import STARTS, KMeansResult, Merger, cheapest_merger, descend, top
+from lisor.fsa.kmeans import LOCAL_TRIALS, MAX_ITERATIONS, TOLERANCE, workers
 
 CHUNK = 1 << 12
 """Points that are worked on at a time, few enough to stay in the processor's cache."""
@@ -153,6 +155,37 @@ class _Centers:
             squared_shifts=shifts + np.square(hidden - self.hidden).sum(axis=1),
         )
 
+    def merged(self, points: Placed) -> tuple[_Centers, Merger]:
+        """The centers with the two whose merger costs least made one; it has moved as far as the farther of the two."""
+        products = self.hidden @ self.hidden.T
+        edges, steps = points.positions.edges, points.positions.weighted_step
+        kernels.add_position_products(edges, steps, self.members, self.counts, products)
+        merger = cheapest_merger(self.counts, products)
+        into, gone, squared_distance = merger
+        counts, sums, norms, shifts = (
+            numbers.copy() for numbers in (self.counts, self.sums, self.squared_norms, self.squared_shifts)
+        )
+        counts[into] += counts[gone]
+        sums[into] += sums[gone]
+        share = self.counts[gone] / counts[into]
+        norms[into] += share * (norms[gone] - norms[into]) - share * (1 - share) * squared_distance
+        before = np.sqrt(max(shifts[into], shifts[gone]))
+        shifts[into] = (before + max(share, 1 - share) * np.sqrt(squared_distance)) ** 2
+        fewer = _Centers(
+            members=_renumbered(self.members, merger),
+            counts=np.delete(counts, gone),
+            sums=np.delete(sums, gone, axis=0),
+            squared_norms=np.delete(norms, gone),
+            squared_shifts=np.delete(shifts, gone),
+        )
+        return fewer, merger
+
+
+def _renumbered(numbers: Int[np.ndarray, " P"], merger: Merger) -> Int[np.ndarray, " P"]:
+    """The numbers of clusters after two of them were made one."""
+    moved = np.where(numbers == merger.gone, merger.into, numbers)
+    return moved - (moved > merger.gone)
+
 
 class _Labels:
     """The nearest center of each point, and bounds on how near it and how far every other is."""
@@ -177,6 +210,13 @@ class _Labels:
             products = points[found[:count]].astype(np.float64) @ columns
             kernels.nearest_with_positions(found[:count], products, norms, centers.squared_norms, *place, *bounds)
 
+    def merged(self, merger: Merger) -> _Labels:
+        """The labels after two centers were made one, whose shift is not yet in the bounds."""
+        fewer = copy(self)
+        fewer.nearest, fewer._lower = _renumbered(self.nearest, merger), self._lower.copy()
+        fewer._upper = np.where(fewer.nearest == merger.into, np.inf, self._upper)
+        return fewer
+
     def distances(self, centers: _Centers) -> Float[np.ndarray, " P"]:
         """The squared distance of each point to the center of its label."""
         points, positions, distances = self._points, self._points.positions, np.empty(len(self._points))
@@ -195,7 +235,47 @@ class _Labels:
         return distances
 
 
-def seed_points(points: Placed, k: int, seed: int) -> Int[np.ndarray, " K"]:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Solution:
+    """Centers that have come to rest, and the points that are theirs."""
+
+    centers: _Centers
+    labels: _Labels
+    inertia: float
+
+    def result(self) -> KMeansResult:
+        return KMeansResult(self.centers.hidden.astype(np.float32), self.labels.nearest.astype(np.int32), self.inertia)
+
+
+@dataclass(frozen=True, eq=False)
+class _Solver:
+    """k-means-x from the given draws of points."""
+
+    points: Placed
+    draws: Sequence[Int[np.ndarray, " K"]]
+
+    def start(self, k: int, draw: int) -> _Solution:
+        return _lloyd(self.points, _Centers.at(self.points, self.draws[draw][:k]), _Labels(self.points))
+
+    def merge(self, found: _Solution) -> _Solution:
+        centers, merger = found.centers.merged(self.points)
+        return _lloyd(self.points, centers, found.labels.merged(merger))
+
+    def result(self, found: _Solution) -> KMeansResult:
+        return found.result()
+
+
+def kmeans_x(points: Placed, ks: Sequence[int], *, distinct: int, seed: int, threads: int = 1) -> list[KMeansResult]:
+    """k-means-x for each k, none larger than the number of `distinct` hidden states, as in `lisor.fsa.descent`."""
+    if not ks:
+        return []
+    most = top(max(ks), distinct)
+    with workers(threads) as pool:
+        draws = pool.map(lambda draw: seed_points(points, most, (seed, draw)), range(STARTS))
+        return descend(ks, distinct, _Solver(points, list(draws)), pool)
+
+
+def seed_points(points: Placed, k: int, seed: int | Sequence[int]) -> Int[np.ndarray, " K"]:
     """The rows of `k` points drawn far apart by greedy k-means++; the first j of them are the draw for j < k."""
     rng = np.random.RandomState(seed)
     rows = [int(rng.randint(len(points)))]
@@ -213,15 +293,19 @@ def seed_points(points: Placed, k: int, seed: int) -> Int[np.ndarray, " K"]:
 
 
 def lloyd_x(points: Placed, start: Int[np.ndarray, " K"]) -> KMeansResult:
-    """k-means-x from the points at rows `start`; the centers are those of hidden states.
+    """k-means-x from the points at rows `start`; the centers are those of hidden states."""
+    return _lloyd(points, _Centers.at(points, start), _Labels(points)).result()
 
-    Stops as scikit-learn's KMeans does on the dense matrix: when no label changes, or when the centers move by less
+
+def _lloyd(points: Placed, centers: _Centers, labels: _Labels) -> _Solution:
+    """Lloyd's iterations; `labels` are changed.
+
+    They stop as scikit-learn's KMeans does on the dense matrix: when no label changes, or when the centers move by less
     than the tolerance. An empty cluster takes the point farthest from its own center."""
-    centers, labels = _Centers.at(points, start), _Labels(points)
     for _ in range(MAX_ITERATIONS):
         before = labels.nearest.copy()
         labels.update(centers)
-        centers = centers.moved(points, _fill_empty(labels, centers, len(start)))
+        centers = centers.moved(points, _fill_empty(labels, centers))
         if np.array_equal(labels.nearest, before):
             break
         if centers.squared_shifts.sum() <= points.tolerance:
@@ -229,14 +313,13 @@ def lloyd_x(points: Placed, start: Int[np.ndarray, " K"]) -> KMeansResult:
             break
     else:
         labels.update(centers)
-    inertia = float(labels.distances(centers).sum())
-    return KMeansResult(centers.hidden.astype(np.float32), labels.nearest.astype(np.int32), inertia)
+    return _Solution(centers=centers, labels=labels, inertia=float(labels.distances(centers).sum()))
 
 
-def _fill_empty(labels: _Labels, centers: _Centers, k: int) -> Int[np.ndarray, " P"]:
+def _fill_empty(labels: _Labels, centers: _Centers) -> Int[np.ndarray, " P"]:
     """The labels, with the points farthest from their centers given to the clusters that have none."""
     filled = labels.nearest.copy()
-    empty = np.flatnonzero(np.bincount(filled, minlength=k) == 0)
+    empty = np.flatnonzero(np.bincount(filled, minlength=len(centers.counts)) == 0)
     if len(empty):
         distances = labels.distances(centers)
         if distances.max() > 0:

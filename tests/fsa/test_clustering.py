@@ -6,12 +6,10 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.cluster import KMeans
 
 from lisor.errors import DataError, DataWarning, SchemaError
 from lisor.fsa import clustering
 from lisor.fsa.clustering import Clustering, Decisions, Metric, cluster, count_distinct, member_means
-from lisor.fsa.kmeans import MAX_ITERATIONS, TOLERANCE, seed_centers
 
 
 @pytest.fixture(scope="module")
@@ -171,10 +169,9 @@ def test_clusters_are_those_of_kmeans_where_states_are_compared(states, how, k):
     needs = looking(states)[how]
     (result,) = cluster(states, [k], seed=3, **needs)
     points = needs["decisions"].beside(states) if "decisions" in needs else needs["metric"].apply(states)
-    reference = KMeans(k, init=seed_centers(points, k, 3), n_init=1, max_iter=MAX_ITERATIONS, tol=TOLERANCE)
-    reference.fit(points.astype(np.float64))
-    assert result.labels.tolist() == reference.labels_.tolist()
-    assert result.inertia == pytest.approx(reference.inertia_)
+    (reference,) = cluster(points, [k], method="kmeans", seed=3)
+    assert result.labels.tolist() == reference.labels.tolist()
+    assert result.inertia == pytest.approx(reference.inertia)
     assert (result.method, result.k) == (needs["method"], k)
 
 

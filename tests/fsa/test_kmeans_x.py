@@ -9,6 +9,7 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
 from lisor.errors import DataError
+from lisor.fsa import kmeans_x
 from lisor.fsa.clustering import cluster
 from lisor.fsa.kmeans_x import Placed, Positions, lloyd_x, seed_points
 
@@ -53,6 +54,25 @@ def test_the_first_seeds_are_the_draw_for_a_smaller_k(seed: int, few: int, many:
     few, many = sorted((few, many))
     drawn = seed_points(placed, many, seed)
     np.testing.assert_array_equal(seed_points(placed, few, seed), drawn[:few])
+
+
+@given(st.integers(0, 10_000), st.integers(3, 12), WEIGHTS)
+def test_after_a_merger_it_goes_on_as_scikit_learn_does(seed: int, k: int, weight: float) -> None:
+    points, sequence, step = random_points(seed)
+    placed = Placed(hidden=points, positions=Positions.of(sequence, step, weight))
+    k = min(k, len(points))
+    solver = kmeans_x._Solver(placed, [seed_points(placed, k, seed)])
+    dense = densely(points, sequence, step, weight)
+    found = solver.start(k, 0)
+    for fewer in range(k - 1, 1, -1):
+        labels = found.centers.merged(placed)[0].members
+        centers = np.array([dense[labels == label].mean(axis=0) for label in range(fewer)])
+        found = solver.merge(found)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            reference = KMeans(fewer, init=centers, n_init=1, max_iter=300, tol=1e-4).fit(dense)
+        np.testing.assert_array_equal(found.labels.nearest, reference.labels_)
+        np.testing.assert_allclose(found.inertia, reference.inertia_, rtol=1e-9, atol=1e-9)
 
 
 def test_an_empty_cluster_takes_a_far_point_as_scikit_learn_does() -> None:
