@@ -4,7 +4,7 @@ Few points are clustered by scikit-learn, one k after another as in `lisor.fsa.d
 exact passes go over all of them, each shared by the whole grid, so that points which do not fit into memory are read a
 few times and not a few times for each k.
 
-Shapes: P points, H hidden units, K clusters, B points of a block."""
+Shapes: P points, H hidden units, K clusters, B points of a block, D distinct ones among them."""
 
 from __future__ import annotations
 
@@ -34,6 +34,9 @@ TOLERANCE = 1e-4
 
 SAMPLE = 20_000
 """Points that are clustered before the others are looked at."""
+
+MOST_DISTINCT = 0.8
+"""Where more than this share of the points are distinct, they are not worth collapsing."""
 
 PASSES = 3
 """Most iterations over all points; each is followed by more only while the centers move by more than the tolerance."""
@@ -133,6 +136,20 @@ def sample(points: Blocks, seed: int) -> tuple[Float[np.ndarray, "B H"], Int[np.
     return (drawn[0] if len(drawn) == 1 else np.concatenate(drawn)), rows
 
 
+def collapse(
+    points: Float[np.ndarray, "B H"], weights: Float[np.ndarray, " B"] | None
+) -> tuple[Float[np.ndarray, "D H"], Float[np.ndarray, " D"] | None, Int[np.ndarray, " B"]]:
+    """The points without those that are there already, what each of them weighs, and where each point has gone.
+
+    Words over a small alphabet share prefixes, and so hidden states. Where few do, the points stay as they are."""
+    rows = np.ascontiguousarray(points)
+    numbers = rows.view(np.dtype((np.void, rows.itemsize * rows.shape[1]))).ravel()
+    _, first, places = np.unique(numbers, return_index=True, return_inverse=True)
+    if len(first) > MOST_DISTINCT * len(points):
+        return points, weights, np.arange(len(points))
+    return points[first], np.bincount(places, weights).astype(np.float64), places
+
+
 @contextmanager
 def workers(threads: int) -> Iterator[Executor]:
     """So many threads, each of which is one thread in the numerical libraries too."""
@@ -158,12 +175,12 @@ def kmeans(
     if not ks:
         return []
     (some, rows), most = drawn, top(max(ks), distinct)
-    some_weights = None if weights is None else weights[rows]
+    own, own_weights, places = collapse(some, None if weights is None else weights[rows])
     with workers(threads) as pool:
-        seeds = pool.map(lambda draw: seed_centers(some, most, (seed, draw), some_weights), range(STARTS))
-        found = descend(ks, distinct, _Solver(some, some_weights, list(seeds)), pool)
+        seeds = pool.map(lambda draw: seed_centers(own, most, (seed, draw), own_weights), range(STARTS))
+        found = descend(ks, distinct, _Solver(own, own_weights, list(seeds)), pool)
         if len(some) == len(points):
-            return found
+            return [result._replace(labels=result.labels[places]) for result in found]
         grid = _Grid(points, weights, [result.centers for result in found])
         for _ in range(PASSES):
             grid.assign(pool)

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from lisor.fsa import kmeans
 from lisor.fsa.descent import STARTS
-from lisor.fsa.kmeans import lloyd, seed_centers
+from lisor.fsa.kmeans import collapse, lloyd, seed_centers
 
 distinct_points = arrays(
     np.float32,
@@ -115,6 +115,28 @@ def test_few_points_are_clustered_whole_by_the_best_of_the_starts(blobs):
     with threadpool_limits(1):
         starts = [lloyd(blobs, seed_centers(blobs, 8, (0, draw))) for draw in range(STARTS)]
     assert same_bytes(grid(blobs, [8], drawn=300), [min(starts, key=lambda start: start.inertia)])
+
+
+@given(distinct_points, st.booleans(), st.data())
+def test_points_that_are_there_twice_count_twice(points, weighted, data):
+    rows = np.array(data.draw(st.lists(st.integers(0, len(points) - 1), min_size=1, max_size=60)))
+    weights = np.random.default_rng(0).uniform(0.1, 3, len(rows)) if weighted else None
+    own, own_weights, places = collapse(points[rows], weights)
+    np.testing.assert_array_equal(own[places], points[rows])
+    counted = np.ones(len(own)) if own_weights is None else own_weights
+    assert counted.sum() == pytest.approx(len(rows) if weights is None else weights.sum())
+    if len(set(rows)) <= 0.8 * len(rows):
+        assert len(own) == len(set(rows))
+
+
+def test_repeated_points_are_clustered_as_their_centers_and_inertia_say(blobs):
+    points = np.repeat(blobs, np.random.default_rng(0).integers(1, 9, len(blobs)), axis=0)
+    for result in grid(points, [4, 7], drawn=len(points)):
+        distances = np.square(points[:, None].astype(np.float64) - result.centers).sum(axis=2)
+        np.testing.assert_array_equal(result.labels, distances.argmin(axis=1))
+        assert result.inertia == pytest.approx(distances.min(axis=1).sum(), rel=1e-5)
+        means = [points[result.labels == center].mean(axis=0) for center in range(len(result.centers))]
+        np.testing.assert_allclose(result.centers, means, atol=0.1)
 
 
 def test_a_sample_holds_different_points_in_their_order(many):
