@@ -20,7 +20,7 @@ from prefect.futures import PrefectFuture
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows.stages import Stages
-from lisor.config import MOVIE_REVIEWS, OWN_VECTORS, RULES, SEARCHES, Experiment, Study
+from lisor.config import ATTENTION, MOVIE_REVIEWS, OWN_VECTORS, RULES, SEARCHES, Experiment, Study
 from lisor.data.languages import FILE, find
 from lisor.data.vectors import Word2Vec
 from lisor.errors import TrackingError
@@ -131,9 +131,11 @@ async def _make_study(plan: Experiment, study: Study, stages: Stages) -> list[Ne
     async def make_network(cell: str, trial: int, model: Ref) -> Network:
         label = f"{study.dataset.name}-{cell}-{trial}"
         states = await stages.run("dump", dump_hidden_states, model, data, plan.threads, label)
-        grid = [(method, ks) for method in study.clustering.methods for ks in k_blocks(*study.clustering.k)]
-        made = gather(*(make_automata(label, model, states, *block) for block in grid))
-        others = study.extraction.baselines if trial == 0 and study.dataset.language is not None else ()
+        methods, rules = study.ways(cell)
+        grid = [(method, ks) for method in methods for ks in k_blocks(*study.clustering.k)]
+        made = gather(*(make_automata(label, model, states, rules, *block) for block in grid))
+        asked = trial == 0 and study.dataset.language is not None and not cell.startswith(ATTENTION)
+        others = study.extraction.baselines if asked else ()
         learned = gather(*(make_baseline(label, model, states, method) for method in others))
         blocks, plane, baselines = await gather(made, make_plane(label, trial, model, states), learned)
         clusterings, automata, evaluations, searched = zip(*blocks, strict=True)
@@ -166,27 +168,27 @@ async def _make_study(plan: Experiment, study: Study, stages: Stages) -> list[Ne
         return plane
 
     async def make_automata(
-        label: str, model: Ref, states: Ref, method: str, ks: tuple[int, ...]
+        label: str, model: Ref, states: Ref, rules: tuple[str, ...], method: str, ks: tuple[int, ...]
     ) -> tuple[Ref, Ref, Ref, tuple[Ref, Ref] | None]:
         label, config = f"{label} {method} k {_span(ks)}", study.clustering
         weight = {"kmeans-x": config.position_weight, "decision-aware": config.decision_weight}.get(method)
         asked = model if method in ("decision-aware", "sensitivity") else None
         how = (asked, method, ks, weight, config.seed, plan.threads)
         clusters = await stages.run("cluster", cluster_hidden_states, states, *how, label)
-        searched = make_searched(label, model, states, clusters, method, ks)
-        rules = tuple(rule for rule in study.extraction.rules if rule in RULES)
+        searched = make_searched(label, model, states, clusters, rules, method, ks)
+        read_off = tuple(rule for rule in rules if rule in RULES)
         automata, found = await gather(
-            stages.run("extract", extract_automata, model, states, clusters, rules, study.extraction.unseen, label),
+            stages.run("extract", extract_automata, model, states, clusters, read_off, study.extraction.unseen, label),
             searched,
         )
         evaluations = await stages.run("evaluate", evaluate_automata, automata, states, data, label)
         return clusters, automata, evaluations, found
 
     async def make_searched(
-        label: str, model: Ref, states: Ref, clusters: Ref, method: str, ks: tuple[int, ...]
+        label: str, model: Ref, states: Ref, clusters: Ref, rules: tuple[str, ...], method: str, ks: tuple[int, ...]
     ) -> tuple[Ref, Ref] | None:
         config = study.extraction
-        rules = tuple(rule for rule in config.rules if rule in SEARCHES)
+        rules = tuple(rule for rule in rules if rule in SEARCHES)
         wanted = tuple(k for k in searched_ks(*study.clustering.k) if k in ks)
         if not rules or not wanted:
             return None

@@ -24,7 +24,12 @@ GIVEN = ("regex:", "automaton:")
 """How the names of languages begin that are given as an expression or in a file."""
 
 CELLS = ("srn", "mgu", "gru", "lstm")
-METHODS = ("kmeans", "kmeans-x", "decision-aware", "sensitivity")
+ATTENTION = "attention-"
+NETWORKS = (*CELLS, *(f"{ATTENTION}{cell}" for cell in (*CELLS, "recurrent")))
+"""Cells whose last hidden state is read out, attention over all those of each, and attention that feeds back."""
+
+PLAIN_METHODS = ("kmeans", "kmeans-x")
+METHODS = (*PLAIN_METHODS, "decision-aware", "sensitivity")
 RULES = ("majority", "dynamics", "dithered", "weighted")
 SEARCHES = ("refined", "distilled")
 BASELINES = ("lstar", "kv", "rpni")
@@ -112,7 +117,9 @@ class DatasetConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelsConfig:
-    """Which cells are trained and how large; `vector_size` is that of word vectors that are `learned` or `word2vec`."""
+    """Which networks are trained, by the names of their `cells`, and how large.
+
+    `vector_size` is that of word vectors that are `learned` or `word2vec`."""
 
     cells: tuple[str, ...] = CELLS
     hidden_size: int = 10
@@ -121,7 +128,7 @@ class ModelsConfig:
     __pydantic_config__ = _STRICT
 
     def __post_init__(self) -> None:
-        _check_list("models.cells", self.cells, CELLS)
+        _check_list("models.cells", self.cells, NETWORKS)
         _check_range("models.hidden_size", self.hidden_size, least=1)
         _check_range("models.vector_size", self.vector_size, least=1)
 
@@ -238,6 +245,28 @@ class Study:
     extraction: ExtractionConfig = field(default_factory=ExtractionConfig)
 
     __pydantic_config__ = _STRICT
+
+    def __post_init__(self) -> None:
+        for cell in self.models.cells:
+            methods, rules = self.ways(cell)
+            if not methods or not rules:
+                raise ConfigError(
+                    f"{cell} answers from more than its last hidden state: beside it, extraction.rules must list "
+                    f"majority and clustering.methods one of {', '.join(PLAIN_METHODS)}"
+                )
+
+    def ways(self, cell: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The methods and rules that are possible with a network.
+
+        Of one with attention a hidden state alone says neither what comes next nor what is answered, so that hidden
+        states are clustered as they are and followed as sequences followed them."""
+        methods, rules = self.clustering.methods, self.extraction.rules
+        if not cell.startswith(ATTENTION):
+            return methods, rules
+        return (
+            tuple(method for method in methods if method in PLAIN_METHODS),
+            tuple(rule for rule in rules if rule == "majority"),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

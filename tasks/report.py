@@ -31,8 +31,8 @@ def project_hidden_states(folder: Path, model: Ref, states: Ref, label: str) -> 
     from lisor.rnn.classifier import TrainedModel
     from lisor.rnn.hidden_states import HiddenStates
 
-    network = TrainedModel.read(open_artifact(model))
-    plane.project(network, HiddenStates(folder=open_artifact(states)).matrix()).write(folder)
+    network, points = TrainedModel.read(open_artifact(model)), HiddenStates(folder=open_artifact(states)).read()
+    plane.project(network, points.state, points.answer).write(folder)
 
 
 @cached("report", "lisor.report.report", name="report {title}")

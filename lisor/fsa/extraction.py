@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from jaxtyping import Bool, Int, Shaped
 
+from lisor.data.sequences import Sequences
 from lisor.errors import AutomatonError, SchemaError
 from lisor.fsa.automaton import Automaton
 from lisor.fsa.clustering import Clustering
@@ -110,14 +111,32 @@ def extract_each(
     unseen. "dithered" does so from a random member of the cluster, another for each symbol, so that short steps are not
     all lost. "weighted" keeps the distribution over next states, with dynamics where nothing was seen.
 
-    A state's output is the network's read-out of the cluster's center, the start's that of the initial state.
+    A state's output is the network's read-out of the cluster's center, the start's that of the initial state. What a
+    network with attention answers does not follow from a hidden state: there a state's output is what the network
+    answers most often where prefixes of sequences end in it.
 
     Raises:
-        AutomatonError: there is no rule of that name."""
+        AutomatonError: there is no rule of that name, or it needs steps from a hidden state alone and the network looks
+            at more."""
+    attends = model.architecture.attends
     for rule in rules:
         if rule not in RULES:
             raise AutomatonError(f"expected one of the rules {', '.join(RULES)}, got {rule!r}")
+        if attends and rule != "majority":
+            raise AutomatonError(
+                f"the rule {rule!r} follows a network from a hidden state alone, and {model.architecture.cell} looks "
+                "at earlier ones too; use majority"
+            )
     counts = count_transitions(points, clustering.labels, k=clustering.k, symbols=len(model.vocabulary))
+    machine: Automaton | WeightedAutomaton
+    if attends:
+        outputs = _answers_of_members(model, points, clustering)
+        transitions, outputs, seen = _settle(*majority(counts), outputs, unseen)
+        machine = make_automaton(model, transitions, outputs)
+        return [
+            Extraction(method=clustering.method, rule=rule, k=clustering.k, machine=machine, seen=seen)
+            for rule in rules
+        ]
     states = center_states(model, points, clustering)
     answers = model.probabilities(states[0])
     followed = cache(lambda: follow(model, states, clustering.metric))
@@ -130,7 +149,6 @@ def extract_each(
     }
     found = []
     for rule in rules:
-        machine: Automaton | WeightedAutomaton
         outputs, seen = answers.argmax(axis=1), np.ones((clustering.k + 1, len(model.vocabulary)), bool)
         if rule == "majority":
             transitions, outputs, seen = _settle(*majority(counts), outputs, unseen)
@@ -145,6 +163,15 @@ def extract_each(
             machine = WeightedAutomaton(fallback=followed(), answers=answers, **every, **knows)
         found.append(Extraction(method=clustering.method, rule=rule, k=clustering.k, machine=machine, seen=seen))
     return found
+
+
+def _answers_of_members(model: TrainedModel, points: Points, clustering: Clustering) -> Int[np.ndarray, " K+1"]:
+    """What a network answers to the empty sequence, then most often in each cluster; a tie goes to the lower class."""
+    empty = Sequences(symbols=np.empty(0, np.int32), offsets=np.zeros(2, np.int64))
+    votes = np.zeros((clustering.k, len(model.classes)), np.int64)
+    if points.answer is not None:
+        np.add.at(votes, (clustering.labels, points.answer), 1)
+    return np.concatenate([model.predict(empty).argmax(axis=1), votes.argmax(axis=1)])
 
 
 def make_automaton(

@@ -56,8 +56,12 @@ class Plane:
         return cls(rows=rows, places=np.column_stack([x, y]), answers=answers)
 
 
-def project(model: TrainedModel, states: Float[np.ndarray, "P H"], seed: int = 0) -> Plane:
+def project(
+    model: TrainedModel, states: Float[np.ndarray, "P H"], given: Int[np.ndarray, " P"] | None = None, seed: int = 0
+) -> Plane:
     """A sample of the distinct hidden states in two dimensions, near ones near.
+
+    What the network answers there is `given` where it does not follow from the states.
 
     t-SNE (van der Maaten & Hinton, 2008) by scikit-learn, begun from the two principal components."""
     distinct = np.unique(np.round(states, 5), axis=0, return_index=True)[1]
@@ -72,5 +76,5 @@ def project(model: TrainedModel, states: Float[np.ndarray, "P H"], seed: int = 0
     else:
         perplexity = min(PERPLEXITY, (len(rows) - 1) / 3)
         places = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(shown.astype(np.float64))
-    answers = model.probabilities(shown).argmax(axis=1)
+    answers = model.probabilities(shown).argmax(axis=1) if given is None else given[rows]
     return Plane(rows=rows.astype(np.int64), places=np.asarray(places, np.float32), answers=answers.astype(np.int32))

@@ -47,12 +47,12 @@ class SRN(nn.Module):
     def __init__(self, input_size: int, hidden_size: int, generators: Sequence[torch.Generator]) -> None:
         super().__init__()
         self.hidden_size = hidden_size
-        self.input_weight = _glorot(generators, input_size, hidden_size, 1)
-        self.hidden_weight = _orthogonal(generators, hidden_size, 1)
-        self.bias = _constant(generators, [0.0], hidden_size)
+        self.input_weight = glorot(generators, input_size, hidden_size, 1)
+        self.hidden_weight = orthogonal(generators, hidden_size, 1)
+        self.bias = constant(generators, [0.0], hidden_size)
 
     def initial_state(self, batch: int) -> State:
-        return (_zeros(self.bias, batch, self.hidden_size),)
+        return (zeros(self.bias, batch, self.hidden_size),)
 
     def project(self, inputs: Float[Tensor, "R B D"]) -> Float[Tensor, "R B H"]:
         return torch.baddbmm(self.bias, inputs, self.input_weight)
@@ -71,13 +71,13 @@ class MGU(nn.Module):
     def __init__(self, input_size: int, hidden_size: int, generators: Sequence[torch.Generator]) -> None:
         super().__init__()
         self.hidden_size = hidden_size
-        self.input_weight = _glorot(generators, input_size, hidden_size, 2)
-        self.forget_weight = _orthogonal(generators, hidden_size, 1)
-        self.candidate_weight = _orthogonal(generators, hidden_size, 1)
-        self.bias = _constant(generators, [0.0, 0.0], hidden_size)
+        self.input_weight = glorot(generators, input_size, hidden_size, 2)
+        self.forget_weight = orthogonal(generators, hidden_size, 1)
+        self.candidate_weight = orthogonal(generators, hidden_size, 1)
+        self.bias = constant(generators, [0.0, 0.0], hidden_size)
 
     def initial_state(self, batch: int) -> State:
-        return (_zeros(self.bias, batch, self.hidden_size),)
+        return (zeros(self.bias, batch, self.hidden_size),)
 
     def project(self, inputs: Float[Tensor, "R B D"]) -> Float[Tensor, "R B 2H"]:
         return torch.baddbmm(self.bias, inputs, self.input_weight)
@@ -101,13 +101,13 @@ class GRU(nn.Module):
     def __init__(self, input_size: int, hidden_size: int, generators: Sequence[torch.Generator]) -> None:
         super().__init__()
         self.hidden_size = hidden_size
-        self.input_weight = _glorot(generators, input_size, hidden_size, 3)
-        self.hidden_weight = _orthogonal(generators, hidden_size, 3)
-        self.bias = _constant(generators, [0.0, 0.0, 0.0], hidden_size)
-        self.candidate_bias = _constant(generators, [0.0], hidden_size)
+        self.input_weight = glorot(generators, input_size, hidden_size, 3)
+        self.hidden_weight = orthogonal(generators, hidden_size, 3)
+        self.bias = constant(generators, [0.0, 0.0, 0.0], hidden_size)
+        self.candidate_bias = constant(generators, [0.0], hidden_size)
 
     def initial_state(self, batch: int) -> State:
-        return (_zeros(self.bias, batch, self.hidden_size),)
+        return (zeros(self.bias, batch, self.hidden_size),)
 
     def project(self, inputs: Float[Tensor, "R B D"]) -> Float[Tensor, "R B 3H"]:
         return torch.baddbmm(self.bias, inputs, self.input_weight)
@@ -133,13 +133,13 @@ class LSTM(nn.Module):
     def __init__(self, input_size: int, hidden_size: int, generators: Sequence[torch.Generator]) -> None:
         super().__init__()
         self.hidden_size = hidden_size
-        self.input_weight = _glorot(generators, input_size, hidden_size, 4)
-        self.hidden_weight = _orthogonal(generators, hidden_size, 4)
-        self.bias = _constant(generators, [0.0, 1.0, 0.0, 0.0], hidden_size)
+        self.input_weight = glorot(generators, input_size, hidden_size, 4)
+        self.hidden_weight = orthogonal(generators, hidden_size, 4)
+        self.bias = constant(generators, [0.0, 1.0, 0.0, 0.0], hidden_size)
 
     def initial_state(self, batch: int) -> State:
-        zeros = _zeros(self.bias, batch, self.hidden_size)
-        return (zeros, zeros)
+        nothing = zeros(self.bias, batch, self.hidden_size)
+        return (nothing, nothing)
 
     def project(self, inputs: Float[Tensor, "R B D"]) -> Float[Tensor, "R B 4H"]:
         return torch.baddbmm(self.bias, inputs, self.input_weight)
@@ -174,7 +174,8 @@ def _add_product(
     return torch.baddbmm(sums, h, weight) if h.shape[1] == sums.shape[1] else sums + h @ weight
 
 
-def _glorot(generators: Sequence[torch.Generator], rows: int, columns: int, blocks: int) -> nn.Parameter:
+def glorot(generators: Sequence[torch.Generator], rows: int, columns: int, blocks: int) -> nn.Parameter:
+    """A matrix of so many blocks side by side for each generator."""
     drawn = [
         torch.cat([nn.init.xavier_uniform_(torch.empty(rows, columns), generator=g) for _ in range(blocks)], dim=1)
         for g in generators
@@ -182,7 +183,8 @@ def _glorot(generators: Sequence[torch.Generator], rows: int, columns: int, bloc
     return nn.Parameter(torch.stack(drawn))
 
 
-def _orthogonal(generators: Sequence[torch.Generator], size: int, blocks: int) -> nn.Parameter:
+def orthogonal(generators: Sequence[torch.Generator], size: int, blocks: int) -> nn.Parameter:
+    """A matrix of so many square blocks side by side for each generator."""
     drawn = [
         torch.cat([nn.init.orthogonal_(torch.empty(size, size), generator=g) for _ in range(blocks)], dim=1)
         for g in generators
@@ -190,10 +192,12 @@ def _orthogonal(generators: Sequence[torch.Generator], size: int, blocks: int) -
     return nn.Parameter(torch.stack(drawn))
 
 
-def _constant(generators: Sequence[torch.Generator], values: Sequence[float], size: int) -> nn.Parameter:
+def constant(generators: Sequence[torch.Generator], values: Sequence[float], size: int) -> nn.Parameter:
+    """A row with each value `size` times, for each generator."""
     row = torch.tensor(values).repeat_interleave(size)
     return nn.Parameter(row.repeat(len(generators), 1, 1))
 
 
-def _zeros(like: Tensor, batch: int, size: int) -> Tensor:
+def zeros(like: Tensor, batch: int, size: int) -> Tensor:
+    """Zeros for each trial that a parameter has."""
     return like.new_zeros(like.shape[0], batch, size)

@@ -1,4 +1,4 @@
-"""A recurrent network that reads a sequence and names its class from the last hidden state.
+"""A recurrent network that reads a sequence and names its class, from the last hidden state or a weighted sum of all.
 
 Shapes: R trials side by side, B sequences of a batch, T steps, S symbols, D numbers of a word vector, H hidden units,
 C classes, N sequences."""
@@ -21,19 +21,25 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.functional import embedding
 
+from lisor.config import ATTENTION
 from lisor.data.sequences import Sequences
 from lisor.errors import ModelError, SchemaError
-from lisor.rnn.cells import State, make_cell
+from lisor.rnn.attention import AttentionRecurrent, Pooling
+from lisor.rnn.cells import Cell, State, make_cell
 
 SCHEMA = 2
 """Version of the files written by `TrainedModel.write`."""
+
+RECURRENT = f"{ATTENTION}recurrent"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
     """The sizes that fix the shape of every weight.
 
-    `learned_vectors`: whether the word vectors are trained with the network or given from outside."""
+    `cell` is the name of a cell, "attention-" and a cell's name for attention over its hidden states, or
+    "attention-recurrent". `learned_vectors`: whether the word vectors are trained with the network or given from
+    outside."""
 
     cell: str
     symbols: int
@@ -41,6 +47,21 @@ class Architecture:
     hidden_size: int
     vector_size: int
     learned_vectors: bool
+
+    @property
+    def attends(self) -> bool:
+        """Whether the answer or the next state comes from more than the last hidden state."""
+        return self.cell.startswith(ATTENTION)
+
+    @property
+    def pools(self) -> bool:
+        """Whether the answer comes from all hidden states."""
+        return self.attends and self.cell != RECURRENT
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What a state is called in a dump: h, and for an LSTM c."""
+        return ("state", "cell_state") if self.cell.endswith("lstm") else ("state",)
 
 
 class Dropout(NamedTuple):
@@ -62,10 +83,11 @@ class Dropout(NamedTuple):
 
 
 class Classifier(nn.Module):
-    """R networks of one architecture, network r drawn from seed r alone; class = argmax of a linear read-out of h.
+    """R networks of one architecture, network r drawn from seed r alone; class = argmax of a linear read-out.
 
-    `vectors` are the word vectors where they are not learned. The read-out looks at the last real step, so padding
-    changes nothing, and at the initial state of an empty sequence."""
+    `vectors` are the word vectors where they are not learned. The read-out looks at the hidden state after the last
+    real step, or at the weighted sum of those of all real steps, so padding changes nothing, and at zeros for an empty
+    sequence."""
 
     def __init__(
         self, architecture: Architecture, seeds: Sequence[int], vectors: Float[Tensor, "S D"] | None = None
@@ -81,7 +103,12 @@ class Classifier(nn.Module):
             raise ModelError(f"expected word vectors of shape ({a.symbols}, {a.vector_size})")
         else:
             self.register_buffer("vectors", vectors.clone())
-        self.cell = make_cell(a.cell, a.vector_size, a.hidden_size, generators)
+        self.cell: Cell
+        if a.cell == RECURRENT:
+            self.cell = AttentionRecurrent(a.vector_size, a.hidden_size, generators)
+        else:
+            self.cell = make_cell(a.cell.removeprefix(ATTENTION), a.vector_size, a.hidden_size, generators)
+        self.pooling = Pooling(a.hidden_size, generators) if a.pools else None
         drawn = [nn.init.xavier_uniform_(torch.empty(a.hidden_size, a.classes), generator=g) for g in generators]
         self.output_weight = nn.Parameter(torch.stack(drawn))
         self.output_bias = nn.Parameter(torch.zeros(len(seeds), 1, a.classes))
@@ -116,8 +143,12 @@ class Classifier(nn.Module):
         """Every hidden state, the initial one first."""
         return torch.stack([state[0] for state in self.run(symbols, keep)], dim=1)
 
+    def summaries(self, hidden: Float[Tensor, "R T+1 B H"]) -> Float[Tensor, "R T+1 B H"]:
+        """What is read out after each symbol, the initial state's first."""
+        return hidden if self.pooling is None else self.pooling.prefixes(hidden)
+
     def read_out(self, hidden: Float[Tensor, "R B H"]) -> Float[Tensor, "R B C"]:
-        """The unnormalised log-probability of each class at a hidden state."""
+        """The unnormalised log-probability of each class at a hidden state, or at a weighted sum of them."""
         return torch.baddbmm(self.output_bias, hidden, self.output_weight)
 
     def forward(
@@ -125,10 +156,8 @@ class Classifier(nn.Module):
     ) -> Float[Tensor, "R B C"]:
         """The read-out after the last real symbol of each sequence."""
         hidden = self.hidden_states(symbols, None if dropout is None else dropout.vectors)
-        trials, _, batch, _ = hidden.shape
-        trial = torch.arange(trials, device=symbols.device)[:, None]
-        last = hidden[trial, lengths, torch.arange(batch, device=symbols.device)[None, :]]
-        return self.read_out(last if dropout is None else last * dropout.hidden)
+        summary = last_of(hidden, lengths) if self.pooling is None else self.pooling(hidden, lengths)
+        return self.read_out(summary if dropout is None else summary * dropout.hidden)
 
     def trial_weights(self, trial: int) -> dict[str, Tensor]:
         """The weights of one trial, as a network of its own has them (R = 1)."""
@@ -193,8 +222,17 @@ class TrainedModel:
         symbols = torch.arange(self.architecture.symbols, device=self.device)[None]
         return self.network.cell.project(self.network.embed(symbols))
 
+    def _check_markov(self) -> None:
+        """Raises ModelError where a hidden state alone does not say what comes next."""
+        if self.architecture.attends:
+            raise ModelError(
+                f"the next state and the answer of {self.architecture.cell} come from more than its hidden state; "
+                "use srn, mgu, gru or lstm, or the rule majority"
+            )
+
     def successors(self, states: tuple[Float[np.ndarray, "B H"], ...]) -> Iterator[Float[np.ndarray, "S Z"]]:
         """For each of B states, the state after every symbol of the vocabulary: Z numbers, h and for an LSTM c."""
+        self._check_markov()
         parts = [torch.tensor(part, dtype=torch.float32, device=self.device) for part in states]
         for row in range(len(states[0])):
             before = tuple(part[None, row : row + 1] for part in parts)
@@ -204,6 +242,7 @@ class TrainedModel:
         self, states: tuple[Float[np.ndarray, "B H"], ...], symbols: Int[np.ndarray, " B"]
     ) -> tuple[Float[np.ndarray, "B H"], ...]:
         """The state after one more symbol for each of B states: h and for an LSTM c."""
+        self._check_markov()
         read = torch.tensor(symbols, dtype=torch.long, device=self.device)
         before = tuple(torch.tensor(part, dtype=torch.float32, device=self.device)[None] for part in states)
         after = self.network.cell.step(before, self._projected[:, read])
@@ -213,23 +252,26 @@ class TrainedModel:
         self, states: tuple[Float[np.ndarray, "N H"], ...], sequences: Sequences
     ) -> Float[np.ndarray, "N C"]:
         """The probability of each class after each sequence is read from a state of its own."""
+        self._check_markov()
         answer = np.empty((len(sequences), self.architecture.classes), np.float32)
         for rows, symbols, lengths in length_batches(sequences, self.device):
             before = tuple(torch.as_tensor(part[rows], device=self.device)[None] for part in states)
             with torch.inference_mode():
-                hidden = torch.stack([state[0][0] for state in self.network.run(symbols, state=before)])
-                last = hidden[lengths[0], torch.arange(len(rows), device=self.device)]
-                answer[rows] = self.network.read_out(last[None])[0].softmax(dim=-1).cpu().numpy()
+                hidden = torch.stack([state[0] for state in self.network.run(symbols, state=before)], dim=1)
+                logits = self.network.read_out(last_of(hidden, lengths))
+                answer[rows] = logits[0].softmax(dim=-1).cpu().numpy()
         return answer
 
     def probabilities(self, hidden: Float[np.ndarray, "N H"]) -> Float[np.ndarray, "N C"]:
         """The probability of each class that the read-out gives at hidden states."""
+        self._check_markov()
         rows = torch.tensor(np.asarray(hidden, np.float32), device=self.device)
         answer: Float[np.ndarray, "N C"] = self.network.read_out(rows[None])[0].softmax(dim=-1).cpu().numpy()
         return answer
 
     def is_accepting(self, state: State) -> bool:
         """Whether the network answers class 1 in a state."""
+        self._check_markov()
         return int(self.network.read_out(state[0])[0, 0].argmax()) == 1
 
     def predict(self, sequences: Sequences) -> Float[np.ndarray, "N C"]:
@@ -239,6 +281,21 @@ class TrainedModel:
             with torch.inference_mode():
                 answer[rows] = self.network(symbols, lengths)[0].softmax(dim=-1).cpu().numpy()
         return answer
+
+    def attention(self, sequences: Sequences) -> list[Float[np.ndarray, " T"]]:
+        """How much each symbol of each sequence counts for the answer; the weights of a sequence sum to 1.
+
+        Raises:
+            ModelError: the answer does not come from all hidden states."""
+        pooling, found = self.network.pooling, [np.empty(0, np.float32)] * len(sequences)
+        if pooling is None:
+            raise ModelError(f"expected a network with attention over its hidden states, got {self.architecture.cell}")
+        for rows, symbols, lengths in length_batches(sequences, self.device):
+            with torch.inference_mode():
+                weights = pooling.weights(self.network.hidden_states(symbols), lengths)[0].cpu().numpy()
+            for place, row in enumerate(rows):
+                found[row] = weights[: lengths[0, place], place]
+        return found
 
     def write(self, folder: Path) -> None:
         """Write `weights.safetensors` and `model.json`."""
@@ -283,6 +340,13 @@ class TrainedModel:
             unknown=about["unknown"],
             tokenizer=about["tokenizer"],
         )
+
+
+def last_of(numbers: Float[Tensor, "R T+1 B H"], lengths: Int[Tensor, "R B"]) -> Float[Tensor, "R B H"]:
+    """Those after the last real symbol of each sequence."""
+    trials, _, batch, _ = numbers.shape
+    trial = torch.arange(trials, device=numbers.device)[:, None]
+    return numbers[trial, lengths, torch.arange(batch, device=numbers.device)[None, :]]
 
 
 def length_batches(

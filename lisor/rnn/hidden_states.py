@@ -15,11 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from jaxtyping import Float, Int
+from torch import Tensor
 
 from lisor.data.dataset import Dataset, Split
 from lisor.data.sequences import Sequences
 from lisor.errors import SchemaError
-from lisor.rnn.classifier import TrainedModel, length_batches
+from lisor.rnn.classifier import TrainedModel, last_of, length_batches
 
 SCHEMA = 1
 """Version of the files written by `dump`."""
@@ -32,13 +33,15 @@ MOST_POINTS = 1 << 16
 class Points:
     """P steps in a row: the sequence each belongs to, its place there (from 1), the symbol read and the state after it.
 
-    The steps of a sequence stand together and in order. `cell_state` is None but for an LSTM."""
+    The steps of a sequence stand together and in order. `cell_state` is None but for an LSTM; `answer`, the network's
+    class after each step, but for a network with attention, whose answer does not follow from the state."""
 
     sequence: Int[np.ndarray, " P"]
     step: Int[np.ndarray, " P"]
     symbol: Int[np.ndarray, " P"]
     state: Float[np.ndarray, "P H"]
     cell_state: Float[np.ndarray, "P H"] | None = None
+    answer: Int[np.ndarray, " P"] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -53,7 +56,7 @@ class Answers:
 def collect(model: TrainedModel, sequences: Sequences) -> Points:
     """Every hidden state that sequences leave, in memory, in the order in which `dump` writes them."""
     groups = [points for points, _, _ in _run(model, sequences) if len(points.symbol)]
-    return _join(groups) or _nothing(model.architecture.hidden_size, len(model.initial_state()))
+    return _join(groups) or _nothing(model.architecture.hidden_size, len(model.architecture.parts))
 
 
 def answer(model: TrainedModel, split: Split) -> Answers:
@@ -65,10 +68,12 @@ def dump(model: TrainedModel, dataset: Dataset, folder: Path, *, split: str = "v
     """Write `states.parquet`, every hidden state of one split, and `answers.parquet`, the network's answers on all.
 
     Sequences are run in batches of similar length, and each batch becomes one row group, so memory does not grow with
-    their number. Rows: sequence, step, symbol, `state` and, for an LSTM, `cell_state`."""
-    names = ["state", "cell_state"][: len(model.initial_state())]
+    their number. Rows: sequence, step, symbol, `state`, for an LSTM `cell_state`, and for a network with attention
+    `answer`."""
+    names = model.architecture.parts
     state = pa.list_(pa.float32(), model.architecture.hidden_size)
     fields = [(name, pa.int32()) for name in ("sequence", "step", "symbol")] + [(name, state) for name in names]
+    fields += [("answer", pa.int32())] * model.architecture.attends
     schema = pa.schema(fields, metadata={"lisor": json.dumps({"schema": SCHEMA, "split": split})})
     dumped = dataset.splits[split]
     probabilities = np.empty((len(dumped), model.architecture.classes), np.float32)
@@ -76,6 +81,7 @@ def dump(model: TrainedModel, dataset: Dataset, folder: Path, *, split: str = "v
     def write_group(points: Points) -> None:
         columns = [pa.array(column) for column in (points.sequence, points.step, points.symbol)]
         columns += [_fixed_lists(getattr(points, name)) for name in names]
+        columns += [] if points.answer is None else [pa.array(points.answer)]
         writer.write_table(pa.Table.from_arrays(columns, schema=schema), row_group_size=len(points.sequence))
 
     with (
@@ -113,7 +119,14 @@ class HiddenStates:
             table = file.read_row_group(group)
             ints = [table[name].combine_chunks().to_numpy() for name in ("sequence", "step", "symbol")]
             cell = _matrix(table["cell_state"]) if "cell_state" in table.column_names else None
-            yield Points(sequence=ints[0], step=ints[1], symbol=ints[2], state=_matrix(table["state"]), cell_state=cell)
+            yield Points(
+                sequence=ints[0],
+                step=ints[1],
+                symbol=ints[2],
+                state=_matrix(table["state"]),
+                cell_state=cell,
+                answer=table["answer"].combine_chunks().to_numpy() if "answer" in table.column_names else None,
+            )
 
     def read(self) -> Points:
         """All points at once; a dump of a single row group is not copied."""
@@ -198,20 +211,31 @@ def _run(
     for rows, symbols, lengths in length_batches(sequences, model.device, MOST_POINTS):
         with torch.inference_mode():
             states = list(model.network.run(symbols))
-            hidden = torch.stack([state[0][0] for state in states])
-            last = hidden[lengths[0], torch.arange(len(rows), device=model.device)]
-            probabilities = model.network.read_out(last[None])[0].softmax(dim=-1).cpu().numpy()
+            hidden = torch.stack([state[0] for state in states], dim=1)
+            summaries = model.network.summaries(hidden)
+            probabilities = model.network.read_out(last_of(summaries, lengths))[0].softmax(dim=-1).cpu().numpy()
         real = np.arange(symbols.shape[2]) < lengths[0].cpu().numpy()[:, None]
-        parts = [hidden] + [torch.stack([state[part][0] for state in states]) for part in range(1, len(states[0]))]
+        count = len(model.architecture.parts)
+        parts = [hidden[0]] + [torch.stack([state[part][0] for state in states]) for part in range(1, count)]
         by_sequence = [part[1:].transpose(0, 1).cpu().numpy() for part in parts]
         points = Points(
             sequence=np.broadcast_to(rows[:, None], real.shape)[real].astype(np.int32),
             step=np.broadcast_to(np.arange(1, real.shape[1] + 1, dtype=np.int32), real.shape)[real],
             symbol=symbols[0].cpu().numpy()[real].astype(np.int32),
             state=by_sequence[0][real],
-            cell_state=by_sequence[1][real] if len(parts) > 1 else None,
+            cell_state=by_sequence[1][real] if count > 1 else None,
+            answer=_answer_each(model, summaries)[real] if model.architecture.attends else None,
         )
         yield points, rows, probabilities
+
+
+def _answer_each(model: TrainedModel, summaries: Float[Tensor, "1 T+1 B H"]) -> Int[np.ndarray, "B T"]:
+    """The network's class after each step."""
+    with torch.inference_mode():
+        logits = model.network.read_out(summaries[:, 1:].flatten(1, 2))[0]
+    classes = logits.argmax(dim=-1).view(summaries.shape[1] - 1, summaries.shape[2])
+    answers: Int[np.ndarray, "B T"] = classes.T.cpu().numpy().astype(np.int32)
+    return answers
 
 
 def _join(groups: list[Points]) -> Points | None:
@@ -219,12 +243,14 @@ def _join(groups: list[Points]) -> Points | None:
     if len(groups) < 2:
         return groups[0] if groups else None
     cells = [group.cell_state for group in groups if group.cell_state is not None]
+    answers = [group.answer for group in groups if group.answer is not None]
     return Points(
         sequence=np.concatenate([group.sequence for group in groups]),
         step=np.concatenate([group.step for group in groups]),
         symbol=np.concatenate([group.symbol for group in groups]),
         state=np.concatenate([group.state for group in groups]),
         cell_state=np.concatenate(cells) if cells else None,
+        answer=np.concatenate(answers) if answers else None,
     )
 
 
