@@ -127,12 +127,16 @@ class Classifier(nn.Module):
         """A state, the initial one unless given, then the state after each symbol; `keep` scales the word vectors of
         each sequence."""
         trials, batch, steps = symbols.shape
+        flat = self.embed(symbols.transpose(1, 2).reshape(trials, steps * batch))
+        vectors = flat.view(trials, steps, batch, flat.shape[-1])
+        return self.run_vectors(vectors if keep is None else vectors * keep[:, None], state)
+
+    def run_vectors(self, vectors: Float[Tensor, "R T B D"], state: State | None = None) -> Iterator[State]:
+        """A state, the initial one unless given, then the state after each word vector."""
+        trials, steps, batch, _ = vectors.shape
         state = self.cell.initial_state(batch) if state is None else state
         yield state
-        flat = self.embed(symbols.transpose(1, 2).reshape(trials, steps * batch))
-        if keep is not None:
-            flat = (flat.view(trials, steps, *keep.shape[1:]) * keep[:, None]).flatten(1, 2)
-        projections = self.cell.project(flat)
+        projections = self.cell.project(vectors.flatten(1, 2))
         for projected in projections.view(trials, steps, batch, projections.shape[-1]).unbind(dim=1):
             state = self.cell.step(state, projected)
             yield state
@@ -156,8 +160,16 @@ class Classifier(nn.Module):
     ) -> Float[Tensor, "R B C"]:
         """The read-out after the last real symbol of each sequence."""
         hidden = self.hidden_states(symbols, None if dropout is None else dropout.vectors)
-        summary = last_of(hidden, lengths) if self.pooling is None else self.pooling(hidden, lengths)
+        summary = self._summary(hidden, lengths)
         return self.read_out(summary if dropout is None else summary * dropout.hidden)
+
+    def answer_vectors(self, vectors: Float[Tensor, "R T B D"], lengths: Int[Tensor, "R B"]) -> Float[Tensor, "R B C"]:
+        """The read-out after the last real word vector of each sequence."""
+        hidden = torch.stack([state[0] for state in self.run_vectors(vectors)], dim=1)
+        return self.read_out(self._summary(hidden, lengths))
+
+    def _summary(self, hidden: Float[Tensor, "R T+1 B H"], lengths: Int[Tensor, "R B"]) -> Float[Tensor, "R B H"]:
+        return last_of(hidden, lengths) if self.pooling is None else self.pooling(hidden, lengths)
 
     def trial_weights(self, trial: int) -> dict[str, Tensor]:
         """The weights of one trial, as a network of its own has them (R = 1)."""

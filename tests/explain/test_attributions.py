@@ -1,0 +1,101 @@
+import numpy as np
+import pytest
+import torch
+
+from lisor.config import NETWORKS
+from lisor.data.sequences import Sequences
+from lisor.errors import DataError
+from lisor.explain.attributions import CLOSE, GRADIENTS, attribute, decisiveness
+from lisor.rnn.classifier import TrainedModel
+from tests.conftest import random_network
+
+SHARES = np.linspace(0, 1, 6)
+
+
+def drawn_words(count: int = 12, symbols: int = 3) -> Sequences:
+    rng = np.random.default_rng(0)
+    return Sequences.from_lists([rng.integers(0, symbols, length) for length in rng.integers(0, 9, count)])
+
+
+def margin(model: TrainedModel, vectors: torch.Tensor, answer: int) -> torch.Tensor:
+    """The network's own logit of a class less the mean of the others, for one sequence of word vectors."""
+    lengths = torch.tensor([[len(vectors)]])
+    logits = model.network.answer_vectors(vectors[None, :, None], lengths)[0, 0]
+    return logits[answer] - (logits.sum() - logits[answer]) / (len(logits) - 1)
+
+
+def vectors_of(model: TrainedModel, word: np.ndarray) -> torch.Tensor:
+    return model.network.embed(torch.from_numpy(word.astype(np.int64))[None])[0].clone()
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("cell", NETWORKS)
+def test_gradients_are_those_of_the_margin_word_by_word(cell: str, classes: int) -> None:
+    model, sequences = random_network(cell, symbols=3, classes=classes), drawn_words()
+    found = {method: attribute(model, sequences, method) for method in GRADIENTS}
+    for row, word in enumerate(sequences):
+        if not len(word):
+            continue
+        vectors = vectors_of(model, word).requires_grad_()
+        answer = int(found["saliency"].explained[row])
+        (gradient,) = torch.autograd.grad(margin(model, vectors, answer), vectors)
+        np.testing.assert_allclose(found["saliency"].of(row), gradient.abs().sum(dim=1), atol=1e-5)
+        product = (gradient * vectors).sum(dim=1).detach()
+        np.testing.assert_allclose(found["input-x-gradient"].of(row), product, atol=1e-5)
+
+
+@pytest.mark.parametrize("cell", NETWORKS)
+def test_integrated_gradients_add_up_to_the_margin(cell: str) -> None:
+    model, sequences = random_network(cell, symbols=3, classes=3), drawn_words()
+    found = attribute(model, sequences, "integrated-gradients")
+    assert found.misses is not None
+    assert found.misses.max() <= CLOSE
+    for row, word in enumerate(sequences):
+        vectors, answer = vectors_of(model, word), int(found.explained[row])
+        whole = float(margin(model, vectors, answer) - margin(model, torch.zeros_like(vectors), answer))
+        assert found.of(row).sum() == pytest.approx(whole, abs=2 * CLOSE * abs(whole) + 1e-5)
+
+
+def test_a_word_is_explained_alike_alone_and_beside_longer_ones(network: TrainedModel) -> None:
+    sequences = drawn_words(symbols=2)
+    for method in GRADIENTS:
+        together = attribute(network, sequences, method)
+        for row, word in enumerate(sequences):
+            alone = attribute(network, Sequences.from_lists([word]), method)
+            np.testing.assert_allclose(
+                together.of(row), alone.values, atol=2e-2 * max(1, np.abs(alone.values).max(initial=0))
+            )
+
+
+def test_the_symbols_that_decide_a_word_are_the_ones_pointed_at(network: TrainedModel) -> None:
+    """Words of 000 that have it once, where leaving out one of its symbols leaves none."""
+    rng, found = np.random.default_rng(0), []
+    while len(found) < 20:
+        word = "".join(rng.choice(["0", "1"], rng.integers(6, 12), p=[0.4, 0.6]))
+        if word.count("000") == 1 and "0000" not in word:
+            found.append(word)
+    sequences = Sequences.from_lists([[int(sign) for sign in word] for word in found])
+    explained = attribute(network, sequences, "integrated-gradients")
+    hits = 0
+    for row, word in enumerate(found):
+        place = word.index("000")
+        top = set(np.argsort(-explained.of(row))[:3].tolist())
+        hits += len(top & {place, place + 1, place + 2})
+    assert hits >= 0.8 * 60
+
+
+def test_decisive_symbols_change_the_answer_sooner_than_random_ones(network: TrainedModel) -> None:
+    words = Sequences.from_lists([[1, 1, 0, 0, 0, 1, 1, 1], [0, 0, 0, 1, 1, 0, 1], [1, 0, 1, 0, 0, 0, 1, 1, 1]])
+    found = attribute(network, words, "integrated-gradients")
+    curve = decisiveness(network, found, SHARES, kept=False)
+    random = np.mean([decisiveness(network, found, SHARES, kept=False, seed=seed) for seed in range(20)], axis=0)
+    assert curve[0] == pytest.approx(random[0]) == pytest.approx(network.predict(words).max(axis=1).mean())
+    assert curve[-1] == pytest.approx(random[-1])
+    assert curve.mean() < random.mean()
+    kept = decisiveness(network, found, SHARES, kept=True)
+    assert (kept[0], kept[-1]) == (pytest.approx(curve[-1]), pytest.approx(curve[0]))
+
+
+def test_an_unknown_method_is_refused(network: TrainedModel) -> None:
+    with pytest.raises(DataError, match="got 'guess'"):
+        attribute(network, drawn_words(), "guess")
