@@ -8,23 +8,18 @@ Shapes: P points, H hidden units, K clusters, B points of a block, D distinct on
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Protocol
 
 import numpy as np
 from jaxtyping import Float, Int
 from sklearn.cluster import KMeans, kmeans_plusplus
-from threadpoolctl import threadpool_limits
 
 from lisor.fsa import kernels
 from lisor.fsa.descent import STARTS, KMeansResult, cheapest_merger, descend, top
-
-R = TypeVar("R")
+from lisor.threads import in_order, workers
 
 LOCAL_TRIALS = 5
 """Candidates that greedy k-means++ tries for each center. Fixed, so that its choice does not look at k."""
@@ -150,14 +145,6 @@ def collapse(
     return points[first], np.bincount(places, weights).astype(np.float64), places
 
 
-@contextmanager
-def workers(threads: int) -> Iterator[Executor]:
-    """So many threads, each of which is one thread in the numerical libraries too."""
-    one_each = partial(threadpool_limits, 1, user_api="openmp")  # is set thread by thread, unlike BLAS
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads, initializer=one_each) as pool:
-        yield pool
-
-
 def kmeans(
     points: Blocks,
     ks: Sequence[int],
@@ -236,7 +223,7 @@ class _Grid:
                 changes.append((sums, counts))
             return changes
 
-        for changes in _in_order(pool, assign_some, self._pieces()):
+        for changes in in_order(pool, assign_some, self._pieces(), AHEAD):
             for place, (sums, counts) in zip(moving, changes, strict=True):
                 self.sums[place] += sums
                 self.counts[place] += counts
@@ -266,14 +253,3 @@ class _Grid:
             inertia = self.squared_norms - 2 * (wide * sums).sum() + (np.square(wide).sum(axis=1) * counts).sum()
             found.append(KMeansResult(centers, labels, max(0.0, float(inertia))))
         return found
-
-
-def _in_order(pool: Executor, work: Callable[..., R], items: Iterable[tuple[Any, ...]]) -> Iterator[R]:
-    """What the work makes of each item, while the pool is `AHEAD` items further at most."""
-    waiting: deque[Future[R]] = deque()
-    for item in items:
-        waiting.append(pool.submit(work, *item))
-        if len(waiting) > AHEAD:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()

@@ -21,7 +21,8 @@ from jaxtyping import Float, Int
 
 from lisor.fsa import kernels
 from lisor.fsa.descent import STARTS, KMeansResult, Merger, cheapest_merger, descend, top
-from lisor.fsa.kmeans import LOCAL_TRIALS, MAX_ITERATIONS, TOLERANCE, workers
+from lisor.fsa.kmeans import LOCAL_TRIALS, MAX_ITERATIONS, TOLERANCE
+from lisor.threads import workers
 
 CHUNK = 1 << 12
 """Points that are worked on at a time, few enough to stay in the processor's cache."""

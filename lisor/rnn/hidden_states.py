@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +22,17 @@ from lisor.data.dataset import Dataset, Split
 from lisor.data.sequences import Sequences
 from lisor.errors import SchemaError
 from lisor.rnn.classifier import TrainedModel, last_of, length_batches
+from lisor.threads import in_order
 
 SCHEMA = 1
 """Version of the files written by `dump`."""
 
 MOST_POINTS = 1 << 16
 """Points of a row group, padding included: what is in memory at a time."""
+
+
+_NUMBER = pa.field("element", pa.float32(), nullable=False)
+"""None is missing, which saves Parquet's saying so for each."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -71,9 +77,10 @@ def dump(model: TrainedModel, dataset: Dataset, folder: Path, *, split: str = "v
     their number. Rows: sequence, step, symbol, `state`, for an LSTM `cell_state`, and for a network with attention
     `answer`."""
     names = model.architecture.parts
-    state = pa.list_(pa.float32(), model.architecture.hidden_size)
-    fields = [(name, pa.int32()) for name in ("sequence", "step", "symbol")] + [(name, state) for name in names]
-    fields += [("answer", pa.int32())] * model.architecture.attends
+    state = pa.list_(_NUMBER, model.architecture.hidden_size)
+    fields = [pa.field(name, pa.int32()) for name in ("sequence", "step", "symbol")]
+    fields += [pa.field(name, state, nullable=False) for name in names]
+    fields += [pa.field("answer", pa.int32())] * model.architecture.attends
     schema = pa.schema(fields, metadata={"lisor": json.dumps({"schema": SCHEMA, "split": split})})
     dumped = dataset.splits[split]
     probabilities = np.empty((len(dumped), model.architecture.classes), np.float32)
@@ -85,7 +92,9 @@ def dump(model: TrainedModel, dataset: Dataset, folder: Path, *, split: str = "v
         writer.write_table(pa.Table.from_arrays(columns, schema=schema), row_group_size=len(points.sequence))
 
     with (
-        pq.ParquetWriter(folder / "states.parquet", schema, compression="none", use_dictionary=False) as writer,
+        pq.ParquetWriter(
+            folder / "states.parquet", schema, compression="none", use_dictionary=False, write_statistics=False
+        ) as writer,
         ThreadPoolExecutor(1) as background,
     ):
         writing: Future[None] | None = None
@@ -204,38 +213,52 @@ class StateBlocks:
             yield _matrix(self.file.read_row_group(group, columns=["state"])["state"])
 
 
-def _run(
-    model: TrainedModel, sequences: Sequences
-) -> Iterator[tuple[Points, Int[np.ndarray, " N"], Float[np.ndarray, "N C"]]]:
-    """The points of a batch of sequences, which ones they are, and the probabilities that each ends with."""
-    for rows, symbols, lengths in length_batches(sequences, model.device, MOST_POINTS):
-        with torch.inference_mode():
-            states = list(model.network.run(symbols))
-            hidden = torch.stack([state[0] for state in states], dim=1)
-            summaries = model.network.summaries(hidden)
-            probabilities = model.network.read_out(last_of(summaries, lengths))[0].softmax(dim=-1).cpu().numpy()
-        real = np.arange(symbols.shape[2]) < lengths[0].cpu().numpy()[:, None]
-        count = len(model.architecture.parts)
-        parts = [hidden[0]] + [torch.stack([state[part][0] for state in states]) for part in range(1, count)]
-        by_sequence = [part[1:].transpose(0, 1).cpu().numpy() for part in parts]
-        points = Points(
-            sequence=np.broadcast_to(rows[:, None], real.shape)[real].astype(np.int32),
-            step=np.broadcast_to(np.arange(1, real.shape[1] + 1, dtype=np.int32), real.shape)[real],
-            symbol=symbols[0].cpu().numpy()[real].astype(np.int32),
-            state=by_sequence[0][real],
-            cell_state=by_sequence[1][real] if count > 1 else None,
-            answer=_answer_each(model, summaries)[real] if model.architecture.attends else None,
-        )
-        yield points, rows, probabilities
+Run = tuple[Points, Int[np.ndarray, " N"], Float[np.ndarray, "N C"]]
 
 
-def _answer_each(model: TrainedModel, summaries: Float[Tensor, "1 T+1 B H"]) -> Int[np.ndarray, "B T"]:
-    """The network's class after each step."""
+def _run(model: TrainedModel, sequences: Sequences) -> Iterator[Run]:
+    """The points of each batch of sequences, which ones they are, and the probabilities that each ends with.
+
+    With several threads batches are run side by side, each by one thread, which is more than several on one."""
+    batches, threads = length_batches(sequences, model.device, MOST_POINTS), torch.get_num_threads()
+    if threads == 1 or model.device.type != "cpu":
+        for batch in batches:
+            yield _run_batch(model, *batch)
+        return
+    torch.set_num_threads(1)
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            yield from in_order(pool, partial(_run_batch, model), batches, ahead=threads)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _run_batch(
+    model: TrainedModel, rows: Int[np.ndarray, " B"], symbols: Int[Tensor, "1 B T"], lengths: Int[Tensor, "1 B"]
+) -> Run:
+    network, a, counts = model.network, model.architecture, lengths[0].cpu().numpy()
+    sequence = np.repeat(np.arange(len(rows)), counts)
+    place = np.arange(len(sequence)) - np.repeat(np.cumsum(counts) - counts, counts)
+    real = torch.from_numpy((place + 1) * len(rows) + sequence).to(model.device)
+    size = (symbols.shape[2] + 1, len(rows), a.hidden_size)
     with torch.inference_mode():
-        logits = model.network.read_out(summaries[:, 1:].flatten(1, 2))[0]
-    classes = logits.argmax(dim=-1).view(summaries.shape[1] - 1, summaries.shape[2])
-    answers: Int[np.ndarray, "B T"] = classes.T.cpu().numpy().astype(np.int32)
-    return answers
+        visited = [torch.empty(size, device=model.device) for _ in a.parts]
+        for step, state in enumerate(network.run(symbols)):
+            for every, part in zip(visited, state, strict=False):  # what a state remembers besides is not kept
+                every[step] = part[0]
+        summaries = network.summaries(visited[0][None])
+        probabilities = network.read_out(last_of(summaries, lengths))[0].softmax(dim=-1).cpu().numpy()
+        kept = [every.flatten(0, 1).index_select(0, real).cpu().numpy() for every in visited]
+        answers = network.read_out(summaries.flatten(1, 2)[:, real])[0].argmax(dim=-1) if a.attends else None
+    points = Points(
+        sequence=rows[sequence].astype(np.int32),
+        step=(place + 1).astype(np.int32),
+        symbol=symbols[0].cpu().numpy()[sequence, place].astype(np.int32),
+        state=kept[0],
+        cell_state=kept[1] if len(kept) > 1 else None,
+        answer=None if answers is None else answers.cpu().numpy().astype(np.int32),
+    )
+    return points, rows, probabilities
 
 
 def _join(groups: list[Points]) -> Points | None:
@@ -278,7 +301,8 @@ def _write_answers(answers: Mapping[str, Answers], folder: Path) -> None:
 
 
 def _fixed_lists(matrix: Float[np.ndarray, "P H"]) -> pa.FixedSizeListArray:
-    return pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(matrix).reshape(-1)), matrix.shape[1])
+    numbers = pa.array(np.ascontiguousarray(matrix).reshape(-1))
+    return pa.FixedSizeListArray.from_arrays(numbers, type=pa.list_(_NUMBER, matrix.shape[1]))
 
 
 def _matrix(column: pa.ChunkedArray) -> Float[np.ndarray, "P H"]:
