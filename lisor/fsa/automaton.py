@@ -113,6 +113,12 @@ class Automaton:
         ends[some] = trace[sequences.offsets[1:][some] - 1]
         return ends
 
+    def states_before(self, sequences: Sequences, trace: Int[np.ndarray, " P"]) -> Int[np.ndarray, " P"]:
+        """The state before each symbol, from the `trace` of those after."""
+        before: Int[np.ndarray, " P"] = np.concatenate([[self.start], trace])[:-1]
+        before[sequences.offsets[:-1][sequences.lengths > 0]] = self.start
+        return before
+
     def classify(self, sequences: Sequences, *, threads: int = 1) -> Int[np.ndarray, " N"]:
         """The class of each sequence: the output of the state in which it ends."""
         classes: Int[np.ndarray, " N"] = self.outputs[self.run(sequences, threads=threads)]

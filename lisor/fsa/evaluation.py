@@ -134,10 +134,8 @@ def evaluate(
 
 def unseen_share(extraction: Extraction, split: Split, trace: Int[np.ndarray, " P"]) -> float:
     """The share of steps whose (state, symbol) validation never showed; 0 where there are no steps."""
-    sequences = split.sequences
-    before = np.concatenate([[extraction.automaton.start], trace[:-1]])[: len(trace)]
-    before[sequences.offsets[:-1][sequences.lengths > 0]] = extraction.automaton.start
-    return float((~extraction.seen[before, sequences.symbols]).mean()) if len(trace) else 0.0
+    before = extraction.automaton.states_before(split.sequences, trace)
+    return float((~extraction.seen[before, split.sequences.symbols]).mean()) if len(trace) else 0.0
 
 
 def choose(evaluations: pd.DataFrame, *, tolerance: float, most_states: int | None = None) -> pd.DataFrame:
