@@ -21,7 +21,6 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.functional import embedding
 
-from lisor.config import ATTENTION
 from lisor.data.sequences import Sequences
 from lisor.errors import ModelError, SchemaError
 from lisor.rnn.attention import AttentionRecurrent, Pooling
@@ -29,6 +28,9 @@ from lisor.rnn.cells import Cell, State, make_cell
 
 SCHEMA = 2
 """Version of the files written by `TrainedModel.write`."""
+
+ATTENTION = "attention-"
+"""What the names of networks with attention begin with."""
 
 RECURRENT = f"{ATTENTION}recurrent"
 
