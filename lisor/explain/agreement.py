@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.stats import rankdata
 
-from lisor.explain.attributions import Attributions
+from lisor.explain.gradients import Attributions
 from lisor.fsa.automaton import Automaton
 
 DRAWS = 20

@@ -6,7 +6,7 @@ from scipy.stats import spearmanr
 
 from lisor.data.sequences import Sequences
 from lisor.explain.agreement import agreement, state_changes
-from lisor.explain.attributions import Attributions
+from lisor.explain.gradients import Attributions
 from lisor.fsa.automaton import Automaton
 from tests.strategies import automata
 

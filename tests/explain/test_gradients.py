@@ -5,7 +5,7 @@ import torch
 from lisor.config import NETWORKS
 from lisor.data.sequences import Sequences
 from lisor.errors import DataError
-from lisor.explain.attributions import CLOSE, GRADIENTS, attribute, decisiveness
+from lisor.explain.gradients import CLOSE, GRADIENTS, attribute, decisiveness
 from lisor.rnn.classifier import TrainedModel
 from tests.conftest import random_network
 
