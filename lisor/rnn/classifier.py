@@ -6,7 +6,7 @@ C classes, N sequences."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -147,7 +147,7 @@ class Classifier(nn.Module):
         self, symbols: Int[Tensor, "R B T"], keep: Float[Tensor, "R B D"] | None = None
     ) -> Float[Tensor, "R T+1 B H"]:
         """Every hidden state, the initial one first."""
-        return torch.stack([state[0] for state in self.run(symbols, keep)], dim=1)
+        return stack_hidden(self.run(symbols, keep))
 
     def summaries(self, hidden: Float[Tensor, "R T+1 B H"]) -> Float[Tensor, "R T+1 B H"]:
         """What is read out after each symbol, the initial state's first."""
@@ -167,8 +167,7 @@ class Classifier(nn.Module):
 
     def answer_vectors(self, vectors: Float[Tensor, "R T B D"], lengths: Int[Tensor, "R B"]) -> Float[Tensor, "R B C"]:
         """The read-out after the last real word vector of each sequence."""
-        hidden = torch.stack([state[0] for state in self.run_vectors(vectors)], dim=1)
-        return self.read_out(self._summary(hidden, lengths))
+        return self.read_out(self._summary(stack_hidden(self.run_vectors(vectors)), lengths))
 
     def _summary(self, hidden: Float[Tensor, "R T+1 B H"], lengths: Int[Tensor, "R B"]) -> Float[Tensor, "R B H"]:
         return last_of(hidden, lengths) if self.pooling is None else self.pooling(hidden, lengths)
@@ -271,7 +270,7 @@ class TrainedModel:
         for rows, symbols, lengths in length_batches(sequences, self.device):
             before = tuple(torch.as_tensor(part[rows], device=self.device)[None] for part in states)
             with torch.inference_mode():
-                hidden = torch.stack([state[0] for state in self.network.run(symbols, state=before)], dim=1)
+                hidden = stack_hidden(self.network.run(symbols, state=before))
                 logits = self.network.read_out(last_of(hidden, lengths))
                 answer[rows] = logits[0].softmax(dim=-1).cpu().numpy()
         return answer
@@ -354,6 +353,11 @@ class TrainedModel:
             unknown=about["unknown"],
             tokenizer=about["tokenizer"],
         )
+
+
+def stack_hidden(states: Iterable[State]) -> Float[Tensor, "R T+1 B H"]:
+    """The hidden states of a run, the initial one first."""
+    return torch.stack([state[0] for state in states], dim=1)
 
 
 def last_of(numbers: Float[Tensor, "R T+1 B H"], lengths: Int[Tensor, "R B"]) -> Float[Tensor, "R B H"]:
