@@ -91,6 +91,23 @@ def predict(
 
 
 @app.command()
+def explain(
+    run: Annotated[str, typer.Option(help="A report folder, or the name of a finished run.")],
+    text: Annotated[str | None, typer.Option(help="A text to explain.")] = None,
+    word: Annotated[str | None, typer.Option(help="A word of a language to explain, such as 0110.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Which data set's network [the first that fits].")] = None,
+    cell: Annotated[str | None, typer.Option(help="Which cell's network [the first].")] = None,
+    trial: Annotated[int, typer.Option(help="Which of its trials.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="An .html file [explanations/ beside the report].")] = None,
+) -> None:
+    """Explain one sequence: the automaton's states, the network's mind and what counts, step by step."""
+    _set_environment()
+    from flows.explain import explain as explain_sequence
+
+    explain_sequence(run, text, word, dataset, cell, trial, out)
+
+
+@app.command()
 def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = MLFLOW_PORT) -> None:
     """Show the runs of this store in MLflow, on this machine only."""
     _set_environment()

@@ -8,7 +8,7 @@ import os
 import time
 from asyncio import gather
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,8 @@ from lisor.settings import experiment
 from tasks.artifacts import Ref, Source, describe_source, open_artifact, open_store
 from tasks.caching import library_versions
 from tasks.data import draw_words, fetch_movie_reviews, number_words, read_corpus
-from tasks.evaluation import RESULTS, Network, collect_results, evaluate_automata
+from tasks.evaluation import RESULTS, Network, collect_results, evaluate_automata, selected_ways
+from tasks.explain import explain_network
 from tasks.fsa import (
     cluster_hidden_states,
     extract_automata,
@@ -54,6 +55,7 @@ class Sources:
     automaton: Source | None
     text: Source | None
     vectors: Source | None
+    annotations: Source | None
 
 
 def find_sources(study: Study) -> Sources:
@@ -71,6 +73,7 @@ def find_sources(study: Study) -> Sources:
         automaton=describe_source(name.removeprefix(FILE)) if name.startswith(FILE) else None,
         text=describe_source(str(dataset.text)) if own_text else None,
         vectors=None if dataset.vectors in OWN_VECTORS else describe_source(dataset.vectors),
+        annotations=None if study.explain.annotations is None else describe_source(study.explain.annotations),
     )
 
 
@@ -219,7 +222,26 @@ async def _make_all(plan: Experiment, stages: Stages) -> tuple[list[Network], Re
     """The networks, their results, and the report."""
     networks = await _make_networks(plan, stages)
     results = await stages.run("report", collect_results, networks)
+    networks = await _explain(plan, networks, results, stages)
     return networks, results, await stages.run("report", write_report, plan.name, results, networks)
+
+
+async def _explain(plan: Experiment, networks: list[Network], results: Ref, stages: Stages) -> list[Network]:
+    """The networks, and with the first trial of each cell its explanation where the settings ask for it."""
+    studies = {study.dataset.title: study for study in plan.studies if study.explain.enabled}
+    asked = [network for network in networks if network.trial == 0 and network.dataset in studies]
+    ways = selected_ways(results) if asked else {}
+
+    async def explain(network: Network) -> Network:
+        study, way = studies[network.dataset], ways[network.dataset, network.cell, network.trial]
+        company = [other.states for other in asked if other.dataset == network.dataset]
+        artifacts = (network.model, network.states, network.data, network.every_automaton, way, company)
+        how = (study.explain, find_sources(study).annotations, network.label)
+        explanation: Ref = await stages.run("explain", explain_network, *artifacts, *how)
+        return replace(network, explanation=explanation)
+
+    explained = {network.label: network for network in await gather(*map(explain, asked))}
+    return [explained.get(network.label, network) for network in networks]
 
 
 def _summarize(
@@ -235,6 +257,7 @@ def _summarize(
         "extract": sum(store.seconds(ref) for network in networks for ref in network.automata),
         "search": sum(store.seconds(ref) for network in networks for ref, _ in network.searched),
         "evaluate": sum(store.seconds(ref) for network in networks for ref in network.evaluations),
+        "explain": sum(store.seconds(network.explanation) for network in networks if network.explanation is not None),
     }
     rows = summarize(pd.read_parquet(open_artifact(results) / RESULTS))
     done, cached = stages.done.total(), stages.cached.total()

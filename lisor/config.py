@@ -235,6 +235,23 @@ class ExtractionConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExplainConfig:
+    """Whether networks are explained beside their automata, the first trial of each cell, with `examples` of the
+    test split. `annotations` is a CSV file with a person's notes on hidden units: unit, note."""
+
+    enabled: bool = False
+    examples: int = 12
+    annotations: str | None = None
+    seed: int = 0
+
+    __pydantic_config__ = _STRICT
+
+    def __post_init__(self) -> None:
+        _check_range("explain.examples", self.examples, least=1)
+        _check_range("explain.seed", self.seed, least=0)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Study:
     """One data set and what is done with it: the common sections with the data set's own settings on top."""
 
@@ -243,6 +260,7 @@ class Study:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     clustering: ClusteringConfig = field(default_factory=ClusteringConfig)
     extraction: ExtractionConfig = field(default_factory=ExtractionConfig)
+    explain: ExplainConfig = field(default_factory=ExplainConfig)
 
     __pydantic_config__ = _STRICT
 

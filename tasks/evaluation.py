@@ -44,6 +44,13 @@ class Network:
     """Automata of more states are not picked."""
     baselines: tuple[tuple[Ref, Ref], ...] = ()
     """What other learners made of the network: automata and evaluations."""
+    explanation: Ref | None = None
+    """Of the first trial of each cell, where explanations are asked for."""
+
+    @property
+    def every_automaton(self) -> tuple[Ref, ...]:
+        """The artifacts of all automata that may be selected."""
+        return (*self.automata, *(automata for automata, _ in self.searched))
 
     @property
     def label(self) -> str:
@@ -87,6 +94,16 @@ def collect_results(folder: Path, networks: Sequence[Network]) -> None:
         identity = {"dataset": network.dataset, "cell": network.cell, "trial": network.trial, "seed": model.seed}
         tables.append(table.assign(**identity))
     evaluation.write_results(pd.concat(tables, ignore_index=True), folder / RESULTS)
+
+
+def selected_ways(results: Ref) -> dict[tuple[str, str, int], tuple[str, str, int]]:
+    """Method, rule and k of the selected automaton by data set, cell and trial."""
+    table = pd.read_parquet(open_artifact(results) / RESULTS)
+    rows = table[table["selected"] & (table["test_set"] == "test")]
+    return {
+        (row["dataset"], row["cell"], row["trial"]): (row["method"], row["rule"], int(row["k"]))
+        for row in rows.to_dict("records")
+    }
 
 
 def read_evaluations(network: Network) -> pd.DataFrame:

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -16,8 +17,19 @@ from tasks.artifacts import Ref, open_artifact
 from tasks.caching import cached
 from tasks.data import read_dataset
 
+if TYPE_CHECKING:
+    from lisor.fsa.extraction import Extraction
+
 LEARNED = "learned.json"
 SEARCHED = "searched.json"
+
+
+def read_extraction(files: Iterable[Ref], method: str, rule: str, k: int) -> Extraction:
+    """The automaton of one way and k among the artifacts of a network."""
+    from lisor.fsa import extraction
+
+    blocks = (extraction.read(open_artifact(file), {(method, rule, k)}) for file in files)
+    return next(chain.from_iterable(blocks))
 
 
 def k_blocks(first: int, last: int) -> list[tuple[int, ...]]:

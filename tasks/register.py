@@ -64,13 +64,26 @@ def newest(name: str) -> Record:
     if name not in known:
         home = open_store().home
         raise StoreError(f"expected a run of {home / 'runs'} ({', '.join(sorted(known)) or 'none yet'}), got {name!r}")
+    return _read(known[name], name)
+
+
+def find(run: str) -> Record:
+    """The record in a report folder, or the one that was last kept under a name.
+
+    Raises:
+        StoreError: there is neither, or it was written by another version."""
+    path = Path(run) / "run.json"
+    return _read(path, run) if path.is_file() else newest(run)
+
+
+def _read(path: Path, name: str) -> Record:
     try:
-        fields = json.loads(known[name].read_text(encoding="utf-8"))
+        fields = json.loads(path.read_text(encoding="utf-8"))
         if fields.pop("schema") != SCHEMA:
             raise StoreError(f"the run {name!r} was recorded by another version; run it again")
         return TypeAdapter(Record).validate_python(fields)
     except (ValueError, KeyError, TypeError, AttributeError, ValidationError):
-        raise StoreError(f"the record {known[name]} is damaged; run {name!r} again: nothing is computed anew") from None
+        raise StoreError(f"the record {path} is damaged; run {name!r} again: nothing is computed anew") from None
 
 
 def _records() -> list[Path]:

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,12 +17,12 @@ from tasks.artifacts import Ref, open_artifact, write_text
 from tasks.caching import cached
 from tasks.data import read_dataset
 from tasks.evaluation import RESULTS, Network
-from tasks.fsa import LEARNED, SEARCHED
+from tasks.explain import ACTIVATIONS, EXPLANATION
+from tasks.fsa import LEARNED, SEARCHED, read_extraction
 
 if TYPE_CHECKING:
     from lisor.fsa.clustering import Clustering
-    from lisor.fsa.extraction import Extraction
-    from lisor.report.findings import Findings
+    from lisor.report.findings import Explained, Findings
 
 
 @cached("plane", "lisor.report.plane", name="t-SNE {label}", without=["label"])
@@ -48,18 +49,13 @@ def write_report(folder: Path, title: str, results: Ref, networks: Sequence[Netw
 
 def _find(network: Network) -> Findings:
     """What the report reads of a network, its clusterings and automata one by one when they are asked for."""
-    from lisor.fsa import clustering, extraction
+    from lisor.fsa import clustering
     from lisor.report.findings import Findings
     from lisor.report.plane import Plane
     from lisor.rnn.classifier import TrainedModel
 
     def find_clustering(method: str, k: int) -> Clustering:
         blocks = (clustering.read(open_artifact(block), {(method, k)}) for block in network.clusterings)
-        return next(chain.from_iterable(blocks))
-
-    def find_extraction(method: str, rule: str, k: int) -> Extraction:
-        files = (*network.automata, *(automata for automata, _ in network.searched))
-        blocks = (extraction.read(open_artifact(file), {(method, rule, k)}) for file in files)
         return next(chain.from_iterable(blocks))
 
     model = TrainedModel.read(open_artifact(network.model))
@@ -73,10 +69,23 @@ def _find(network: Network) -> Findings:
         history=model.history,
         restarts=model.restarts,
         clustering=find_clustering,
-        extraction=find_extraction,
+        extraction=partial(read_extraction, network.every_automaton),
         searches=tuple(search for block in searches for search in block if search["rule"] == "refined"),
         unfinished=tuple(about["method"] for about in learned if not about["complete"]),
         plane=None if network.plane is None else Plane.read(open_artifact(network.plane)),
+        explained=None if network.explanation is None else _read_explained(network.explanation),
+    )
+
+
+def _read_explained(ref: Ref) -> Explained:
+    from lisor.explain.activations import Activations
+    from lisor.explain.explanation import Explanation
+    from lisor.report.findings import Explained
+
+    folder = open_artifact(ref)
+    return Explained(
+        explanation=Explanation.from_json((folder / EXPLANATION).read_text(encoding="utf-8")),
+        activations=Activations.read(folder / ACTIVATIONS),
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,7 @@ from tasks.artifacts import MANIFEST, Ref, Store, open_store
 from tasks.caching import digest, library_versions
 from tasks.data import read_dataset
 from tasks.evaluation import RESULTS, Network
+from tasks.explain import EXPLANATION
 from tasks.register import Record
 
 KEY = "lisor.key"
@@ -183,6 +185,9 @@ def _log_network(parent: _Run, network: Network, table: pd.DataFrame, report: Re
     for file in sorted((automata / "selected").glob(f"{network.label}.*")):
         client.log_artifact(run.id, str(file), "selected")
     run.log_files(store.open(network.model), "network")
+    if network.explanation is not None:
+        run.log_metrics(_explained(json.loads((store.open(network.explanation) / EXPLANATION).read_text("utf-8"))))
+        run.log_files(store.open(network.explanation), "explanation")
     client.set_terminated(run.id, "FINISHED")
 
 
@@ -198,6 +203,17 @@ def _curves_over_k(rows: pd.DataFrame) -> list[Metric]:
         for row in rows.to_dict("records")
         for column in columns
     ]
+
+
+def _explained(explanation: Mapping[str, Any]) -> list[Metric]:
+    """How each method of attribution did, and of how many units evidence says something."""
+    metrics = [_metric("explain.units_explained", sum(unit["sentence"] is not None for unit in explanation["units"]))]
+    for judged in explanation["methods"]:
+        name, agreement = f"explain.{judged['method']}", judged["agreement"]["correlation"]
+        metrics.append(_metric(f"{name}.gain", judged["gain"]))
+        metrics += [] if math.isnan(agreement) else [_metric(f"{name}.agreement", agreement)]
+        metrics += [] if judged["close"] is None else [_metric(f"{name}.close", judged["close"])]
+    return metrics
 
 
 def _step(k: float) -> int:

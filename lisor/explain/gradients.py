@@ -2,7 +2,8 @@
 
 What is explained is a margin: the logit of the class that the network answers, less the mean of the other classes'.
 
-Shapes: N sequences, P symbols of all of them together, B sequences of a batch, T steps, D numbers of a word vector."""
+Shapes: N sequences, P symbols of all of them together, B sequences of a batch, T steps, D numbers of a word vector,
+F shares of a sequence."""
 
 from __future__ import annotations
 
@@ -28,6 +29,9 @@ CLOSE = 0.01
 
 MOST_SYMBOLS = 1 << 14
 """Of a batch."""
+
+FEWEST = 10
+"""Sequences of which quartiles are taken."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -129,8 +133,8 @@ def decisiveness(
     *,
     kept: bool,
     seed: int | None = None,
-) -> Float[np.ndarray, " F"]:
-    """The mean probability of the class explained when, of each sequence, some share of the symbols is left out (or, if
+) -> Float[np.ndarray, "F N"]:
+    """The probability of the class explained when, of each sequence, some share of the symbols is left out (or, if
     `kept`, kept alone): those of the highest attributions first, or with a `seed` at random.
 
     The deletion and insertion curves of Petsiuk et al. (2018), with symbols left out instead of pixels."""
@@ -139,10 +143,25 @@ def decisiveness(
     for row in range(len(sequences)):
         own = attributions.of(row) if seed is None else rng.random(sequences.lengths[row])
         ranks.append(np.argsort(np.argsort(-own, kind="stable")))
-    curve = []
-    for share in shares:
+    curves = np.empty((len(shares), len(sequences)))
+    for place, share in enumerate(shares):
         picked = [rank < round(share * len(rank)) for rank in ranks]
         some = [sequences[row][own == kept] for row, own in enumerate(picked)]
         answers = model.predict(Sequences.from_lists(some))
-        curve.append(answers[np.arange(len(answers)), attributions.explained].mean())
-    return np.array(curve)
+        curves[place] = answers[np.arange(len(answers)), attributions.explained]
+    return curves
+
+
+def reach(attributions: Attributions, steps: int) -> Float[np.ndarray, "3 E"]:
+    """How far back a network looks: the quartiles over sequences of |attribution| 0, 1, … `steps` - 1 steps before the
+    end, as a multiple of its mean in the sequence.
+
+    E steps, those that at least `FEWEST` sequences have; sequences without any attribution do not count."""
+    found: list[list[float]] = [[] for _ in range(steps)]
+    for row in range(len(attributions.sequences)):
+        own = np.abs(attributions.of(row))[::-1]
+        if own.any():
+            for column, value in zip(found, own / own.mean(), strict=False):
+                column.append(float(value))
+    enough = [column for column in found if len(column) >= FEWEST]
+    return np.array([np.quantile(column, (0.25, 0.5, 0.75)) for column in enough]).reshape(-1, 3).T

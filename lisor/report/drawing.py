@@ -84,6 +84,17 @@ def kept_to_dot(extraction: Extraction, path: Sequence[str] = ()) -> str:
     return _graph(automaton, states, edges, path, apart=set(states) - met)
 
 
+def walk_to_dot(automaton: Automaton, states: Sequence[int], symbols: Sequence[str]) -> str:
+    """The way of one sequence alone: the states that it visits, the start first, its numbered steps on the edges."""
+    steps: dict[tuple[int, int], list[str]] = {}
+    for number, (source, target, symbol) in enumerate(zip(states[:-1], states[1:], symbols, strict=True), 1):
+        steps.setdefault((source, target), []).append(f"{number} {symbol}")
+    lines = [_HEAD, *(_node(automaton, state, red=state == states[-1]) for state in dict.fromkeys(states))]
+    lines.append(f"  nowhere -> {states[0]}")
+    lines += [f"  {source} -> {target} [label={_quote(*label)}]" for (source, target), label in steps.items()]
+    return "\n".join([*lines, "}", ""])
+
+
 def printable(text: str) -> str:
     """The text with U+FFFD for every sign that cannot be printed and that SVG may not hold."""
     return "".join(sign if sign.isprintable() else "\ufffd" for sign in text)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import io
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -23,9 +23,12 @@ from lisor.report.plane import Plane
 ACCURACY, FIDELITY, NETWORK, CHOSEN = "#0072b2", "#d55e00", "#555555", "#009e73"
 """Colors of Okabe & Ito (2008), which color-blind readers can tell apart; line styles differ too."""
 
-_CELL_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+CELL_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 
-_STYLE: dict[Any, Any] = {
+LEGEND_WIDTH = 1.3
+"""Inches that an entry of a legend takes."""
+
+STYLE: dict[Any, Any] = {
     "svg.hashsalt": "lisor",
     "svg.fonttype": "none",
     "text.parse_math": False,
@@ -44,7 +47,7 @@ def quality_against_k(results: pd.DataFrame, test_set: str = "test") -> str:
     rows = results[results["test_set"] == test_set]
     cells = list(dict.fromkeys(rows["cell"]))
     ways = list(dict.fromkeys(zip(rows["method"], rows["rule"], strict=True)))
-    figure, panels = _panels(len(ways), len(cells))
+    figure, panels = grid_of_panels(len(ways), len(cells))
     for line, (method, rule) in zip(panels, ways, strict=True):
         for axes, cell in zip(line, cells, strict=True):
             _draw_quality(axes, rows[(rows["cell"] == cell) & (rows["method"] == method) & (rows["rule"] == rule)])
@@ -53,10 +56,13 @@ def quality_against_k(results: pd.DataFrame, test_set: str = "test") -> str:
         axes.set_title(cell)
     for axes in panels[-1]:
         axes.set_xlabel("k (clusters)")
-    return _finish(figure, panels[0][0])
+    return finish(figure, panels[0][0])
 
 
 def _draw_quality(axes: Axes, panel: pd.DataFrame) -> None:
+    if panel.empty:  # a way that is not possible with this cell
+        axes.set_axis_off()
+        return
     for column, color, style in (("accuracy", ACCURACY, "-"), ("fidelity", FIDELITY, "--")):
         by_k = panel.groupby("k")[column].agg(["mean", "min", "max"])
         axes.fill_between(by_k.index, by_k["min"], by_k["max"], color=color, alpha=0.15, linewidth=0)
@@ -70,7 +76,7 @@ def _draw_quality(axes: Axes, panel: pd.DataFrame) -> None:
 
 def training_curves(histories: Mapping[str, Sequence[Mapping[str, Sequence[float]]]]) -> str:
     """Validation accuracy and loss against epochs, a panel for each cell and a line for each trial."""
-    figure, (panels,) = _panels(1, len(histories))
+    figure, (panels,) = grid_of_panels(1, len(histories))
     for axes, (cell, trials) in zip(panels, histories.items(), strict=True):
         for number, history in enumerate(trials):
             for curve, color, style in (
@@ -84,7 +90,7 @@ def training_curves(histories: Mapping[str, Sequence[Mapping[str, Sequence[float
         axes.set_xlabel("epoch")
         axes.set_ylim(0, 1.05)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    return _finish(figure, panels[0])
+    return finish(figure, panels[0])
 
 
 def accuracy_against_states(results: pd.DataFrame, test_set: str = "test") -> str:
@@ -95,9 +101,9 @@ def accuracy_against_states(results: pd.DataFrame, test_set: str = "test") -> st
     rows = results[(results["test_set"] == test_set) & (results["rule"] != "weighted")]
     datasets = list(dict.fromkeys(rows["dataset"]))
     cells = list(dict.fromkeys(rows["cell"]))
-    figure, (panels,) = _panels(1, len(datasets))
+    figure, (panels,) = grid_of_panels(1, len(datasets))
     for axes, dataset in zip(panels, datasets, strict=True):
-        for cell, color in zip(cells, itertools.cycle(_CELL_COLORS)):
+        for cell, color in zip(cells, itertools.cycle(CELL_COLORS)):
             mine = rows[(rows["dataset"] == dataset) & (rows["cell"] == cell)]
             best = mine.groupby(["trial", "n_states"])["accuracy"].max().unstack("trial").ffill().cummax().dropna()
             axes.plot(best.index, best.mean(axis=1), color=color, label=cell)
@@ -106,7 +112,7 @@ def accuracy_against_states(results: pd.DataFrame, test_set: str = "test") -> st
         axes.set_xlabel("states of the automaton")
     panels[0].set_ylabel("accuracy")
     panels[0].plot([], [], color=NETWORK, linestyle=":", label="network")
-    return _finish(figure, panels[0])
+    return finish(figure, panels[0])
 
 
 class ClusteredPlane(NamedTuple):
@@ -119,7 +125,7 @@ class ClusteredPlane(NamedTuple):
 
 def hidden_states_in_the_plane(planes: Sequence[ClusteredPlane], classes: Sequence[str]) -> str:
     """Hidden states of several networks: above colored by cluster, below by the class the network answers there."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(max(6.4, 2.6 * len(planes)), 5.2), layout="constrained")
         grid = figure.subplots(2, len(planes), squeeze=False)
     colors = mpl.colormaps["tab20"].colors  # type: ignore[attr-defined]
@@ -138,21 +144,27 @@ def hidden_states_in_the_plane(planes: Sequence[ClusteredPlane], classes: Sequen
             axes.set_box_aspect(1)
     grid[0][0].set_ylabel("by cluster")
     grid[1][0].set_ylabel("by the network's answer")
-    return _finish(figure, grid[1][0])
+    return finish(figure, grid[1][0])
 
 
-def _panels(rows: int, columns: int) -> tuple[Figure, list[list[Axes]]]:
-    with mpl.rc_context(_STYLE):
+def grid_of_panels(
+    rows: int, columns: int, *, sharey: Literal["all", "row"] = "all"
+) -> tuple[Figure, list[list[Axes]]]:
+    """A figure in the style of all, and its panels, row by row."""
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(max(6.4, 2.6 * columns), 0.6 + 2.2 * rows), layout="constrained")
-        grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
+        grid = figure.subplots(rows, columns, sharey=sharey, squeeze=False)
     return figure, [list(line) for line in grid]
 
 
-def _finish(figure: Figure, first: Axes) -> str:
-    handles, labels = first.get_legend_handles_labels()
+def finish(figure: Figure, first: Axes | None = None) -> str:
+    """The figure as SVG, with the legend of one of its panels below all of them."""
+    handles, labels = ([], []) if first is None else first.get_legend_handles_labels()
     buffer = io.StringIO()
-    with mpl.rc_context(_STYLE):
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
+    with mpl.rc_context(STYLE):
+        if labels:
+            columns = min(len(labels), int(figure.get_figwidth() / LEGEND_WIDTH))
+            figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
         unstamped = dict.fromkeys(["Date", "Creator", "Format", "Type"])
         figure.savefig(buffer, format="svg", transparent=True, metadata=unstamped)
     return buffer.getvalue()

@@ -6,9 +6,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lisor.explain.activations import Activations
+from lisor.explain.explanation import Explanation
 from lisor.fsa.clustering import Clustering
 from lisor.fsa.extraction import Extraction
 from lisor.report.plane import Plane
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explained:
+    """What explains one network beside its automaton."""
+
+    explanation: Explanation
+    activations: Activations
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +42,7 @@ class Findings:
     """How each search for a refined automaton went: method, k, tests, last_difference, complete, seconds, …"""
     unfinished: tuple[str, ...] = ()
     """The baselines that ran out of time on this network."""
+    explained: Explained | None = None
 
     @property
     def label(self) -> str:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from lisor.data.dataset import Dataset
+from lisor.fsa.automaton import Automaton
 from lisor.fsa.weighted import WeightedAutomaton
 from lisor.report import automata_tables, drawing, figures, framework, page, tables
+from lisor.report.explain_section import explain_sections
 from lisor.report.findings import Findings
 from lisor.report.language_section import language_blocks
 from lisor.report.text_section import text_blocks
@@ -34,6 +37,7 @@ def write(
         peers = results[(results["dataset"] == name) & results["k"].isna()]
         selected = _write_automata(folder, rows, members)
         sections.append(_section(rows, peers, dataset, members, selected))
+        sections.extend(explain_sections(dataset, members, partial(_selected, rows)))
     sections.append(_cost(own))
     for section in sections:
         for picture in section.pictures():
@@ -180,6 +184,12 @@ def _write_automata(folder: Path, rows: pd.DataFrame, networks: Sequence[Finding
                 for ending, text in {"json": found.automaton.to_json(), "dot": dot, "svg": svg}.items():
                     (folder / "automata" / f"{name}.{ending}").write_text(text, encoding="utf-8")
     return tuple(pictures)
+
+
+def _selected(rows: pd.DataFrame, network: Findings) -> Automaton:
+    """The automaton that stands for a network."""
+    mine = rows[(rows["cell"] == network.cell) & (rows["trial"] == network.trial) & rows["selected"]].iloc[0]
+    return network.extraction(mine["method"], mine["rule"], int(mine["k"])).automaton
 
 
 def _picture(network: Findings, row: pd.Series, svg: str) -> page.Picture:

@@ -55,7 +55,7 @@ class AttentionRecurrent(nn.Module):
     e_{t,i} = vᵀ tanh(W h_{t−1} + U h_i) and α_t = softmax(e_t) over i < t; c_t = Σ α_{t,i} h_i, with c_1 = 0;
     h_t = tanh(W_hh h_{t−1} + W_hx x_t + W_hc c_t + b). A state is h, every earlier h, and U of each of them."""
 
-    gates = 0
+    gates: tuple[str, ...] = ()
 
     def __init__(self, input_size: int, hidden_size: int, generators: Sequence[torch.Generator]) -> None:
         super().__init__()
@@ -85,6 +85,9 @@ class AttentionRecurrent(nn.Module):
         after = torch.tanh(sums)
         key = after @ self.key_weight
         return (after, torch.cat([past, after[:, :, None]], dim=2), torch.cat([keys, key[:, :, None]], dim=2))
+
+    def open_gates(self, state: State, projected: Float[Tensor, "R B H"]) -> tuple[()]:
+        return ()
 
     def weights(self, state: State) -> Float[Tensor, "R B T"]:
         """How much each of the states up to now counts for the next one."""

@@ -1,8 +1,8 @@
 """Recurrent cells, each beside its paper. R independent trials are computed side by side.
 
-Every cell has `gates` (how many), `hidden_size`, `initial_state(batch)`, `project(inputs)`, which is the part of a step
-that does not depend on the state, and `step(state, projected)`. A state is a tuple of tensors, first of them the hidden
-state h.
+Every cell has `gates` (their names), `hidden_size`, `initial_state(batch)`, `project(inputs)`, which is the part of a
+step that does not depend on the state, `step(state, projected)`, and `open_gates(state, projected)`, how far each gate
+is open in that step. A state is a tuple of tensors, first of them the hidden state h.
 
 Shapes: R trials, B sequences of a batch, D inputs, H hidden units."""
 
@@ -23,7 +23,7 @@ State = tuple[Float[Tensor, "R B H"], ...]
 class Cell(Protocol):
     """What the classifier needs of a cell."""
 
-    gates: int
+    gates: tuple[str, ...]
     hidden_size: int
 
     def initial_state(self, batch: int) -> State:
@@ -38,11 +38,15 @@ class Cell(Protocol):
         """The state after one more input; a state of a single row goes with every row of inputs."""
         ...
 
+    def open_gates(self, state: State, projected: Float[Tensor, "R B G"]) -> tuple[Float[Tensor, "R B H"], ...]:
+        """How far each unit's gates are open in the step from a state, in the order of `gates`: from 0 to 1."""
+        ...
+
 
 class SRN(nn.Module):
     """Simple recurrent network (Elman, 1990), no gate: h' = tanh(W x + U h + b)."""
 
-    gates = 0
+    gates: tuple[str, ...] = ()
 
     def __init__(self, input_size: int, hidden_size: int, generators: Sequence[torch.Generator]) -> None:
         super().__init__()
@@ -60,13 +64,16 @@ class SRN(nn.Module):
     def step(self, state: State, projected: Float[Tensor, "R B H"]) -> State:
         return (torch.tanh(_add_product(projected, state[0], self.hidden_weight)),)
 
+    def open_gates(self, state: State, projected: Float[Tensor, "R B H"]) -> tuple[()]:
+        return ()
+
 
 class MGU(nn.Module):
     """Minimal gated unit (Zhou et al., 2016, "Minimal gated unit for recurrent neural networks", table 2), one gate.
 
     f = σ(W_f x + U_f h + b_f); h̃ = tanh(W x + U (f⊙h) + b); h' = (1−f)⊙h + f⊙h̃. Blocks of weights: f, h̃."""
 
-    gates = 1
+    gates: tuple[str, ...] = ("forget",)
 
     def __init__(self, input_size: int, hidden_size: int, generators: Sequence[torch.Generator]) -> None:
         super().__init__()
@@ -83,11 +90,14 @@ class MGU(nn.Module):
         return torch.baddbmm(self.bias, inputs, self.input_weight)
 
     def step(self, state: State, projected: Float[Tensor, "R B 2H"]) -> State:
-        (h,) = state
-        x_forget, x_candidate = projected.chunk(2, dim=-1)
-        forget = torch.sigmoid(_add_product(x_forget, h, self.forget_weight))
+        (h,), (forget,) = state, self.open_gates(state, projected)
+        x_candidate = projected[..., self.hidden_size :]
         candidate = torch.tanh(torch.baddbmm(x_candidate, forget * h, self.candidate_weight))
         return (torch.lerp(h, candidate, forget),)
+
+    def open_gates(self, state: State, projected: Float[Tensor, "R B 2H"]) -> tuple[Float[Tensor, "R B H"], ...]:
+        x_forget = projected[..., : self.hidden_size]
+        return (torch.sigmoid(_add_product(x_forget, state[0], self.forget_weight)),)
 
 
 class GRU(nn.Module):
@@ -96,7 +106,7 @@ class GRU(nn.Module):
     r = σ(W_r x + U_r h + b_r); z = σ(W_z x + U_z h + b_z); n = tanh(W_n x + b_n + r⊙(U_n h + c_n));
     h' = (1−z)⊙n + z⊙h. Blocks of weights: r, z, n."""
 
-    gates = 2
+    gates: tuple[str, ...] = ("reset", "update")
 
     def __init__(self, input_size: int, hidden_size: int, generators: Sequence[torch.Generator]) -> None:
         super().__init__()
@@ -113,13 +123,16 @@ class GRU(nn.Module):
         return torch.baddbmm(self.bias, inputs, self.input_weight)
 
     def step(self, state: State, projected: Float[Tensor, "R B 3H"]) -> State:
-        (h,) = state
-        H = self.hidden_size
-        gates_weight, candidate_weight = self.hidden_weight[..., : 2 * H], self.hidden_weight[..., 2 * H :]
-        reset, update = torch.sigmoid(_add_product(projected[..., : 2 * H], h, gates_weight)).chunk(2, dim=-1)
-        recurrent = torch.baddbmm(self.candidate_bias, h, candidate_weight)
-        candidate = torch.tanh(torch.addcmul(projected[..., 2 * H :], reset, recurrent))
+        (h,), (reset, update) = state, self.open_gates(state, projected)
+        candidates = 2 * self.hidden_size
+        recurrent = torch.baddbmm(self.candidate_bias, h, self.hidden_weight[..., candidates:])
+        candidate = torch.tanh(torch.addcmul(projected[..., candidates:], reset, recurrent))
         return (torch.lerp(candidate, h, update),)
+
+    def open_gates(self, state: State, projected: Float[Tensor, "R B 3H"]) -> tuple[Float[Tensor, "R B H"], ...]:
+        gates = 2 * self.hidden_size
+        sums = _add_product(projected[..., :gates], state[0], self.hidden_weight[..., :gates])
+        return torch.sigmoid(sums).chunk(2, dim=-1)
 
 
 class LSTM(nn.Module):
@@ -128,7 +141,7 @@ class LSTM(nn.Module):
     i, f, o = σ(W x + U h + b); g = tanh(W_g x + U_g h + b_g); c' = f⊙c + i⊙g; h' = o⊙tanh(c').
     Blocks of weights: i, f, g, o. The forget gate starts open (bias 1; Jozefowicz et al., 2015)."""
 
-    gates = 3
+    gates: tuple[str, ...] = ("input", "forget", "output")
 
     def __init__(self, input_size: int, hidden_size: int, generators: Sequence[torch.Generator]) -> None:
         super().__init__()
@@ -149,6 +162,10 @@ class LSTM(nn.Module):
         i, f, g, o = _add_product(projected, h, self.hidden_weight).chunk(4, dim=-1)
         c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
         return (torch.sigmoid(o) * torch.tanh(c), c)
+
+    def open_gates(self, state: State, projected: Float[Tensor, "R B 4H"]) -> tuple[Float[Tensor, "R B H"], ...]:
+        i, f, _, o = torch.sigmoid(_add_product(projected, state[0], self.hidden_weight)).chunk(4, dim=-1)
+        return i, f, o
 
 
 CELLS: dict[str, type[SRN] | type[MGU] | type[GRU] | type[LSTM]] = {"srn": SRN, "mgu": MGU, "gru": GRU, "lstm": LSTM}

@@ -1,0 +1,83 @@
+"""The command `lisor explain`: one sequence, step by step, through a trained network and its automaton."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lisor.errors import ConfigError
+from lisor.settings import experiment
+
+if TYPE_CHECKING:
+    from lisor.report.page import Table
+    from tasks.evaluation import Network
+    from tasks.register import Record
+
+FOLDER = "explanations"
+"""Beside a run's report."""
+
+
+def explain(
+    run: str, text: str | None, word: str | None, dataset: str | None, cell: str | None, trial: int, out: Path | None
+) -> None:
+    """Print the steps of a text or of a word of a language, and write them as a page with the path on the automaton.
+
+    Raises:
+        ConfigError: not exactly one of both is given, or the run has no such network."""
+    if (text is None) == (word is None):
+        raise ConfigError("give either --text with a text, or --word with a word of a language, and not both")
+    from lisor.report import page, walks
+    from tasks.artifacts import write_text
+    from tasks.explain import walk_through
+    from tasks.register import find
+
+    record = find(run)
+    network = _choose(record, dataset, cell, trial, is_text=text is not None)
+    asked = text if text is not None else str(word)
+    found = walk_through(network, record.artifacts.results, asked)
+    name = f"{network.label}-{hashlib.sha256(asked.encode()).hexdigest()[:8]}"
+    detail = walks.detail(name, network.label, found.steps, found.automaton, found.classes)
+    answers = f"{network.cell} answers {found.classes[found.steps.explained]}"
+    machine = f"its automaton {found.classes[found.steps.outputs[-1]]}"
+    walk = page.Walk(title=asked, lines=walks.lines(network.cell, found.steps, found.classes))
+    section = page.Section(
+        title=f"{network.dataset}, {network.cell}, trial {network.trial}",
+        introduction=f"{answers}, {machine}.",
+        blocks=(page.Walks(title="What counts", caption="", walks=(walk,)), *reversed(detail.blocks)),
+    )
+    beside = Path(run) if Path(run).is_dir() else Path(record.out)
+    written = out or beside / FOLDER / f"{name}.html"
+    write_text(written, page.render(f"{record.name}: one sequence", "Why did it answer so?", [section]))
+    _print(walks.steps_table(name, found.steps, found.classes))
+    print(f"{answers}, {machine}\npage     {written}")
+
+
+def _choose(record: Record, dataset: str | None, cell: str | None, trial: int, *, is_text: bool) -> Network:
+    """The first network of a run that fits what is asked for."""
+    studies = {study.dataset.title: study.dataset for study in experiment(record.settings).studies}
+    fitting = [name for name, own in studies.items() if (own.text is not None) == is_text]
+    kind, other = ("text", "--word") if is_text else ("language", "--text")
+    if dataset is not None and dataset in studies and dataset not in fitting:
+        raise ConfigError(f"{dataset} is not a {kind}; use {other}")
+    if not fitting:
+        raise ConfigError(f"the run {record.name} has no {kind}, only {', '.join(studies)}; use {other}")
+    name = fitting[0] if dataset is None else dataset
+    own = [network for network in record.artifacts.networks if network.dataset == name]
+    found = [network for network in own if network.trial == trial and cell in (None, network.cell)]
+    if not found:
+        known = ", ".join(f"{network.dataset} {network.cell} {network.trial}" for network in own) or ", ".join(studies)
+        raise ConfigError(f"the run {record.name} has no network {name} {cell or ''} {trial}, only {known}")
+    return found[0]
+
+
+def _print(table: Table) -> None:
+    from rich.console import Console
+    from rich.table import Table as Shown
+
+    shown = Shown(*table.headings)
+    for row in table.rows:
+        shown.add_row(*row)
+    width = None if sys.stdout.isatty() else 120
+    Console(width=width, highlight=False, markup=False, soft_wrap=True).print(shown)

@@ -1,0 +1,143 @@
+"""Plots of what explains networks: how far back they look, what deletion does, where their units and gates stand."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+
+from lisor.explain.activations import BINS, Activations
+from lisor.explain.explanation import SHARES, Explanation
+from lisor.explain.steps import Steps
+from lisor.report.drawing import printable
+from lisor.report.figures import CELL_COLORS, NETWORK, STYLE, finish, grid_of_panels
+
+LINES = ("-", "--", "-.", ":")
+"""Styles that tell lines apart without color."""
+
+
+def reach(explanations: Mapping[str, Explanation], method: str) -> str:
+    """How far back each network looks: |attribution| by steps before the end, median and quartiles over sequences."""
+    figure, (row,) = grid_of_panels(1, len(explanations))
+    for axes, (cell, explanation) in zip(row, explanations.items(), strict=True):
+        found = next(judged.reach for judged in explanation.methods if judged.method == method)
+        lower, middle, upper = found if found else ((), (), ())
+        back = range(len(middle))
+        axes.fill_between(back, lower, upper, color=CELL_COLORS[0], alpha=0.2, linewidth=0, label="middle half")
+        axes.plot(back, middle, color=CELL_COLORS[0], label="median")
+        axes.axhline(1, color=NETWORK, linestyle=":", label="a sequence's mean")
+        axes.set_title(cell)
+        axes.set_xlabel("steps before the end")
+        axes.invert_xaxis()
+        axes.set_ylim(bottom=0)
+    row[0].set_ylabel("gradient, relative")
+    return finish(figure, row[0])
+
+
+def deletion(explanations: Mapping[str, Explanation]) -> str:
+    """The answer's probability while symbols are left out (above) or put back (below), by each method and at random."""
+    figure, grid = grid_of_panels(2, len(explanations))
+    for column, (cell, explanation) in enumerate(explanations.items()):
+        for row, curve, random in (
+            (0, "deletion", explanation.random_deletion),
+            (1, "insertion", explanation.random_insertion),
+        ):
+            axes = grid[row][column]
+            for judged, color, style in zip(explanation.methods, CELL_COLORS, itertools.cycle(LINES)):
+                axes.plot(SHARES, getattr(judged, curve), color=color, linestyle=style, label=judged.method)
+            axes.plot(SHARES, random, color=NETWORK, linewidth=2.5, alpha=0.6, label="random order")
+            axes.set_ylim(0, 1.02)
+        grid[0][column].set_title(cell)
+        grid[1][column].set_xlabel("share of the symbols")
+    grid[0][0].set_ylabel("left out")
+    grid[1][0].set_ylabel("kept alone")
+    return finish(figure, max(grid[1], key=lambda axes: len(axes.lines)))
+
+
+def unit_means(found: Mapping[str, Activations], classes: Sequence[str]) -> str:
+    """The mean of each unit at each step, a row of panels for each class and a column for each cell."""
+    figure, grid = grid_of_panels(len(classes), len(found))
+    for column, (cell, activations) in enumerate(found.items()):
+        for row, name in enumerate(classes):
+            axes = grid[row][column]
+            image = axes.imshow(
+                activations.unit_means[row].T, cmap="PuOr_r", vmin=-1, vmax=1, aspect="auto", interpolation="nearest"
+            )
+            if row == 0:
+                axes.set_title(cell)
+            if column == 0:
+                axes.set_ylabel(f"{printable(name)}\nunit")
+        grid[-1][column].set_xlabel("step")
+    figure.colorbar(image, ax=[axes for row in grid for axes in row], label="mean value")
+    return finish(figure)
+
+
+def unit_values(found: Mapping[str, Activations], classes: Sequence[str]) -> str:
+    """How often each unit stands where, over all steps: a row of panels for each class and a column for each cell."""
+    figure, grid = grid_of_panels(len(classes), len(found))
+    for column, (cell, activations) in enumerate(found.items()):
+        for row, name in enumerate(classes):
+            axes, counts = grid[row][column], activations.units[row]
+            shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+            image = axes.imshow(
+                shares, cmap="Greys", vmin=0, vmax=0.5, aspect="auto", interpolation="nearest",
+                extent=(-1, 1, len(shares) - 0.5, -0.5),
+            )  # fmt: skip
+            if row == 0:
+                axes.set_title(cell)
+            if column == 0:
+                axes.set_ylabel(f"{printable(name)}\nunit")
+        grid[-1][column].set_xlabel("value")
+    figure.colorbar(image, ax=[axes for row in grid for axes in row], label="share of steps")
+    return finish(figure)
+
+
+def gates(found: Mapping[str, Activations], classes: Sequence[str]) -> str:
+    """Where each gate stands, over all units and steps (above), and its mean at each step (below), by class."""
+    columns = [
+        (cell, activations, gate) for cell, activations in found.items() for gate in range(len(activations.gates))
+    ]
+    figure, grid = grid_of_panels(2, len(columns), sharey="row")
+    middles = (np.arange(BINS) + 0.5) / BINS
+    for column, (cell, activations, gate) in enumerate(columns):
+        for number, name in enumerate(classes):
+            color, style = CELL_COLORS[number % len(CELL_COLORS)], LINES[number % len(LINES)]
+            counts = activations.gate_values[gate, number]
+            label = f" {printable(name)}"
+            grid[0][column].plot(middles, counts / max(1, counts.sum()), color=color, linestyle=style, label=label)
+            means = activations.gate_means[gate, number]
+            grid[1][column].plot(range(1, len(means) + 1), means, color=color, linestyle=style, label=label)
+        grid[0][column].set_title(f"{cell}: {activations.gates[gate]}")
+        grid[0][column].set_xlabel("value, 0 is closed")
+        grid[1][column].set_xlabel("step")
+        grid[1][column].set_ylim(0, 1)
+    grid[0][0].set_ylabel("share of steps")
+    grid[1][0].set_ylabel("mean")
+    return finish(figure, grid[0][0])
+
+
+def attention_map(walks: Mapping[str, Steps]) -> str:
+    """Where networks look in one sequence: a strip of its symbols for attention over all states, and for attention in
+    the recurrence a square, row t being where step t looks back."""
+    strips = {cell: steps for cell, steps in walks.items() if steps.attention is not None}
+    squares = {cell: steps for cell, steps in walks.items() if steps.looks is not None}
+    symbols = [printable(symbol) for symbol in next(iter(walks.values())).symbols]
+    heights = [0.35] * len(strips) + [0.16 * max(6, len(symbols))] * len(squares)
+    with mpl.rc_context(STYLE):
+        size = (max(4.0, 0.2 * len(symbols) + 1.8), sum(heights) + 0.9 * max(1, len(squares)) + 0.3)
+        figure = Figure(figsize=size, layout="constrained")
+        rows = figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
+    places = range(len(symbols))
+    for axes, (cell, steps) in zip(rows, [*strips.items(), *squares.items()], strict=True):
+        weights = np.array([steps.attention] if steps.looks is None else steps.looks)
+        axes.imshow(weights, cmap="Greens", vmin=0, aspect="auto", interpolation="nearest")
+        axes.set_ylabel(cell, rotation=0, ha="right", va="center")
+        axes.set_yticks(
+            [] if steps.looks is None else places, labels=[] if steps.looks is None else symbols, fontsize=6
+        )
+        axes.set_xticks([])
+    rows[-1].set_xticks(places, labels=symbols, rotation=90, fontsize=7)
+    return finish(figure)

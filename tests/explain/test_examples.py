@@ -1,0 +1,36 @@
+import numpy as np
+
+from lisor.data.sequences import Sequences
+from lisor.explain.examples import choose_examples
+
+WORDS = Sequences.from_lists([[0], [1], [0, 1], [1, 0], [0, 0], [1, 1], [], [0]])
+LABELS = np.array([0, 0, 1, 1, 0, 1, 0, 0])
+TRUE = np.array([0.9, 0.2, 0.8, 0.54, 0.05, 0.45, 0.99, 0.9])
+"""The probability of the true class."""
+
+
+def probabilities(true: np.ndarray) -> np.ndarray:
+    both = np.stack([1 - true, true], axis=1)
+    both[LABELS == 0] = both[LABELS == 0][:, ::-1]
+    return both
+
+
+def test_examples_are_the_surest_right_and_wrong_ones_and_the_doubtful() -> None:
+    found = choose_examples(WORDS, LABELS, [probabilities(TRUE)], 6)
+    assert [(it.row, it.kind) for it in found] == [
+        (0, "right"), (2, "right"), (4, "wrong"), (1, "wrong"), (3, "uncertain"), (5, "uncertain"),
+    ]  # fmt: skip
+
+
+def test_several_networks_are_asked_by_their_mean() -> None:
+    apart = [probabilities(np.clip(TRUE + shift, 0, 1)) for shift in (-0.04, 0.04)]
+    assert choose_examples(WORDS, LABELS, apart, 6) == choose_examples(WORDS, LABELS, [probabilities(TRUE)], 6)
+
+
+def test_no_example_is_empty_or_there_twice_and_a_perfect_network_has_no_wrong_one() -> None:
+    found = choose_examples(WORDS, LABELS, [probabilities(np.full(8, 0.9))], 30)
+    rows = [it.row for it in found]
+    assert 6 not in rows
+    assert not {0, 7} <= set(rows)
+    assert len(set(rows)) == len(rows) == 6
+    assert {it.kind for it in found} == {"right"}
