@@ -38,9 +38,9 @@ def agreement(automaton: Automaton, attributions: Attributions, *, seed: int = 0
     for first, last in zip(attributions.sequences.offsets[:-1], attributions.sequences.offsets[1:], strict=True):
         own, moved = np.abs(attributions.values[first:last]), changes[first:last]
         if own.size and moved.any() and not moved.all() and own.min() < own.max():
-            ranks = rankdata(own)
-            found.append(_correlation(ranks, moved))
-            shuffled.append([_correlation(rng.permutation(ranks), moved) for _ in range(DRAWS)])
+            ranks, moves = _standard(rankdata(own)), _standard(moved)
+            found.append(ranks @ moves / len(own))
+            shuffled.append(rng.permuted(np.tile(ranks, (DRAWS, 1)), axis=1) @ moves / len(own))
     if not found:
         return Agreement(correlation=np.nan, shuffled=np.nan, deviation=np.nan, sequences=0)
     draws = np.mean(shuffled, axis=0)
@@ -59,6 +59,8 @@ def state_changes(automaton: Automaton, attributions: Attributions) -> Bool[np.n
     return changed
 
 
-def _correlation(ranks: Float[np.ndarray, " T"], moved: Bool[np.ndarray, " T"]) -> float:
-    """Pearson's correlation of ranks with the ranks of a yes and no, which is Spearman's."""
-    return float(np.corrcoef(ranks, moved)[0, 1])
+def _standard(numbers: Float[np.ndarray, " T"] | Bool[np.ndarray, " T"]) -> Float[np.ndarray, " T"]:
+    """Numbers of mean 0 and variance 1: the mean product of two such rows is Pearson's correlation, and Spearman's
+    where they were ranks, since a yes and no correlates as its ranks do."""
+    standard: Float[np.ndarray, " T"] = (numbers - numbers.mean()) / numbers.std()
+    return standard

@@ -115,6 +115,7 @@ def _attribute(
             vectors,
             additional_forward_args=others,
             n_steps=steps,
+            method="riemann_middle",
             internal_batch_size=max(batch, 1024),
             return_convergence_delta=True,
         )
