@@ -146,6 +146,7 @@ PAGE = """<!doctype html>
 {% for detail in walk.details %}
 <details><summary>{{ detail.title }}</summary>
 {% for seen in detail.blocks %}
+<div class="title">{{ seen.title }}</div>
 {% if seen is picture %}{{ drawn(seen, "path") }}{% else %}{{ tabled(seen) }}{% endif %}
 {% endfor %}
 </details>

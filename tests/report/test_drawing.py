@@ -11,6 +11,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order
 
 from lisor.data.languages import LANGUAGES
+from lisor.data.sequences import Sequences
 from lisor.errors import AutomatonError
 from lisor.fsa.automaton import Automaton
 from lisor.fsa.extraction import Extraction
@@ -233,3 +234,20 @@ def test_a_graph_of_too_many_edges_is_laid_out_on_a_circle_without_labels_and_at
     svg = drawing.render(dot)
     assert "word" not in svg
     assert len(ElementTree.fromstring(svg).findall(".//{http://www.w3.org/2000/svg}g[@class='node']")) == states
+
+
+@few
+@given(automata(), st.data())
+def test_a_walk_is_drawn_as_the_states_it_visits_with_its_steps_numbered(
+    automaton: Automaton, data: st.DataObject
+) -> None:
+    word = data.draw(st.lists(st.integers(0, len(automaton.alphabet) - 1), min_size=1, max_size=6))
+    prefixes = Sequences.from_lists([word[:length] for length in range(len(word) + 1)])
+    states = automaton.run(prefixes).tolist()
+    graph = Graph(drawing.walk_to_dot(automaton, states, [automaton.alphabet[symbol] for symbol in word]))
+    assert graph.states == set(states)
+    assert graph.red_states == {states[-1]}
+    steps = list(itertools.pairwise(states))
+    assert set(graph.labels) == set(steps)
+    numbers = [int(number) for label in graph.labels.values() for number in re.findall(r"(?:^|\\n)(\d+) ", label)]
+    assert set(range(1, len(word) + 1)) <= set(numbers)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lisor.report import page
-from lisor.report.page import Gallery, Picture, Section, Table
+from lisor.report import layout, page
+from lisor.report.page import Detail, Gallery, Line, Picture, Section, Table, Walk, Walks, Word
 
 SVG = "<?xml version='1.0'?><!DOCTYPE svg><svg><text>drawn</text></svg>"
 
@@ -27,7 +27,7 @@ def gallery(pictures: int = 1) -> Gallery:
     return Gallery(title="title", caption="caption", pictures=drawn)
 
 
-def render(*blocks: Table | Picture | Gallery) -> str:
+def render(*blocks: Table | Picture | Gallery | Walks) -> str:
     return page.render("title", "introduction", [Section(title="section", introduction="introduction", blocks=blocks)])
 
 
@@ -59,7 +59,10 @@ def test_the_page_escapes_every_text() -> None:
         name=bad(), title=bad(), caption=bad(), headings=(bad(),), rows=((bad(),),), bold=frozenset({(0, 0)})
     )
     drawn = Gallery(title=bad(), caption=bad(), pictures=(bad_picture(),))
-    section = Section(title=bad(), introduction=bad(), notes=(bad(),), blocks=(tabled, bad_picture(), drawn))
+    line = Line(label=bad(), words=(Word(text=bad(), level=3, hint=bad()), Word(text=bad(), level=0, hint=bad())))
+    detail = Detail(title=bad(), blocks=(bad_picture(), replace(tabled, name=bad())))
+    walks = Walks(title=bad(), caption=bad(), walks=(Walk(title=bad(), lines=(line,), details=(detail,)),))
+    section = Section(title=bad(), introduction=bad(), notes=(bad(),), blocks=(tabled, bad_picture(), drawn, walks))
     html = page.render(bad(), bad(), [section])
     for number in range(len(made)):
         assert f"&#34;&#39;&gt;&lt;script&gt;alert({number})&lt;/script&gt;&amp;amp;" in html
@@ -90,6 +93,37 @@ def test_pictures_stand_in_the_page_without_their_declarations() -> None:
 def test_bold_cells_are_those_named() -> None:
     html = render(replace(table(3), bold=frozenset({(0, 1), (2, 0)})))
     assert re.findall(r'<td class="best">(.*?)</td>', html) == ["right 0", "left 2"]
+
+
+def test_words_are_colored_by_their_level_and_looks_by_their_own_color() -> None:
+    levels = [-3, -1, 0, 2]
+    words = tuple(Word(text=f"w{level}", level=level, hint="") for level in levels)
+    lines = (Line(label="counts", words=words), Line(label="looks", words=words[2:], looks=True))
+    html = render(Walks(title="title", caption="caption", walks=(Walk(title="title", lines=lines),)))
+    found = re.findall(r'<span class="([\w-]*)" title="">(.*?)</span>', html)
+    assert found == [
+        ("against-3", "w-3"), ("against-1", "w-1"), ("", "w0"), ("for-2", "w2"), ("", "w0"), ("look-2", "w2")
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("tone", ["for", "against", "look"])
+def test_colored_words_can_be_read_and_told_apart_without_color(tone: str) -> None:
+    """Text on each color has the contrast that WCAG 2.1 asks of small text, and strong levels are underlined."""
+    for level in (1, 2, 3):
+        found = re.search(rf"\.{tone}-{level} {{ background: #(\w{{6}});(.*?)}}", layout.STYLE)
+        assert found is not None
+        ink = re.search(r"--ink: #(\w{6})", layout.STYLE)
+        assert ink is not None
+        assert (luminance(found[1]) + 0.05) / (luminance(ink[1]) + 0.05) >= 4.5
+        assert ("underline" in found[2]) == (level > 1)
+        assert ("dashed" in found[2]) == (level > 1 and tone == "against")
+
+
+def luminance(color: str) -> float:
+    """Relative luminance of a color as six hexadecimal digits (WCAG 2.1)."""
+    parts = [int(color[start : start + 2], 16) / 255 for start in (0, 2, 4)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def test_long_cells_may_break() -> None:

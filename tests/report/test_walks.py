@@ -1,0 +1,45 @@
+import numpy as np
+
+from lisor.explain.steps import Steps, walk
+from lisor.fsa.automaton import Automaton
+from lisor.report import walks
+from tests.conftest import random_network
+
+CLASSES = ("reject", "accept")
+
+
+def table(states: int) -> Automaton:
+    return Automaton(
+        alphabet=("0", "1"),
+        classes=CLASSES,
+        transitions=np.stack([np.arange(states), (np.arange(states) + 1) % states], axis=1),
+        outputs=np.arange(states) % 2,
+    )
+
+
+def steps(cell: str = "gru", states: int = 3) -> Steps:
+    return walk(random_network(cell), table(states), [1, 0, 1, 1])
+
+
+def test_a_line_for_attribution_and_one_for_attention() -> None:
+    assert [line.looks for line in walks.lines("gru", steps(), CLASSES)] == [False]
+    assert [line.looks for line in walks.lines("it", steps("attention-gru"), CLASSES)] == [False, True]
+    counts, looks = walks.lines("it", steps("attention-recurrent"), CLASSES)
+    assert looks.looks
+    assert [word.text for word in looks.words] == list("1011")
+    assert looks.words[-1].level == 0  # nothing comes after the last symbol to look back at it
+    assert max(abs(word.level) for word in counts.words) == 3
+
+
+def test_every_step_has_a_row_and_unknown_words_are_marked() -> None:
+    found = walks.steps_table("name", steps("attention-gru"), CLASSES)
+    assert [row[0] for row in found.rows] == ["0", "1", "2", "3", "4"]
+    assert [row[2] for row in found.rows] == ["0", "1", "1", "2", "0"]
+    assert {len(row) for row in found.rows} == {len(found.headings)} == {7}
+
+
+def test_a_small_automaton_is_drawn_whole_and_of_a_large_one_what_is_visited() -> None:
+    small = walks.path_picture("name", steps(states=5), table(5))
+    assert small.svg.count('class="node"') == 5
+    large = walks.path_picture("name", steps(states=60), table(60))
+    assert large.svg.count('class="node"') == 4
