@@ -36,6 +36,55 @@ def automata(
     )
 
 
+ODD = (
+    *(
+        "'",
+        '"',
+        "<",
+        "&",
+        "&amp;",
+        "->",
+        "\\",
+        "\\n",
+        ",",
+        "a,b",
+        "{x}",
+        "|",
+        "]",
+        "^",
+        "-",
+        "%",
+        "%41",
+        "0",
+        "00",
+        "²",
+    ),
+    *(
+        "é",
+        "日本",
+        "😀",
+        "??/",
+        "*/",
+        "label",
+        "__start0",
+        "not",
+        " ",
+        " a ",
+        "a b",
+        "\n",
+        "\r",
+        "\t",
+        "\x7f",
+        "\x85",
+        "\u2028",
+    ),
+)
+odd_symbols = st.sampled_from(ODD) | st.text(min_size=1, max_size=3)
+"""Symbols that files of some format have to escape, and others."""
+
+odd_alphabets = st.lists(odd_symbols, min_size=1, max_size=4, unique=True).map(tuple)
+
+
 @st.composite
 def weighted_automata(
     draw: st.DrawFn, *, symbols: int | None = None, classes: int | None = None, max_states: int = 4

@@ -25,7 +25,7 @@ from lisor.data.regex import compile_regex
 from lisor.data.sequences import Sequences
 from lisor.errors import LanguageError
 from lisor.fsa.automaton import CLASSES, Automaton
-from lisor.fsa.dot import read_dot
+from lisor.fsa.formats.reading import read_automaton
 
 REGEX, FILE = "regex:", "automaton:"
 """How the names of languages begin that are given as an expression or in a file."""
@@ -51,7 +51,7 @@ class Language:
 def find(name: str, alphabet: str = "01") -> Language:
     """The language of that name: one of `LANGUAGES`, `regex:` with an expression, or `automaton:` with a file.
 
-    A file is an automaton as JSON or, if its name ends so, as .dot.
+    A file is an automaton as JSON or, if its name ends so, as Graphviz's .dot or JFLAP's .jff.
 
     Raises:
         LanguageError: there is no such language, or it holds no word or every word.
@@ -70,19 +70,6 @@ def find(name: str, alphabet: str = "01") -> Language:
     if len(answers) == 1:
         raise LanguageError(f"{name} holds {'every word' if 1 in answers else 'no word'}: there is nothing to learn")
     return Language(automaton=automaton)
-
-
-def read_automaton(path: Path) -> Automaton:
-    """An automaton from a .dot file, or from JSON in any other.
-
-    Raises:
-        LanguageError: the file cannot be read.
-        AutomatonError: it does not hold an automaton."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise LanguageError(f"the automaton {path} cannot be read: {error}") from None
-    return read_dot(text) if path.suffix.lower() == ".dot" else Automaton.from_json(text)
 
 
 def _binary(transitions: list[list[int]], accepting: set[int], fixed_length: int | None = None) -> Language:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pygraphviz
@@ -14,8 +14,10 @@ from jaxtyping import Bool
 
 from lisor.data.sequences import Sequences
 from lisor.fsa.automaton import Automaton
-from lisor.fsa.dot import GRAPHVIZ
-from lisor.fsa.extraction import Extraction
+from lisor.fsa.formats.dot import GRAPHVIZ, about
+
+if TYPE_CHECKING:
+    from lisor.fsa.extraction import Extraction  # imports torch, which no drawing needs
 
 CLASS_COLORS = ("#f4f4f4", "#bfe3d0", "#fbe3a6", "#c9d7f0", "#f3c9d3", "#d9c8ec", "#cfe8ee", "#ead8c3")
 """Fills of the states of each class: light, so that black text stays readable, and told apart by the label too."""
@@ -44,6 +46,7 @@ def to_dot(
     *,
     path: Sequence[str] = (),
     word_classes: bool = False,
+    exact: bool = False,
 ) -> str:
     """The automaton in Graphviz's language.
 
@@ -52,9 +55,11 @@ def to_dot(
     tells which transitions validation showed: the others are dashed, and left out where the alphabet is large.
 
     The states and edges that the word `path` takes are red. `word_classes` names each edge by its two states, "0-1",
-    and counts its symbols (the word classes of Hou & Zhou, 2020, figure 7)."""
+    and counts its symbols (the word classes of Hou & Zhou, 2020, figure 7).
+
+    An `exact` drawing looks the same but has every state, and attributes from which `read_dot` makes the automaton."""
     letters = len(automaton.alphabet) <= LETTERS
-    states = np.flatnonzero(automaton.reachable()).tolist()
+    states = list(range(automaton.n_states)) if exact else np.flatnonzero(automaton.reachable()).tolist()
     edges = []
     for source, target, edge in _parallel(automaton, states):
         shown = edge if seen is None else edge & seen[source]
@@ -66,7 +71,7 @@ def to_dot(
         unseen = edge & ~shown
         if letters and unseen.any():
             edges.append(_Edge(source, target, unseen, _label(automaton, unseen), unseen=True))
-    return _graph(automaton, states, edges, path)
+    return _graph(automaton, states, edges, path, exact=exact)
 
 
 def kept_to_dot(extraction: Extraction, path: Sequence[str] = ()) -> str:
@@ -148,6 +153,8 @@ def _graph(
     edges: Sequence[_Edge],
     path: Sequence[str],
     apart: Collection[int] = (),
+    *,
+    exact: bool = False,
 ) -> str:
     """States and edges in Graphviz's language, those that `path` takes red, those of `apart` in a box of their own."""
     word = automaton.encode(path)
@@ -159,6 +166,9 @@ def _graph(
         lines.append('  subgraph cluster_apart { label="no kept transition leads here"; fontname="Helvetica"')
         lines.append('  fontsize=11; style=dashed; color="#999999"; fontcolor="#777777"')
         lines += [*(_node(automaton, state, red=False) for state in states if state in apart), "  }"]
+    if exact:
+        lines.append(f"  nowhere [lisor={about(automaton)}]")
+        lines += [f"  {state} [output={automaton.outputs[state]}]" for state in states]
     lines.append(f"  nowhere -> {automaton.start}")
     for edge in edges:
         styles = ["style=dashed"] if edge.unseen else []
@@ -166,7 +176,8 @@ def _graph(
             styles.append(_RED)
         elif edge.unseen:
             styles.append('color="#999999", fontcolor="#777777"')
-        attributes = ", ".join([f"label={_quote(*edge.label)}", *styles])
+        numbers = " ".join(map(str, np.flatnonzero(edge.symbols)))
+        attributes = ", ".join([f"label={_quote(*edge.label)}", *styles, *([f'symbols="{numbers}"'] if exact else [])])
         lines.append(f"  {edge.source} -> {edge.target} [{attributes}]")
     return "\n".join([*lines, "}", ""])
 

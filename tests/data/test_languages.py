@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lisor.data.languages import CLASSES, LANGUAGES, Language, find, read_automaton
+from lisor.data.languages import CLASSES, LANGUAGES, Language, find
 from lisor.data.sequences import Sequences
 from lisor.errors import AutomatonError, LanguageError, SchemaError
 from lisor.fsa.automaton import Automaton
+from lisor.fsa.formats.jflap import to_jflap
 from lisor.report.drawing import to_dot
 from tests.data.conftest import words_up_to
 
@@ -146,6 +147,10 @@ def test_a_language_is_found_in_a_drawing(file, name):
     assert find(file(name, to_dot(ENDS_IN_1))).automaton == ENDS_IN_1
 
 
+def test_a_language_is_found_in_a_file_of_jflap(file):
+    assert find(file("one.jff", to_jflap(ENDS_IN_1))).automaton == ENDS_IN_1
+
+
 def test_the_alphabet_of_a_file_is_its_own(file):
     letters = json.loads(ENDS_IN_1.to_json()) | {"alphabet": ["not", "bad"]}
     assert find(file("one.json", json.dumps(letters)), "01").automaton.alphabet == ("not", "bad")
@@ -200,8 +205,3 @@ def test_states_that_no_word_reaches_do_not_make_a_language(file, output, words)
     )
     with pytest.raises(LanguageError, match=f"holds {words}"):
         find(file("one.json", automaton.to_json()))
-
-
-def test_an_automaton_is_read_as_it_was_written(tmp_path):
-    (tmp_path / "é.json").write_text(ENDS_IN_1.to_json(), encoding="utf-8")
-    assert read_automaton(tmp_path / "é.json") == ENDS_IN_1

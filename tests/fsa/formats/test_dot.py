@@ -1,13 +1,15 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lisor.errors import AutomatonError
+from lisor.errors import AutomatonError, SchemaError
 from lisor.fsa.automaton import Automaton
-from lisor.fsa.dot import read_dot
+from lisor.fsa.formats.dot import read_dot
 from lisor.report.drawing import LETTERS, render, to_dot
-from tests.strategies import automata
+from tests.strategies import automata, odd_alphabets
 
 # As AALpy 2.0 saves a deterministic automaton: the words with an odd number of 1.
 AALPY = """digraph one {
@@ -111,6 +113,55 @@ def test_symbols_may_be_words():
     assert automaton.encode(["very"]) == [1]
 
 
+# Drawings that are meant to be read
+
+
+@given(odd_alphabets.flatmap(lambda alphabet: automata(alphabet=alphabet)), st.text(min_size=1))
+def test_an_exact_drawing_is_read_as_the_very_automaton(automaton, name):
+    automaton = replace(automaton, classes=(name, *automaton.classes[1:]))
+    assert read_dot(to_dot(automaton, exact=True)) == automaton
+
+
+@given(automata(alphabet=tuple("abcdefghijkl")))
+def test_an_exact_drawing_has_every_symbol_however_many_there_are(automaton):
+    drawn = to_dot(automaton, exact=True)
+    assert read_dot(drawn) == automaton
+
+
+@given(automata(alphabet=("0", "1")))
+def test_an_exact_drawing_looks_like_the_other_where_every_state_is_reached(automaton):
+    small = automaton.minimized()
+    assert render(to_dot(small, exact=True)) == render(to_dot(small))
+
+
+EXACT = to_dot(read_dot(AALPY), exact=True)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "error"),
+    [
+        ('"{', '"', AutomatonError),
+        ('"{', '"[', AutomatonError),
+        ('schema\\": 1', 'schema\\": 2', SchemaError),
+        ("alphabet", "letters", AutomatonError),
+        ('[\\"0\\", \\"1\\"]', "7", AutomatonError),
+        ('[\\"0\\", \\"1\\"]', "[7, 8]", AutomatonError),
+        ('symbols="0"', 'symbols="0 1"', AutomatonError),
+        ('symbols="0"', 'symbols="2"', AutomatonError),
+        ('symbols="0"', 'symbols="-1"', AutomatonError),
+        ('symbols="0"', "", AutomatonError),
+        ("output=1", "output=2", AutomatonError),
+        ("output=1", "output=-1", AutomatonError),
+        ("output=1", "output=yes", AutomatonError),
+        ("output=1", "", AutomatonError),
+    ],
+)
+def test_attributes_that_do_not_fit_are_refused(old, new, error):
+    assert old in EXACT
+    with pytest.raises(error):
+        read_dot(EXACT.replace(old, new))
+
+
 # What is refused
 
 
@@ -179,7 +230,7 @@ def read_or_refuse(text: str) -> None:
     """Read a drawing, whatever it holds: anything but an automaton or an error of ours is a crash."""
     try:
         automaton = read_dot(text)
-    except AutomatonError:
+    except (AutomatonError, SchemaError):
         return
     assert Automaton.from_json(automaton.to_json()) == automaton
 
@@ -201,6 +252,8 @@ def test_no_graph_crashes_the_reader(tokens, head):
     read_or_refuse(f"{head} {{ s [shape=point]; {' '.join(tokens)} }}")
 
 
-@given(st.integers(0, len(AALPY)), st.integers(0, 3), st.sampled_from(TOKENS) | st.text(max_size=3))
-def test_no_change_to_the_text_crashes_the_reader(place, removed, replacement):
-    read_or_refuse(AALPY[:place] + replacement + AALPY[place + removed :])
+@pytest.mark.parametrize("text", [AALPY, EXACT])
+@given(place=st.integers(0, 1200), removed=st.integers(0, 3), replacement=st.sampled_from(TOKENS) | st.text(max_size=3))
+def test_no_change_to_the_text_crashes_the_reader(text, place, removed, replacement):
+    place %= len(text)
+    read_or_refuse(text[:place] + replacement + text[place + removed :])

@@ -1,0 +1,27 @@
+"""Automata from files, told apart by their endings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lisor.errors import LanguageError
+from lisor.fsa.automaton import Automaton
+from lisor.fsa.formats.dot import read_dot
+from lisor.fsa.formats.jflap import read_jflap
+
+READERS = {".dot": read_dot, ".gv": read_dot, ".jff": read_jflap}
+"""How files are read whose names end so; all others are JSON."""
+
+
+def read_automaton(path: Path) -> Automaton:
+    """An automaton from a Graphviz file (.dot, .gv; AALpy's too), from JFLAP's (.jff), or from JSON in any other.
+
+    Raises:
+        LanguageError: the file cannot be read.
+        AutomatonError: it does not hold an automaton.
+        SchemaError: it was written by another version."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise LanguageError(f"the automaton {path} cannot be read: {error}") from None
+    return READERS.get(path.suffix.lower(), Automaton.from_json)(text)
