@@ -105,12 +105,12 @@ def _derive(expression: Expression, symbol: str) -> Expression:
         case Symbol(symbols):
             return Empty() if symbol in symbols else Nothing()
         case Concatenation(first, second):
-            after = _concatenate(_derive(first, symbol), second)
-            return _alternate({after, _derive(second, symbol)}) if _has_empty_word(first) else after
+            after = concatenate(_derive(first, symbol), second)
+            return alternate({after, _derive(second, symbol)}) if _has_empty_word(first) else after
         case Alternation(options):
-            return _alternate({_derive(option, symbol) for option in options})
+            return alternate({_derive(option, symbol) for option in options})
         case Star(inner):
-            return _concatenate(_derive(inner, symbol), expression)
+            return concatenate(_derive(inner, symbol), expression)
         case _:
             return Nothing()
 
@@ -128,18 +128,18 @@ def _has_empty_word(expression: Expression) -> bool:
             return False
 
 
-def _concatenate(first: Expression, second: Expression) -> Expression:
+def concatenate(first: Expression, second: Expression) -> Expression:
     """First and second in the form nested to the right, so that equal derivatives are found equal."""
     if isinstance(first, Nothing) or isinstance(second, Nothing):
         return Nothing()
     if isinstance(first, Empty):
         return second
     if isinstance(first, Concatenation):
-        return Concatenation(first.first, _concatenate(first.second, second))
+        return Concatenation(first.first, concatenate(first.second, second))
     return first if isinstance(second, Empty) else Concatenation(first, second)
 
 
-def _alternate(options: set[Expression]) -> Expression:
+def alternate(options: set[Expression]) -> Expression:
     """The options without nesting, repetition and what has no word: then there are finitely many derivatives."""
     flat: set[Expression] = set()
     for option in options:
@@ -167,7 +167,7 @@ class _Parser:
         options = {self._concatenation()}
         while self._take("|"):
             options.add(self._concatenation())
-        return _alternate(options)
+        return alternate(options)
 
     def _concatenation(self) -> Expression:
         parts = []
@@ -177,7 +177,7 @@ class _Parser:
             raise self._error("expected a symbol or a group; the empty word is written ()")
         whole = parts.pop()
         for part in reversed(parts):
-            whole = _concatenate(part, whole)
+            whole = concatenate(part, whole)
         return whole
 
     def _repetition(self) -> Expression:
@@ -188,9 +188,9 @@ class _Parser:
                 expression = Star(expression)
             elif self._take("+"):
                 self._write_out(before, 2)
-                expression = _concatenate(expression, Star(expression))
+                expression = concatenate(expression, Star(expression))
             elif self._take("?"):
-                expression = _alternate({Empty(), expression})
+                expression = alternate({Empty(), expression})
             elif self._take("{"):
                 least, most = self._bounds()
                 self._write_out(before, least + 1 if most is None else most)
@@ -288,7 +288,7 @@ def _repeat(expression: Expression, least: int, most: int | None) -> Expression:
     """Between `least` and `most` of the expression, without end where `most` is None."""
     tail: Expression = Star(expression) if most is None else Empty()
     for _ in range(0 if most is None else most - least):
-        tail = _alternate({Empty(), _concatenate(expression, tail)})
+        tail = alternate({Empty(), concatenate(expression, tail)})
     for _ in range(least):
-        tail = _concatenate(expression, tail)
+        tail = concatenate(expression, tail)
     return tail
