@@ -22,6 +22,8 @@ app.add_typer(store_commands.app, name="store")
 
 MLFLOW_PORT = 5000
 
+AUTOMATON = "JSON, as runs leave it in automata/, or .dot (Graphviz, AALpy) or .jff (JFLAP)."
+
 INTERRUPTED = 130
 """What Typer makes of Ctrl-C."""
 
@@ -57,20 +59,17 @@ def run(
 
 @app.command()
 def predict(
-    automaton: Annotated[Path, typer.Option(help="An automaton as JSON, as runs leave them in automata/.")],
+    automaton: Annotated[Path, typer.Option(help=AUTOMATON)],
     data: Annotated[Path, typer.Option(help="CSV, TSV or Parquet with a column text, or a .txt file of lines.")],
     out: Annotated[Path | None, typer.Option(help="A .csv or .parquet file [CSV to the terminal].")] = None,
 ) -> None:
     """Run an automaton: class, final state and path of each sequence of a file without labels."""
     from lisor.data.streams import stream_texts
-    from lisor.fsa.automaton import Automaton
+    from lisor.fsa.formats.reading import read_automaton
     from lisor.fsa.prediction import csv_writer, reader, writer
     from lisor.fsa.prediction import predict as predict_all
 
-    try:
-        machine = Automaton.from_json(automaton.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"the automaton {automaton} cannot be read: {error}") from None
+    machine = read_automaton(automaton)
     read = reader(machine)
     rows = symbols = 0
     spent = {"cutting texts into symbols": 0.0, "running the automaton and writing": 0.0}
@@ -105,6 +104,28 @@ def explain(
     from flows.explain import explain as explain_sequence
 
     explain_sequence(run, text, word, dataset, cell, trial, out)
+
+
+@app.command()
+def export(
+    automaton: Annotated[Path, typer.Option(help=AUTOMATON)],
+    form: Annotated[str, typer.Option("--format", help="json, dot, aalpy, jff, regex, python, c or onnx.")],
+    out: Annotated[Path | None, typer.Option(help="A file, written over [to the terminal].")] = None,
+) -> None:
+    """Write an automaton in another format: for another program, or as a program of its own."""
+    from lisor.exports import export as write
+    from lisor.fsa.formats.reading import read_automaton
+
+    content = write(read_automaton(automaton), form)
+    if out is None:
+        sys.stdout.buffer.write(content)
+        return
+    fresh = out.with_name(f".{out.name}.{os.getpid()}")
+    try:
+        fresh.write_bytes(content)
+        fresh.replace(out)
+    except OSError as error:
+        raise DataError(f"{out} cannot be written: {error}; give another file with --out") from None
 
 
 @app.command()

@@ -11,6 +11,7 @@ import yaml
 from mlflow import MlflowClient
 
 from flows import cli
+from lisor.exports import WRITERS, export
 from lisor.fsa import prediction
 from lisor.fsa.automaton import Automaton
 
@@ -306,6 +307,17 @@ def test_the_name_of_a_class_that_is_no_unicode_is_one_line_and_status_2(predict
     assert predict("surrogate.json", "words.txt", "--out", "a.csv")[0] == 2
 
 
+@pytest.mark.parametrize("form", ["dot", "aalpy", "jff"])
+def test_an_automaton_in_another_format_predicts_alike(predict, command_line, tmp_path: Path, form: str) -> None:
+    (tmp_path / "words.txt").write_text("0110\n\n01\n")
+    name = {"jff": "one.jff"}.get(form, "one.dot")
+    assert command_line("export", "--automaton", "ends-in-1.json", "--format", form, "--out", name)[0] == 0
+    states = [line.split(",")[1:] for line in predict("ends-in-1.json", "words.txt")[1].splitlines()]
+    status, out, _ = predict(name, "words.txt")
+    assert status == 0
+    assert [line.split(",")[1:] for line in out.splitlines()] == states
+
+
 def test_the_automata_that_a_run_leaves_are_there_to_predict_with(finished: Path, command_line, tmp_path: Path) -> None:
     (tmp_path / "words.txt").write_text("1000\n\n")
     automata = sorted((finished / "reports/tiny/automata").rglob("*.json"))
@@ -314,3 +326,38 @@ def test_the_automata_that_a_run_leaves_are_there_to_predict_with(finished: Path
         status, out, _ = command_line("predict", "--automaton", str(automaton), "--data", "words.txt")
         assert status == 0
         assert len(out.splitlines()) == 3
+
+
+# Exporting, which needs no store either
+
+
+@pytest.mark.parametrize("form", sorted(set(WRITERS) - {"onnx"}))
+def test_an_export_goes_to_the_terminal_or_to_a_file(predict, command_line, tmp_path: Path, form: str) -> None:
+    status, out, err = command_line("export", "--automaton", "ends-in-1.json", "--format", form)
+    assert (status, err) == (0, "")
+    assert out.encode() == export(ENDS_IN_ONE, form)
+    (tmp_path / "there").write_text("something longer than nothing " * 1000)
+    assert command_line("export", "--automaton", "ends-in-1.json", "--format", form, "--out", "there") == (0, "", "")
+    assert (tmp_path / "there").read_bytes() == export(ENDS_IN_ONE, form)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    {
+        "missing automaton": (["absent.jff", "--format", "c"], "the automaton absent.jff cannot be read"),
+        "automaton that is no XML": (["words.jff", "--format", "c"], "expected a JFLAP file, which is XML"),
+        "unknown format": (["ends-in-1.json", "--format", "yaml"], "expected one of the formats json, dot"),
+        "no format": (["ends-in-1.json"], "--format"),
+        "no such expression": (["seen-bad.json", "--format", "regex"], "one sign each, got '<unk>'"),
+        "missing folder": (["ends-in-1.json", "--format", "c", "--out", "absent/a.c"], "absent/a.c cannot be written"),
+        "folder": (["ends-in-1.json", "--format", "c", "--out", "."], "give another file with --out"),
+    }.values(),
+)
+def test_what_cannot_be_exported_is_one_line_and_status_2(predict, command_line, tmp_path, arguments, says) -> None:
+    (tmp_path / "words.jff").write_text("0110")
+    before = {path.name for path in tmp_path.iterdir()}
+    status, out, err = command_line("export", "--automaton", *arguments)
+    assert (status, out) == (2, "")
+    assert len(err.splitlines()) == 1
+    assert says in err
+    assert {path.name for path in tmp_path.iterdir()} == before
