@@ -90,13 +90,14 @@ class MGU(nn.Module):
         return torch.baddbmm(self.bias, inputs, self.input_weight)
 
     def step(self, state: State, projected: Float[Tensor, "R B 2H"]) -> State:
-        (h,), (forget,) = state, self.open_gates(state, projected)
-        x_candidate = projected[..., self.hidden_size :]
+        (h,) = state
+        x_forget, x_candidate = projected.chunk(2, dim=-1)
+        forget = torch.sigmoid(_add_product(x_forget, h, self.forget_weight))
         candidate = torch.tanh(torch.baddbmm(x_candidate, forget * h, self.candidate_weight))
         return (torch.lerp(h, candidate, forget),)
 
     def open_gates(self, state: State, projected: Float[Tensor, "R B 2H"]) -> tuple[Float[Tensor, "R B H"], ...]:
-        x_forget = projected[..., : self.hidden_size]
+        x_forget, _ = projected.chunk(2, dim=-1)
         return (torch.sigmoid(_add_product(x_forget, state[0], self.forget_weight)),)
 
 
@@ -123,16 +124,17 @@ class GRU(nn.Module):
         return torch.baddbmm(self.bias, inputs, self.input_weight)
 
     def step(self, state: State, projected: Float[Tensor, "R B 3H"]) -> State:
-        (h,), (reset, update) = state, self.open_gates(state, projected)
-        candidates = 2 * self.hidden_size
-        recurrent = torch.baddbmm(self.candidate_bias, h, self.hidden_weight[..., candidates:])
-        candidate = torch.tanh(torch.addcmul(projected[..., candidates:], reset, recurrent))
+        (h,) = state
+        blocks = [2 * self.hidden_size, self.hidden_size]  # cut once: a slice each would cost zeros in every gradient
+        x_gates, x_candidate = torch.split(projected, blocks, dim=-1)
+        h_gates, h_candidate = torch.split(h @ self.hidden_weight, blocks, dim=-1)
+        reset, update = torch.sigmoid(x_gates + h_gates).chunk(2, dim=-1)
+        candidate = torch.tanh(torch.addcmul(x_candidate, reset, h_candidate + self.candidate_bias))
         return (torch.lerp(candidate, h, update),)
 
     def open_gates(self, state: State, projected: Float[Tensor, "R B 3H"]) -> tuple[Float[Tensor, "R B H"], ...]:
-        gates = 2 * self.hidden_size
-        sums = _add_product(projected[..., :gates], state[0], self.hidden_weight[..., :gates])
-        return torch.sigmoid(sums).chunk(2, dim=-1)
+        reset, update, _ = (projected + state[0] @ self.hidden_weight).chunk(3, dim=-1)
+        return torch.sigmoid(reset), torch.sigmoid(update)
 
 
 class LSTM(nn.Module):
