@@ -1,12 +1,13 @@
 """Write into README.md what the quickstart prints, run on this machine, and the picture it shows.
 
-make readme        runs the quickstart twice in an empty store
+make readme        runs the quickstart twice in an empty store, and explains a sentence
 """
 
 from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import time
@@ -22,24 +23,27 @@ def main() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     with TemporaryDirectory() as home:
         for mark in ("first run", "second run"):
-            text = fill(text, mark, run(Path(home)))
+            text = fill(text, mark, timed(Path(home)))
+        (command,) = re.findall(r"^lisor (explain .*)$", text, re.MULTILINE)
+        text = fill(text, "explain", run(Path(home), *shlex.split(command)))
         shutil.copyfile(Path(home) / "reports/quickstart" / PICTURE, ROOT / "docs/images/000-gru.svg")
     (ROOT / "README.md").write_text(text, encoding="utf-8")
 
 
-def run(home: Path) -> str:
-    """What the quickstart prints, with the store's place made short and the seconds it took."""
+def timed(home: Path) -> str:
+    """What the quickstart prints, and the seconds it took."""
     started = time.monotonic()
+    printed = run(home, "run", "quickstart")
+    return f"{printed}\n({time.monotonic() - started:.0f} seconds)"
+
+
+def run(home: Path, *arguments: str) -> str:
+    """What a command prints, with the store's place made short."""
+    environment = {**os.environ, "LISOR_HOME": str(home)}
     done = subprocess.run(
-        ["lisor", "run", "quickstart"],
-        cwd=ROOT,
-        env={**os.environ, "LISOR_HOME": str(home)},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
+        ["lisor", *arguments], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True
     )
-    seconds = time.monotonic() - started
-    return f"{done.stdout.strip().replace(str(home), '.lisor')}\n({seconds:.0f} seconds)"
+    return done.stdout.strip().replace(str(home), ".lisor")
 
 
 def fill(text: str, mark: str, content: str) -> str:
