@@ -7,8 +7,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -69,6 +71,17 @@ def artifacts(home: Path) -> dict[Path, int]:
     return {path.parent: path.stat().st_mtime_ns for path in (home / "store").rglob("manifest.json")}
 
 
+def check_whole(home: Path) -> None:
+    """Open every artifact, which checks its digests."""
+    for folder in artifacts(home):
+        manifest = json.loads((folder / "manifest.json").read_text())
+        Store(home).open(Ref(manifest["kind"], manifest["key"], manifest["sha256"]))
+
+
+def has_artifacts(home: Path, number: int) -> bool:
+    return len(artifacts(home)) >= number
+
+
 def count(home: Path, kind: str) -> int:
     return sum(path.parent.name == kind for path in artifacts(home))
 
@@ -99,15 +112,31 @@ def test_after_kill_9_nothing_finished_is_computed_again(
     time.sleep(0.2)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    store, before = Store(home), artifacts(home)
-    for folder in before:  # whatever is in the store is whole
-        manifest = json.loads((folder / "manifest.json").read_text())
-        store.open(Ref(manifest["kind"], manifest["key"], manifest["sha256"]))
+    before = artifacts(home)
+    check_whole(home)
     runs.finish(home)
     after = artifacts(home)
     assert {folder: after[folder] for folder in before} == before
     pd.testing.assert_frame_equal(results(home), results(undisturbed))
     assert len(after) == len(artifacts(undisturbed))
+
+
+def test_twelve_kills_at_random_moments_lose_nothing(runs: Runs, undisturbed: Path, tmp_path: Path) -> None:
+    home, rng = tmp_path / "store", np.random.default_rng(0)
+    for _ in range(12):
+        before, more = artifacts(home), int(rng.integers(0, 3))
+        process = runs.start(home)
+        wait_until(process, partial(has_artifacts, home, len(before) + more))
+        time.sleep(rng.uniform(0, 1 if more else 8))  # one that need make nothing more is killed while it starts, too
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        check_whole(home)
+        now = artifacts(home)
+        assert {folder: now[folder] for folder in before} == before
+    runs.finish(home)
+    assert len(artifacts(home)) == len(artifacts(undisturbed))
+    pd.testing.assert_frame_equal(results(home), results(undisturbed))
 
 
 def test_ctrl_c_is_one_line_and_leaves_the_store_whole(runs: Runs, undisturbed: Path, tmp_path: Path) -> None:
