@@ -1,4 +1,4 @@
-"""What MLflow is told of a run. The only file that knows MLflow.
+"""What MLflow is told of a run.
 
 Everything here is read from artifacts and found again by a tag with the run's key: the same run adds nothing, and a
 deleted database is filled anew without computing anything."""
@@ -31,6 +31,7 @@ from tasks.data import read_dataset
 from tasks.evaluation import RESULTS, Network
 from tasks.explain import EXPLANATION
 from tasks.register import Record
+from tasks.serving import best_networks, register_automaton
 
 KEY = "lisor.key"
 """The tag by which a run is found again."""
@@ -78,8 +79,12 @@ def _fill(client: MlflowClient, record: Record, store: Store) -> tuple[str, str]
     parent.log_metrics(_headline(table, {network.dataset: network.name for network in record.artifacts.networks}))
     parent.log_files(store.open(report))
     client.log_artifact(parent.id, str(store.open(results) / RESULTS))
+    best = set(best_networks(table)[["dataset", "cell", "trial"]].itertuples(index=False, name=None))
     for network in record.artifacts.networks:
-        _log_network(parent, network, table, report, store)
+        run = _log_network(parent, network, table, report, store)
+        if (network.dataset, network.cell, network.trial) in best:
+            automaton = store.open(report) / "automata/selected" / f"{network.label}.json"
+            register_automaton(client, f"{record.name}-{network.name}", automaton, experiment, run)
     client.set_terminated(parent.id, "FINISHED")  # last, so that a run cut short is found to be unfinished
     return experiment, parent.id
 
@@ -153,7 +158,7 @@ def _find_finished(client: MlflowClient, experiment: str, key: str) -> str | Non
     return finished
 
 
-def _log_network(parent: _Run, network: Network, table: pd.DataFrame, report: Ref, store: Store) -> None:
+def _log_network(parent: _Run, network: Network, table: pd.DataFrame, report: Ref, store: Store) -> str:
     """A child run for one network: its curves over epochs and over k, its automata, and the selected one's figures."""
     about = json.loads((store.open(network.model) / "model.json").read_text(encoding="utf-8"))
     own = {"dataset": network.dataset, "cell": network.cell}
@@ -189,6 +194,7 @@ def _log_network(parent: _Run, network: Network, table: pd.DataFrame, report: Re
         run.log_metrics(_explained(json.loads((store.open(network.explanation) / EXPLANATION).read_text("utf-8"))))
         run.log_files(store.open(network.explanation), "explanation")
     client.set_terminated(run.id, "FINISHED")
+    return run.id
 
 
 def _training_curves(history: Mapping[str, Sequence[float]]) -> list[Metric]:

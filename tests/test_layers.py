@@ -26,7 +26,7 @@ def imported(path: Path) -> set[str]:
 def test_imports_go_one_way(path: Path) -> None:
     layer = path.relative_to(ROOT).parts[0]
     forbidden = {"lisor": {"prefect", "mlflow", "tasks", "flows"}, "tasks": {"flows"}, "flows": set()}[layer]
-    if path.name != "tracking.py":
+    if path.name not in ("tracking.py", "serving.py", "automaton_model.py"):
         forbidden = forbidden | {"mlflow"}
     assert not imported(path) & forbidden
 

@@ -1,0 +1,78 @@
+"""The best automaton of each data set of a run in MLflow's registry, ready for `mlflow models serve`."""
+
+from __future__ import annotations
+
+import warnings
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities import LoggedModelOutput
+from mlflow.exceptions import MlflowException
+
+from lisor.fsa.automaton import Automaton
+
+CODE = Path(__file__).parent / "automaton_model.py"
+
+ALIAS = "newest"
+"""Of the version that the last run has registered."""
+
+
+def best_networks(results: pd.DataFrame) -> pd.DataFrame:
+    """A row for each data set: the selected automaton that is the most faithful on validation, of the fewest states."""
+    rows = results[results["selected"] & (results["test_set"] == "validation")]
+    ordered = rows.sort_values(["fidelity", "n_states"], ascending=[False, True], kind="stable")
+    return ordered.drop_duplicates("dataset").sort_index()
+
+
+def register_automaton(client: MlflowClient, name: str, automaton: Path, experiment: str, run: str) -> None:
+    """Log an automaton (JSON) as a model of a run, and register it as the newest version of a name."""
+    with TemporaryDirectory() as folder:
+        model = Path(folder) / "model"
+        _save(automaton, model)
+        logged = client.create_logged_model(experiment, name="automaton", source_run_id=run, model_type="automaton")
+        client.log_model_artifacts(logged.model_id, str(model))
+    client.finalize_logged_model(logged.model_id, "READY")
+    client.log_outputs(run, [LoggedModelOutput(logged.model_id, step=0)])
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    made = client.create_model_version(name, logged.artifact_location, run_id=run, model_id=logged.model_id)
+    client.set_registered_model_alias(name, ALIAS, made.version)
+
+
+def _save(automaton: Path, folder: Path) -> None:
+    """An MLflow model from code, with its signature and an example: words over the automaton's own alphabet."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MLflow's, of type hints: here a signature says what goes in and out
+        import mlflow.pyfunc  # not at the top: it takes seconds, and a run that MLflow knows needs none of it
+        from mlflow.models import ModelSignature
+        from mlflow.types import ColSpec, DataType, Schema, TensorSpec
+        from mlflow.types.schema import Array
+
+        answer: list[ColSpec | TensorSpec] = [
+            ColSpec(DataType.string, "class"),
+            ColSpec(DataType.integer, "state"),
+            ColSpec(Array(DataType.integer), "path"),
+        ]
+        mlflow.pyfunc.save_model(
+            folder,
+            python_model=str(CODE),
+            artifacts={"automaton": str(automaton)},
+            signature=ModelSignature(inputs=Schema([ColSpec(DataType.string, "text")]), outputs=Schema(answer)),
+            input_example=_example(Automaton.from_json(automaton.read_text(encoding="utf-8"))),
+            pip_requirements=[f"lisor=={version('lisor')}", f"mlflow=={version('mlflow')}"],
+        )
+
+
+def _example(automaton: Automaton) -> pd.DataFrame:
+    """Three words of five symbols, as texts that the automaton reads."""
+    symbols = automaton.alphabet
+    between = "" if all(len(symbol) == 1 for symbol in symbols) else " "
+    numbers = np.random.default_rng(0).integers(0, len(symbols), (3, 5))
+    return pd.DataFrame({"text": [between.join(symbols[number] for number in word) for word in numbers]})
