@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: setup run test test-slow check bench results faithful choice ui readme
+.PHONY: setup run test test-slow check bench results faithful choice ui readme demo-schedule
 
 setup: $(READY)
 
@@ -48,6 +48,10 @@ bench: setup
 	@$(BIN)/python -m benchmarks --json benchmarks/rows.json
 	@$(BIN)/python -m benchmarks.growth benchmarks/growth.json
 	@$(BIN)/python docs/write_benchmarks.py benchmarks/rows.json benchmarks/growth.json
+
+# From nothing to a run that a schedule starts, everything stopped again.
+demo-schedule: setup
+	@$(BIN)/python -m demos.schedule
 
 check: setup
 	@$(BIN)/ruff check .

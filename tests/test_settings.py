@@ -27,9 +27,13 @@ def test_every_config_of_the_repository_is_valid(path: Path) -> None:
     assert settings.experiment(settings.load(path)).name == path.stem
 
 
-def test_the_deployment_runs_the_settings_of_the_quickstart() -> None:
-    deployment = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"][0]
-    assert deployment["parameters"]["settings"] == yaml.safe_load((ROOT / "configs/quickstart.yaml").read_text())
+def test_each_deployment_runs_the_settings_of_the_config_of_its_name_one_at_a_time() -> None:
+    deployments = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
+    assert [deployment["name"] for deployment in deployments] == ["quickstart", "sentiment", "paper"]
+    for deployment in deployments:
+        config = yaml.safe_load((ROOT / f"configs/{deployment['name']}.yaml").read_text())
+        assert deployment["parameters"]["settings"] == config
+        assert deployment["concurrency_limit"] == {"limit": 1, "collision_strategy": "ENQUEUE"}
 
 
 def test_a_data_set_overrides_the_common_sections_for_itself() -> None:
