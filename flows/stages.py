@@ -13,10 +13,10 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from prefect.futures import PrefectFuture
-from prefect.tasks import Task
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from tasks.caching import CachedTask
 from tasks.rnn import PROGRESS
 
 R = TypeVar("R")
@@ -52,7 +52,7 @@ class Stages:
         if self._bars:
             self._bars.stop()
 
-    async def run(self, stage: str, task: Task[..., R], *arguments: Any) -> R:
+    async def run(self, stage: str, task: CachedTask[..., R], *arguments: Any) -> R:
         """The result of a task, once a thread is free and it is done."""
         loop, done = asyncio.get_running_loop(), asyncio.Event()
 

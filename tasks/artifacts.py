@@ -14,8 +14,8 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -40,6 +40,13 @@ class Ref:
 
 
 @dataclass(frozen=True)
+class Awaited(Ref):
+    """In the place of a reference to an artifact that is not there yet: the stages that have to run before it is."""
+
+    stages: frozenset[str]
+
+
+@dataclass(frozen=True)
 class Source:
     """A file or folder of the user's, known by the digest of its content; its name may change."""
 
@@ -53,11 +60,18 @@ class Store:
 
     home: Path
 
-    def build(self, kind: str, keys: Sequence[str], write: Callable[[list[Path]], None]) -> list[Ref]:
+    def build(
+        self,
+        kind: str,
+        keys: Sequence[str],
+        write: Callable[[list[Path]], None],
+        recipe: Mapping[str, Any] | None = None,
+    ) -> list[Ref]:
         """The artifacts of these keys, made by one call of `write` unless all of them are there and whole.
 
         `write` fills one folder for each key. It runs under a kernel lock on the first key, which the system frees when
         the process dies, so two runs never build the same artifact at a time; a folder enters the store whole or not.
+        Their manifests keep the `recipe`: what the keys were made of.
 
         Raises:
             StoreError: the store cannot be written."""
@@ -74,7 +88,8 @@ class Store:
                 started = time.perf_counter()
                 write(folders)
                 seconds = (time.perf_counter() - started) / len(keys)
-                return [self._enter(kind, key, folder, seconds) for key, folder in zip(keys, folders, strict=True)]
+                pairs = zip(keys, folders, strict=True)
+                return [self._enter(kind, key, folder, seconds, recipe) for key, folder in pairs]
             finally:
                 shutil.rmtree(scratch, ignore_errors=True)
 
@@ -101,6 +116,16 @@ class Store:
     def entries(self) -> list[tuple[str, str]]:
         """The kind and key of every artifact, whole or not."""
         return sorted((path.parent.name, path.name) for path in (self.home / "store").glob("*/*"))
+
+    def manifests(self, kind: str) -> list[dict[str, Any]]:
+        """What every artifact of a kind says of itself, the newest first, whether it is whole or not."""
+        found = []
+        for path in (self.home / "store" / kind).glob(f"*/{MANIFEST}"):
+            with suppress(OSError, ValueError):
+                manifest = json.loads(path.read_text(encoding="utf-8"))
+                if isinstance(manifest, dict):
+                    found.append((path.stat().st_mtime_ns, path.parent.name, manifest))
+        return [manifest for _, _, manifest in sorted(found, key=lambda entry: entry[:2], reverse=True)]
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
@@ -176,9 +201,11 @@ class Store:
             return None
         return manifest if whole else None
 
-    def _enter(self, kind: str, key: str, folder: Path, seconds: float) -> Ref:
+    def _enter(self, kind: str, key: str, folder: Path, seconds: float, recipe: Mapping[str, Any] | None) -> Ref:
         """Move a finished folder to its place in the store, its manifest written last."""
         manifest = _describe(kind, key, folder, seconds)
+        if recipe is not None:
+            manifest["recipe"] = recipe
         write_text(folder / MANIFEST, json.dumps(manifest, indent=1))
         place = self.folder(kind, key)
         place.parent.mkdir(parents=True, exist_ok=True)

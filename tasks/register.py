@@ -14,8 +14,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from lisor.errors import StoreError
 from tasks.artifacts import Ref, open_store, write_text
-from tasks.caching import digest
 from tasks.evaluation import Network
+from tasks.keys import digest
 
 SCHEMA = 1
 """Version of a record's JSON."""

@@ -26,10 +26,10 @@ from prefect import task
 from lisor.errors import TrackingError
 from lisor.report.tables import summarize
 from tasks.artifacts import MANIFEST, Ref, Store, open_store
-from tasks.caching import digest, library_versions
 from tasks.data import read_dataset
 from tasks.evaluation import RESULTS, Network
 from tasks.explain import EXPLANATION
+from tasks.keys import digest, library_versions
 from tasks.register import Record
 from tasks.serving import best_networks, register_automaton
 

@@ -283,7 +283,7 @@ def test_only_code_that_runs_decides_what_is_computed_again(
     path = tmp_path / "lisor/fsa/extraction.py"
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new, 1))
-    monkeypatch.setattr(tasks.caching, "source_digest", partial(tasks.caching.source_digest, root=tmp_path))
+    monkeypatch.setattr(tasks.caching, "read_code", partial(tasks.caching.read_code, root=tmp_path))
     summary = lisor_pipeline(tiny)
     follows = {"evaluations", "report"} if reruns else set()  # they run that code too
     assert kinds_built_since(finished, before) - {"results"} == reruns | follows

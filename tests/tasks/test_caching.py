@@ -9,7 +9,8 @@ import pytest
 import lisor
 from lisor.config import ModelsConfig, TrainingConfig
 from tasks.artifacts import Ref, Source
-from tasks.caching import _canonical, digest, import_graph, load, source_digest
+from tasks.caching import load
+from tasks.keys import canonical, digest, import_graph, read_code
 
 ROOT = Path(lisor.__path__[0]).parent
 STEPS = {
@@ -34,7 +35,7 @@ def steps_changed_by(tmp_path: Path) -> Callable[[str, str, str], set[str]]:
         text = path.read_text()
         assert old in text
         path.write_text(text.replace(old, new, 1))
-        return {step for step, modules in STEPS.items() if source_digest(modules, tmp_path) != source_digest(modules)}
+        return {step for step, modules in STEPS.items() if read_code(modules, tmp_path) != read_code(modules)}
 
     return change
 
@@ -92,7 +93,7 @@ def test_the_import_graph_follows_imports_inside_functions_and_skips_type_checki
 
 
 def key(*values: object, without: tuple[str, ...] = ()) -> str:
-    return digest(_canonical({f"argument{i}": value for i, value in enumerate(values)}, frozenset(without)))
+    return digest(canonical({f"argument{i}": value for i, value in enumerate(values)}, frozenset(without)))
 
 
 def test_a_key_looks_at_the_content_of_inputs_not_at_their_place() -> None:
