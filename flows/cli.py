@@ -40,6 +40,7 @@ def run(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be repeated.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the report [LISOR_HOME/reports/<name>].")] = None,
+    only_plan: Annotated[bool, typer.Option("--plan", help="Only say what would be computed, and why.")] = False,
 ) -> None:
     """Run an experiment: what is already computed is taken from the store."""
     from lisor.settings import experiment, load
@@ -47,10 +48,13 @@ def run(
     settings = load(find_config(config), changes or [])
     plan = experiment(settings)
     _set_environment()
-    from flows.pipeline import find_sources, lisor_pipeline, thread_runner
+    from flows.pipeline import find_sources, lisor_pipeline, plan_pipeline, thread_runner
 
     for study in plan.studies:
         find_sources(study)  # before anything starts: a missing file should not cost a minute
+    if only_plan:
+        print(plan_pipeline(plan))
+        return
     _set_logging()
     flow = lisor_pipeline.with_options(task_runner=thread_runner(plan.threads))
     summary = flow(settings, None if out is None else str(out))

@@ -19,6 +19,7 @@ from prefect.artifacts import create_link_artifact
 from prefect.futures import PrefectFuture
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
+from flows.plan import Plan
 from flows.stages import Stages
 from lisor.config import ATTENTION, MOVIE_REVIEWS, OWN_VECTORS, RULES, SEARCHES, Experiment, Study
 from lisor.data.languages import FILE, find
@@ -27,7 +28,6 @@ from lisor.errors import TrackingError
 from lisor.report.tables import summarize
 from lisor.settings import experiment
 from tasks.artifacts import Ref, Source, describe_source, open_artifact, open_store
-from tasks.caching import library_versions
 from tasks.data import draw_words, fetch_movie_reviews, number_words, read_corpus
 from tasks.evaluation import RESULTS, Network, collect_results, evaluate_automata, selected_ways
 from tasks.explain import explain_network
@@ -39,6 +39,7 @@ from tasks.fsa import (
     search_automata,
     searched_ks,
 )
+from tasks.keys import library_versions
 from tasks.register import Artifacts, Record, register
 from tasks.report import project_hidden_states, publish, write_report
 from tasks.rnn import dump_hidden_states, train_networks, trial_blocks
@@ -112,6 +113,13 @@ def lisor_pipeline(settings: dict[str, Any], out: str | None = None) -> dict[str
         description=f"Report of {plan.name}; MLflow: {json.dumps(summary['mlflow'])}",
     )
     return summary
+
+
+def plan_pipeline(plan: Experiment) -> Plan:
+    """What a run of an experiment would compute and why; nothing is run or written."""
+    stages = Plan()
+    asyncio.run(_make_all(plan, stages))
+    return stages
 
 
 async def _make_networks(plan: Experiment, stages: Stages) -> list[Network]:

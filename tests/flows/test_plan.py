@@ -1,0 +1,208 @@
+"""Why a run would compute what it would compute."""
+
+import copy
+import json
+import os
+import shutil
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+import tasks.caching
+from flows.pipeline import lisor_pipeline, plan_pipeline
+from flows.plan import Plan
+from lisor.settings import experiment, override
+
+ROOT = Path(__file__).parent.parent.parent
+STAGES = ("data", "train", "dump", "cluster", "extract", "evaluate", "report")
+pytestmark = pytest.mark.xdist_group("prefect")
+
+
+def plan(settings: dict[str, Any], *changes: str) -> Plan:
+    return plan_pipeline(experiment(override(settings, changes)))
+
+
+def fates(found: Plan) -> dict[str, set[str]]:
+    """What becomes of the tasks of each stage."""
+    return {stage: {task.fate for task in found.tasks if task.stage == stage} for stage in STAGES}
+
+
+def reasons(found: Plan, fate: str = "run") -> set[str]:
+    return {task.reason for task in found.tasks if task.fate == fate}
+
+
+def files(folder: Path) -> dict[str, int]:
+    return {str(path): path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
+@pytest.fixture
+def edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Replaces a text in a file of a copy of `lisor`, which is then the code that keys are made of."""
+    shutil.copytree(ROOT / "lisor", tmp_path / "lisor", ignore=shutil.ignore_patterns("__pycache__"))
+
+    def change(file: str, old: str, new: str) -> None:
+        path = tmp_path / "lisor" / file
+        assert old in path.read_text()
+        path.write_text(path.read_text().replace(old, new, 1))
+        monkeypatch.setattr(tasks.caching, "read_code", partial(tasks.caching.read_code, root=tmp_path))
+
+    return change
+
+
+def test_after_a_run_everything_is_cached(finished: Path, tiny: dict[str, Any]) -> None:
+    found = plan(tiny)
+    assert {task.fate for task in found.tasks} == {"cached"}
+    assert str(found).splitlines()[-1] == f"all {len(found.tasks)} tasks are in the cache: nothing would be computed"
+
+
+def test_before_the_first_run_everything_runs_and_nothing_is_written(home: Path, tiny: dict[str, Any]) -> None:
+    found = plan(tiny)
+    assert {task.fate for task in found.tasks} == {"run"}
+    assert reasons(found) == {"since the store has nothing like it"}
+    assert not home.exists()
+
+
+CHANGES = {
+    "models.hidden_size=6": ("train", "since models.hidden_size 5 → 6"),
+    "training.learning_rate=0.05": ("train", "since training_config.learning_rate 0.03 → 0.05"),
+    "models.cells=[lstm]": ("train", "since cell gru → lstm"),
+    "dataset.seed=1": ("data", "since config.seed 0 → 1"),
+    "clustering.seed=3": ("cluster", "since seed 0 → 3"),
+    "clustering.k=[2,5]": ("cluster", "since ks 2–6 → 2–5"),
+    "clustering.methods=[sensitivity]": ("cluster", "since method kmeans → sensitivity; other model"),
+    "extraction.rules=[dynamics]": ("extract", 'since rules ["majority"] → ["dynamics"]'),
+    "name=other": ("report", "since title tiny → other"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_the_first_stage_that_a_setting_changes_says_so_and_later_ones_wait_for_it(
+    finished: Path, tiny: dict[str, Any], change: str
+) -> None:
+    stage, reason = CHANGES[change]
+    before = files(finished)
+    found = plan(tiny, change)
+    place = STAGES.index(stage)
+    assert all(fates(found)[early] == {"cached"} for early in STAGES[:place])
+    assert {task.reason for task in found.tasks if task.stage == stage and task.fate == "run"} == {reason}
+    for later in STAGES[place + 1 :]:
+        waiting = {task.reason for task in found.tasks if (task.stage, task.fate) == (later, "wait")}
+        assert waiting <= {f"for {stage}"}
+    assert files(finished) == before
+
+
+@pytest.mark.parametrize("change", ["training.max_epochs=2", "extraction.unseen=stay", "training.device=cpu"])
+def test_a_run_does_what_the_plan_said(finished: Path, tiny: dict[str, Any], change: str) -> None:
+    planned = [task.fate for task in plan(tiny, change).tasks]
+    ran = lisor_pipeline(override(tiny, [change]))["tasks"]
+    assert ran["run"] + ran["from_cache"] == len(planned)
+    assert planned.count("run") <= ran["run"]
+    assert planned.count("cached") <= ran["from_cache"]
+    assert {task.fate for task in plan(tiny, change).tasks} == {"cached"}
+    assert {task.fate for task in plan(tiny).tasks} == {"cached"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("import json", "# a comment\nimport json  # another"),
+        ('"""Automata read off', '"""Machines read off'),
+        ("\n\n\n", "\n\n\n\n\n"),
+        ("START = 0", "START = (\n    0\n)"),
+    ],
+    ids=["comment", "docstring", "blank lines", "line breaks"],
+)
+def test_comments_and_layout_never_cause_a_rerun(
+    finished: Path, tiny: dict[str, Any], edit, old: str, new: str
+) -> None:
+    edit("fsa/extraction.py", old, new)
+    assert {task.fate for task in plan(tiny).tasks} == {"cached"}
+
+
+def test_the_module_that_changed_is_named_at_every_step_that_runs_it(
+    finished: Path, tiny: dict[str, Any], edit
+) -> None:
+    edit("fsa/extraction.py", "START = 0", "START = 0 + 0")
+    found = plan(tiny)
+    assert reasons(found) == {"since changed code of lisor.fsa.extraction"}
+    assert {stage for stage, fate in fates(found).items() if "run" in fate} == {"extract", "evaluate", "report"}
+    assert not reasons(found, "wait")
+
+
+def test_a_module_that_only_later_steps_run_reruns_only_those(finished: Path, tiny: dict[str, Any], edit) -> None:
+    edit("report/page.py", "import", "import sys\nimport")
+    (task,) = [task for task in plan(tiny).tasks if task.fate != "cached"]
+    assert (task.title, task.reason) == ("report tiny", "since changed code of lisor.report.page")
+
+
+def test_another_version_of_a_library_is_named(
+    finished: Path, tiny: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    versions = tasks.caching.library_versions()
+    monkeypatch.setattr(tasks.caching, "library_versions", lambda: {**versions, "numpy": "9"})
+    assert reasons(plan(tiny)) == {f"since numpy {versions['numpy']} → 9"}
+
+
+def test_other_texts_are_another_input(home: Path, tiny: dict[str, Any], tmp_path: Path) -> None:
+    rows = {"text": ["a good film", "a bad film"] * 40, "label": ["pos", "neg"] * 40}
+    settings = {**tiny, "datasets": [{"text": str(tmp_path / "texts.csv")}], "clustering": {"k": [2, 3]}}
+    pd.DataFrame(rows).to_csv(tmp_path / "texts.csv", index=False)
+    lisor_pipeline(settings)
+    pd.DataFrame({**rows, "text": ["good", "bad"] * 40}).to_csv(tmp_path / "texts.csv", index=False)
+    found = plan(settings)
+    assert reasons(found) == {"since other source"}
+    assert [task.title for task in found.tasks if task.fate == "run"] == [f"read {tmp_path / 'texts.csv'}"]
+    assert {task.reason for task in found.tasks if task.fate == "wait"} == {"for data"}
+
+
+@pytest.mark.parametrize("kind", ["dataset", "hidden-states", "automata", "report"])
+def test_a_damaged_artifact_is_called_that(finished: Path, tiny: dict[str, Any], kind: str) -> None:
+    (artifact,) = (finished / "store" / kind).iterdir()
+    next(file for file in artifact.iterdir() if file.name != "manifest.json" and file.is_file()).write_text("no more")
+    assert reasons(plan(tiny)) == {"since it is damaged or was deleted"}
+    assert [task.fate for task in plan(tiny).tasks].count("run") == 1
+
+
+def test_a_store_that_kept_no_recipes_is_as_good_but_says_less(finished: Path, tiny: dict[str, Any]) -> None:
+    for path in finished.glob("store/*/*/manifest.json"):
+        manifest = json.loads(path.read_text())
+        del manifest["recipe"]
+        path.write_text(json.dumps(manifest))
+    assert {task.fate for task in plan(tiny).tasks} == {"cached"}
+    found = plan(tiny, "clustering.seed=3")
+    assert reasons(found) == {"since what the store has was made before it kept recipes"}
+    assert reasons(found, "wait") == {"for cluster"}
+    assert lisor_pipeline(tiny)["tasks"]["run"] == 0
+
+
+def test_only_what_is_added_runs(finished: Path, tiny: dict[str, Any]) -> None:
+    more = copy.deepcopy(tiny)
+    more["models"]["cells"] = ["gru", "srn"]
+    told = str(plan(more)).splitlines()
+    assert told[1:4] == ["train: 1 of 2 cached", "  1 run since cell gru → srn", "      train 000-srn 0"]
+    assert told[-1].startswith(f"{len(plan(more).tasks)} tasks: ")
+
+
+def test_a_plan_starts_no_server_and_writes_nothing(finished: Path, tiny: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(tiny))
+    own = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    before = files(finished)
+    done = subprocess.run(
+        [sys.executable, "-m", "flows.cli", "run", "tiny.yaml", "--plan", "--set", "clustering.seed=3"],
+        cwd=tmp_path,
+        env={**own, "LISOR_HOME": str(finished), "PREFECT_HOME": str(tmp_path / "prefect"), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{plan(tiny, 'clustering.seed=3')}\n"
+    assert "cluster: 0 of 1 cached\n  1 run since seed 0 → 3\n" in done.stdout
+    assert files(finished) == before
+    assert not list(tmp_path.glob("prefect/*.db"))
