@@ -7,6 +7,7 @@ import os
 import sys
 import time
 import warnings
+from errno import ENAMETOOLONG
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -49,7 +50,10 @@ def run(
     plan = experiment(settings)
     _set_environment()
     from flows.pipeline import find_sources, lisor_pipeline, plan_pipeline, thread_runner
+    from tasks.artifacts import check_folder
 
+    if out is not None:
+        check_folder(out.absolute())
     for study in plan.studies:
         find_sources(study)  # before anything starts: a missing file should not cost a minute
     if only_plan:
@@ -186,7 +190,9 @@ def main() -> None:
         _end(2, str(error))
     except Exception as error:
         if hasattr(error, "format_message"):  # a wrong use of the command line, in click's words
-            _end(2, error.format_message())
+            _end(2, error.format_message() or "expected a command, one of those above")
+        if isinstance(error, OSError) and error.errno == ENAMETOOLONG:
+            _end(2, f"no file has a name as long as {error.filename}")
         raise
     if status == INTERRUPTED:
         _end(1, "stopped; what was finished is kept and will not be computed again")
@@ -200,7 +206,8 @@ def _end(status: int, message: str) -> NoReturn:
 
 def _set_environment() -> None:
     """Defaults for Prefect and MLflow, to be set before they are imported; what the user has set stays."""
-    home = Path(os.environ.setdefault("LISOR_HOME", str(Path(".lisor").absolute())))
+    home = Path(os.environ.get("LISOR_HOME") or Path(".lisor").absolute())
+    os.environ["LISOR_HOME"] = str(home)
     defaults = {
         "DO_NOT_TRACK": "true",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

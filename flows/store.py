@@ -51,7 +51,9 @@ def gc(
     forget: Annotated[
         list[str] | None, typer.Option(metavar="RUN", help="Keep nothing for this run; may be repeated.")
     ] = None,
-    older_than: Annotated[float, typer.Option(help="Days; a run that was cut short may still need what is new.")] = 1.0,
+    older_than: Annotated[
+        float, typer.Option(min=0, help="Days; a run that was cut short may still need what is new.")
+    ] = 1.0,
 ) -> None:
     """Delete what no run needs: the newest record of each run says what it needs. Corpora stay."""
     from tasks.register import newest

@@ -35,6 +35,17 @@ SEARCHES = ("refined", "distilled")
 BASELINES = ("lstar", "kv", "rpni")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
+LARGEST = 2**31 - 1
+"""Of numbers of things: files count in 32 bits."""
+
+LARGEST_SEED = 2**32 - 1
+"""As scikit-learn takes them."""
+
+LARGEST_K = 2**16
+
+LONGEST_NAME = 60
+"""Signs of a name that becomes part of a file's name, which has 255 bytes."""
+
 _STRICT = ConfigDict(extra="forbid", strict=False)
 
 
@@ -77,11 +88,14 @@ class DatasetConfig:
                 raise ConfigError(f"dataset.alphabet must be one or more different signs, got {self.alphabet!r}")
             if self.vectors != "learned":
                 raise ConfigError("dataset.vectors is for text: the letters of a language are read as one-hot vectors")
+        for name in ("text", "vectors"):
+            if getattr(self, name) == "":
+                raise ConfigError(f"dataset.{name} must name a file, got nothing")
         for name in ("train", "validation", "selection", "test", "max_length", "min_count"):
             value = getattr(self, name)
             if value is not None:
                 _check_range(f"dataset.{name}", value, least=1)
-        _check_range("dataset.seed", self.seed, least=0)
+        _check_range("dataset.seed", self.seed, least=0, most=LARGEST_SEED)
 
     @property
     def name(self) -> str:
@@ -157,8 +171,8 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         for name in ("trials", "max_epochs", "batch_size", "patience"):
             _check_range(f"training.{name}", getattr(self, name), least=1)
-        for name in ("seed", "restarts"):
-            _check_range(f"training.{name}", getattr(self, name), least=0)
+        _check_range("training.seed", self.seed, least=0, most=LARGEST_SEED)
+        _check_range("training.restarts", self.restarts, least=0)
         for name in ("learning_rate", "clip"):
             value = getattr(self, name)
             if not 0 < value < float("inf"):
@@ -191,11 +205,12 @@ class ClusteringConfig:
                 f"clustering.k must be [from, to] with 2 ≤ from ≤ to, got [{first}, {last}]: "
                 "one cluster cannot separate accepted from rejected sequences"
             )
+        _check_range("clustering.k", last, least=2, most=LARGEST_K)
         for name in ("position_weight", "decision_weight"):
             value = getattr(self, name)
             if not 0 <= value < float("inf"):
                 raise ConfigError(f"clustering.{name} must be at least 0, got {value}")
-        _check_range("clustering.seed", self.seed, least=0)
+        _check_range("clustering.seed", self.seed, least=0, most=LARGEST_SEED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -298,8 +313,10 @@ class Experiment:
     __pydantic_config__ = _STRICT
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[\w.-]+", self.name) or self.name.startswith("."):
-            raise ConfigError(f"name must be made of letters, digits, '-', '_' and '.', got {self.name!r}")
+        if not re.fullmatch(r"[\w.-]+", self.name) or self.name.startswith(".") or len(self.name) > LONGEST_NAME:
+            raise ConfigError(
+                f"name must be made of at most {LONGEST_NAME} letters, digits, '-', '_' and '.', got {self.name!r}"
+            )
         _check_range("threads", self.threads, least=1)
         if not self.studies:
             raise ConfigError('datasets must list at least one data set: - {language: "000"}')
@@ -310,7 +327,7 @@ class Experiment:
 
 
 def _safe(stem: str) -> str:
-    return re.sub(r"[^\w.-]+", "_", stem) or "text"
+    return re.sub(r"[^\w.-]+", "_", stem)[:LONGEST_NAME] or "text"
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
@@ -327,6 +344,8 @@ def _check_list(name: str, values: tuple[str, ...], choices: tuple[str, ...]) ->
         _check_choice(name, value, choices)
 
 
-def _check_range(name: str, value: int, *, least: int) -> None:
+def _check_range(name: str, value: int, *, least: int, most: int = LARGEST) -> None:
     if value < least:
         raise ConfigError(f"{name} must be at least {least}, got {value}")
+    if value > most:
+        raise ConfigError(f"{name} must be at most {most:,}, got {value:,}")

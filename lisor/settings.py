@@ -36,8 +36,8 @@ def load(path: Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
     Raises:
         ConfigError: the file is missing, not YAML or not a mapping, or an override is malformed."""
     try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        settings = _read_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise ConfigError(f"the settings in {path} cannot be read: {' '.join(str(error).split())}") from None
     if not isinstance(settings, dict):
         raise ConfigError(f"expected a mapping of settings in {path}, got {type(settings).__name__}")
@@ -107,6 +107,8 @@ def _section(name: str, values: Mapping[str, Any]) -> Any:
     for key in values:
         if key not in known:
             _unknown(f"{name}.{key}", [f"{name}.{part}" for part in known])
+        if isinstance(values[key], str) and any("\ud800" <= sign <= "\udfff" for sign in values[key]):
+            raise ConfigError(f"{name}.{key} must be Unicode text, got {values[key]!r}")
     try:
         return TypeAdapter(section).validate_python(values)
     except ValidationError as error:
@@ -149,9 +151,20 @@ def _parse_value(key: str, text: str) -> Any:
     if str in options:
         return text
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
+        return _read_yaml(text)
+    except ValueError:
         raise ConfigError(f"--set {key}: expected a value as YAML, got {text!r}") from None
+
+
+def _read_yaml(text: str) -> Any:
+    """The value of a YAML text.
+
+    Raises:
+        ValueError: it is not YAML."""
+    try:
+        return yaml.safe_load(text)
+    except Exception as error:  # not only YAML's own: what looks like a date is given to datetime, and so on
+        raise ValueError(str(error)) from None
 
 
 def _unknown(key: str, known: Iterable[str]) -> NoReturn:

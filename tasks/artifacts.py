@@ -115,7 +115,8 @@ class Store:
 
     def entries(self) -> list[tuple[str, str]]:
         """The kind and key of every artifact, whole or not."""
-        return sorted((path.parent.name, path.name) for path in (self.home / "store").glob("*/*"))
+        folders = (path for path in (self.home / "store").glob("*/*") if path.is_dir())
+        return sorted((folder.parent.name, folder.name) for folder in folders)
 
     def manifests(self, kind: str) -> list[dict[str, Any]]:
         """What every artifact of a kind says of itself, the newest first, whether it is whole or not."""
@@ -218,8 +219,24 @@ class Store:
 
 
 def open_store() -> Store:
-    """The store of this process: LISOR_HOME, or .lisor in the working folder."""
-    return Store(Path(os.environ.get("LISOR_HOME", ".lisor")).absolute())
+    """The store of this process: LISOR_HOME, or .lisor in the working folder.
+
+    Raises:
+        StoreError: there is a file in its place."""
+    return Store(check_folder(Path(os.environ.get("LISOR_HOME") or ".lisor").absolute()))
+
+
+def check_folder(path: Path) -> Path:
+    """A path that is a folder, or can become one.
+
+    Raises:
+        StoreError: it, or what it lies in, is a file."""
+    for place in (path, *path.parents):
+        if place.is_dir():
+            break
+        if place.exists():
+            raise StoreError(f"expected a folder, but {place} is a file")
+    return path
 
 
 def open_artifact(ref: Ref) -> Path:
@@ -233,11 +250,12 @@ def describe_source(path: str) -> Source:
     Raises:
         StoreError: it cannot be read."""
     place = Path(path).expanduser().absolute()
-    files = sorted(entry for entry in place.rglob("*") if entry.is_file()) if place.is_dir() else [place]
     try:
+        files = sorted(entry for entry in place.rglob("*") if entry.is_file()) if place.is_dir() else [place]
         digests = {str(file.relative_to(place.parent)): _digest_unchanged(file) for file in files}
-    except OSError as error:
-        raise StoreError(f"expected a readable file or folder, but {path} is not: {error.strerror or error}") from None
+    except (OSError, ValueError) as error:  # a name with a null byte is a ValueError
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise StoreError(f"expected a readable file or folder, but {path!r} is not: {reason}") from None
     if not place.is_dir():
         return Source(str(place), f"{place.suffix[1:]}-{next(iter(digests.values()))}")
     inside = {name.partition("/")[2]: digest for name, digest in digests.items()}

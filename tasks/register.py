@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from lisor.errors import StoreError
-from tasks.artifacts import Ref, open_store, write_text
+from tasks.artifacts import Ref, check_folder, open_store, write_text
 from tasks.evaluation import Network
 from tasks.keys import digest
 
@@ -45,9 +45,15 @@ class Record:
 
 
 def register(record: Record) -> None:
-    """Keep a record; the same artifacts again replace their own."""
-    name = digest(asdict(record.artifacts))
-    write_text(open_store().home / "runs" / record.name / f"{name}.json", record.to_json())
+    """Keep a record; the same artifacts again replace their own.
+
+    Raises:
+        StoreError: it cannot be written."""
+    path = open_store().home / "runs" / record.name / f"{digest(asdict(record.artifacts))}.json"
+    try:
+        write_text(check_folder(path.parent) / path.name, record.to_json())
+    except OSError as error:
+        raise StoreError(f"the record {path} cannot be written: {error.strerror or error}") from error
 
 
 def registered() -> list[str]:
@@ -82,9 +88,9 @@ def _read(path: Path, name: str) -> Record:
         if fields.pop("schema") != SCHEMA:
             raise StoreError(f"the run {name!r} was recorded by another version; run it again")
         return TypeAdapter(Record).validate_python(fields)
-    except (ValueError, KeyError, TypeError, AttributeError, ValidationError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ValidationError):
         raise StoreError(f"the record {path} is damaged; run {name!r} again: nothing is computed anew") from None
 
 
 def _records() -> list[Path]:
-    return list((open_store().home / "runs").glob("*/*.json"))
+    return list(check_folder(open_store().home / "runs").glob("*/*.json"))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from prefect import task
 
+from lisor.errors import StoreError
 from tasks.artifacts import Ref, open_artifact, write_text
 from tasks.caching import cached
 from tasks.data import read_dataset
@@ -91,17 +92,24 @@ def _read_explained(ref: Ref) -> Explained:
 
 @task(name="publish", task_run_name="publish to {out}")
 def publish(out: str, results: Ref, report: Ref, record: str, summary: str) -> None:
-    """Copy the files of a run to the folder where its user looks for them, each whole or not at all."""
+    """Copy the files of a run to the folder where its user looks for them, each whole or not at all.
+
+    Raises:
+        StoreError: the folder cannot be written."""
     folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
-    for entry in sorted(open_artifact(report).iterdir()):
-        if entry.is_dir():
-            _replace_folder(entry, folder / entry.name)
-        elif entry.suffix == ".html":
-            _replace_file(entry, folder / entry.name)
-    _replace_file(open_artifact(results) / RESULTS, folder / RESULTS)
-    write_text(folder / "run.json", record)
-    write_text(folder / "summary.json", summary)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for entry in sorted(open_artifact(report).iterdir()):
+            if entry.is_dir():
+                _replace_folder(entry, folder / entry.name)
+            elif entry.suffix == ".html":
+                _replace_file(entry, folder / entry.name)
+        _replace_file(open_artifact(results) / RESULTS, folder / RESULTS)
+        write_text(folder / "run.json", record)
+        write_text(folder / "summary.json", summary)
+    except OSError as error:
+        reason = f"{error.strerror or error}; what was computed is kept, so run again with another --out"
+        raise StoreError(f"the report cannot be written to {folder}: {reason}") from error
 
 
 def _replace_file(source: Path, target: Path) -> None:

@@ -22,6 +22,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, ViewType
 from mlflow.exceptions import MlflowException
 from prefect import task
+from sqlalchemy.exc import SQLAlchemyError
 
 from lisor.errors import TrackingError
 from lisor.report.tables import summarize
@@ -58,7 +59,7 @@ def track(record: Record) -> tuple[str, str]:
     try:
         with store.lock("mlflow"):  # neither a database's first client nor search-then-create is atomic
             return _fill(MlflowClient(uri), record, store)
-    except MlflowException as error:
+    except (MlflowException, SQLAlchemyError) as error:  # the second of a database file that is damaged
         reason = "it does not answer" if "Max retries" in str(error) else str(error).splitlines()[0]
         raise TrackingError(
             f"MLflow at {uri} was not told of the run ({reason}); the store has everything: "
