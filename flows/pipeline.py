@@ -27,7 +27,7 @@ from lisor.data.vectors import Word2Vec
 from lisor.errors import TrackingError
 from lisor.report.tables import summarize
 from lisor.settings import experiment
-from tasks.artifacts import Ref, Source, describe_source, open_artifact, open_store
+from tasks.artifacts import Awaited, Ref, Source, describe_source, open_artifact, open_store
 from tasks.data import draw_words, fetch_movie_reviews, number_words, read_corpus
 from tasks.evaluation import RESULTS, Network, collect_results, evaluate_automata, selected_ways
 from tasks.explain import explain_network
@@ -238,10 +238,11 @@ async def _explain(plan: Experiment, networks: list[Network], results: Ref, stag
     """The networks, and with the first trial of each cell its explanation where the settings ask for it."""
     studies = {study.dataset.title: study for study in plan.studies if study.explain.enabled}
     asked = [network for network in networks if network.trial == 0 and network.dataset in studies]
-    ways = selected_ways(results) if asked else {}
+    ways = selected_ways(results) if asked and not isinstance(results, Awaited) else {}
 
     async def explain(network: Network) -> Network:
-        study, way = studies[network.dataset], ways[network.dataset, network.cell, network.trial]
+        study = studies[network.dataset]
+        way = ways[network.dataset, network.cell, network.trial] if ways else results  # a plan may have none yet
         company = [other.states for other in asked if other.dataset == network.dataset]
         artifacts = (network.model, network.states, network.data, network.every_automaton, way, company)
         how = (study.explain, find_sources(study).annotations, network.label)

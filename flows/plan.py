@@ -19,6 +19,9 @@ R = TypeVar("R")
 MOST_NAMES = 3
 """So many tasks are named of those that run for the same reason."""
 
+MOST_MODULES = 9
+"""So many modules are named whose code has changed."""
+
 MOST_SIGNS = 40
 """So much of a setting's value is shown."""
 
@@ -117,7 +120,7 @@ def _tell(differences: list[Difference]) -> str:
     if others:
         told.append(f"other {_list(others)}")
     if code:
-        told.append(f"changed code of {_list(list(code))}")
+        told.append(f"changed code of {_list(list(code), most=MOST_MODULES)}")
     return "; ".join([*told, *versions.values()])
 
 
@@ -132,7 +135,7 @@ def _show(text: str | None) -> str:
     return shown if len(shown) <= MOST_SIGNS else f"{shown[:MOST_SIGNS]}…"
 
 
-def _list(names: Sequence[str]) -> str:
+def _list(names: Sequence[str], most: int = MOST_NAMES) -> str:
     """Some names, and how many more there are."""
-    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    return ", ".join(names[:MOST_NAMES]) + more
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -83,7 +83,8 @@ class Recipe:
         return len(self._different(older))
 
     def _different(self, older: Recipe) -> set[tuple[str, str]]:
-        return {item for item, _ in self._texts.items() ^ older._texts.items()} - self._awaited
+        different = {item for item, _ in self._texts.items() ^ older._texts.items()}
+        return {item for item in different if item[1] not in self._awaited}
 
     @cached_property
     def _texts(self) -> dict[tuple[str, str], str]:
@@ -95,8 +96,8 @@ class Recipe:
         }
 
     @cached_property
-    def _awaited(self) -> frozenset[tuple[str, str]]:
-        return frozenset(("inputs", name) for name, value in self.inputs.items() if value is None)
+    def _awaited(self) -> frozenset[str]:
+        return frozenset(name for name, value in self.inputs.items() if value is None)
 
 
 _RECIPE = TypeAdapter(Recipe)

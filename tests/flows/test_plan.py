@@ -20,7 +20,7 @@ from flows.plan import Plan
 from lisor.settings import experiment, override
 
 ROOT = Path(__file__).parent.parent.parent
-STAGES = ("data", "train", "dump", "cluster", "extract", "evaluate", "report")
+STAGES = ("data", "train", "dump", "cluster", "extract", "evaluate", "explain", "report")
 pytestmark = pytest.mark.xdist_group("prefect")
 
 
@@ -89,7 +89,7 @@ def test_the_first_stage_that_a_setting_changes_says_so_and_later_ones_wait_for_
     before = files(finished)
     found = plan(tiny, change)
     place = STAGES.index(stage)
-    assert all(fates(found)[early] == {"cached"} for early in STAGES[:place])
+    assert all(fates(found)[early] <= {"cached"} for early in STAGES[:place])
     assert {task.reason for task in found.tasks if task.stage == stage and task.fate == "run"} == {reason}
     for later in STAGES[place + 1 :]:
         waiting = {task.reason for task in found.tasks if (task.stage, task.fate) == (later, "wait")}
@@ -147,6 +147,21 @@ def test_another_version_of_a_library_is_named(
     versions = tasks.caching.library_versions()
     monkeypatch.setattr(tasks.caching, "library_versions", lambda: {**versions, "numpy": "9"})
     assert reasons(plan(tiny)) == {f"since numpy {versions['numpy']} → 9"}
+
+
+def test_what_is_explained_waits_for_the_choice_and_the_report_for_both(home: Path, tiny: dict[str, Any]) -> None:
+    explained = {**tiny, "explain": {"enabled": True}}
+    assert fates(plan(explained))["explain"] == {"run"}
+    lisor_pipeline(explained)
+    assert {task.fate for task in plan(explained).tasks} == {"cached"}
+    told = [(task.title, task.reason) for task in plan(explained, "clustering.seed=3").tasks if task.fate == "wait"]
+    assert ("explain 000-gru-0", "for cluster") in told
+    assert ("report tiny", "for cluster") in told
+    found = plan(explained, "explain.seed=9")
+    assert reasons(found) == {"since config.seed 0 → 9"}
+    assert [(task.title, task.reason) for task in found.tasks if task.fate == "wait"] == [
+        ("report tiny", "for explain")
+    ]
 
 
 def test_other_texts_are_another_input(home: Path, tiny: dict[str, Any], tmp_path: Path) -> None:

@@ -84,6 +84,7 @@ def test_an_input_that_is_not_there_yet_makes_no_difference() -> None:
     made = recipe(model=Ref("model", "key", "abc"), seed=0)
     assert recipe(model=waiting, seed=0).differences(made) == []
     assert recipe(model=waiting, seed=1).differences(made) == [Difference("settings", "seed", "0", "1")]
+    assert recipe(model=waiting, seed=0).differences(recipe(model="what another input says", seed=0)) == []
 
 
 def test_a_step_waits_for_every_stage_that_one_of_its_inputs_waits_for() -> None:
