@@ -128,11 +128,11 @@ def export(
     if out is None:
         sys.stdout.buffer.write(content)
         return
-    fresh = out.with_name(f".{out.name}.{os.getpid()}")
     try:
+        fresh = out.with_name(f".{out.name}.{os.getpid()}")
         fresh.write_bytes(content)
         fresh.replace(out)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # the folder "." has no name
         raise DataError(f"{out} cannot be written: {error}; give another file with --out") from None
 
 

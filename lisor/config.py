@@ -88,9 +88,6 @@ class DatasetConfig:
                 raise ConfigError(f"dataset.alphabet must be one or more different signs, got {self.alphabet!r}")
             if self.vectors != "learned":
                 raise ConfigError("dataset.vectors is for text: the letters of a language are read as one-hot vectors")
-        for name in ("text", "vectors"):
-            if getattr(self, name) == "":
-                raise ConfigError(f"dataset.{name} must name a file, got nothing")
         for name in ("train", "validation", "selection", "test", "max_length", "min_count"):
             value = getattr(self, name)
             if value is not None:
@@ -263,7 +260,7 @@ class ExplainConfig:
 
     def __post_init__(self) -> None:
         _check_range("explain.examples", self.examples, least=1)
-        _check_range("explain.seed", self.seed, least=0)
+        _check_range("explain.seed", self.seed, least=0, most=LARGEST_SEED)
 
 
 @dataclass(frozen=True, kw_only=True)

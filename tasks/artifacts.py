@@ -249,6 +249,8 @@ def describe_source(path: str) -> Source:
 
     Raises:
         StoreError: it cannot be read."""
+    if not path:
+        raise StoreError("expected a readable file or folder, but its name is empty")
     place = Path(path).expanduser().absolute()
     try:
         files = sorted(entry for entry in place.rglob("*") if entry.is_file()) if place.is_dir() else [place]

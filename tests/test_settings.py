@@ -1,5 +1,6 @@
 import dataclasses
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -165,15 +166,48 @@ json_values = st.recursive(
 )
 
 
+KEYS = [f"{section}.{part.name}" for section, kind in settings._SECTIONS.items() for part in dataclasses.fields(kind)]
+yaml_like = st.lists(
+    st.sampled_from(
+        [*"-:,#&*!|>?[]{}'\"%@ \n0179axe._", "\n  ", "!!int", "!!timestamp", "2020-13-45", "0b", "<<: ", *KEYS]
+    )
+).map("".join)
+
+
+def read_or_refuse(make: Callable[[], dict[str, Any]]) -> None:
+    """Read settings, whatever they hold: anything but an experiment or a ConfigError is a crash."""
+    try:
+        experiment = settings.experiment(make())
+    except ConfigError:
+        return
+    assert dataclasses.is_dataclass(experiment)
+
+
 @given(
     st.dictionaries(st.sampled_from(["name", "datasets", "models", "training", "clustering", "threads"]), json_values)
 )
 def test_no_settings_raise_anything_but_a_config_error(values: dict[str, Any]) -> None:
-    try:
-        experiment = settings.experiment(values)
-    except ConfigError:
-        return
-    assert dataclasses.is_dataclass(experiment)
+    read_or_refuse(lambda: values)
+
+
+@given(st.binary(max_size=100) | (st.text() | yaml_like).map(lambda text: text.encode("utf-8", "surrogatepass")))
+def test_no_file_crashes_the_reader(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.yaml"
+    path.write_bytes(content)
+    read_or_refuse(lambda: settings.load(path))
+
+
+@given(st.lists(st.builds("{}={}".format, st.sampled_from(KEYS) | st.text(), st.text() | yaml_like), max_size=3))
+def test_no_override_crashes_the_reader(overrides: list[str]) -> None:
+    read_or_refuse(lambda: settings.override(PLAIN, overrides))
+
+
+@given(st.sampled_from(KEYS), json_values, st.booleans())
+def test_no_value_of_a_setting_crashes_the_reader(key: str, value: Any, own: bool) -> None:
+    section, name = key.split(".")
+    dataset = {"language": "000"} | ({name: value} if section == "dataset" else {section: {name: value}} if own else {})
+    common = {} if own or section == "dataset" else {section: {name: value}}
+    read_or_refuse(lambda: {"name": "x", "datasets": [dataset], **common})
 
 
 def test_every_method_and_rule_may_be_asked_for_at_once() -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lisor.data.languages import CLASSES, LANGUAGES, Language, find
 from lisor.data.sequences import Sequences
@@ -132,6 +134,20 @@ def test_a_language_that_holds_no_word_is_refused(expression):
 def test_an_expression_over_signs_that_the_alphabet_lacks_is_refused():
     with pytest.raises(LanguageError, match="'a' is not in the alphabet '01'"):
         find("regex:(a|b)*")
+
+
+names = st.sampled_from(
+    ["regex:", "automaton:", "tomita-", "0", "1", "(", ")", "|", "*", "{2,", "}", "[", "/", "\0", "é"]
+)
+
+
+@given(st.lists(names).map("".join) | st.text(), st.text(max_size=3) | st.just("01"))
+def test_whatever_it_is_called_a_language_is_found_or_refused(name, alphabet):
+    try:
+        language = find(name, alphabet)
+    except (LanguageError, AutomatonError, SchemaError):
+        return
+    assert language.automaton.classes == CLASSES
 
 
 # Those given in a file

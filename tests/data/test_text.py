@@ -205,6 +205,25 @@ def test_no_damage_to_parquet_crashes_the_reader(tmp_path, data):
     read_or_refuse(path)
 
 
+cells = st.sampled_from(["good", "bad.", "<br />", '""', " ", "", "1", "1.0", "nan", "train", "dev", "test", "a,b"])
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.filterwarnings("ignore::lisor.errors.DataWarning")
+@given(st.lists(st.tuples(cells, cells, cells), max_size=12), st.sampled_from([".csv", ".tsv"]), st.booleans())
+def test_any_table_becomes_a_data_set_or_is_refused(tmp_path, rows, suffix, repeated):
+    """Read, split and number whatever a table holds: anything but a data set or a DataError is a crash."""
+    path, separator = tmp_path / f"a{suffix}", "," if suffix == ".csv" else "\t"
+    lines = [("text", "label", "split"), *rows * (9 if repeated else 1)]
+    path.write_text("\n".join(map(separator.join, lines)))
+    try:
+        table, notes = text.prepare(text.read_table(path), sizes={}, seed=0)
+        dataset = build(table, notes=notes)
+    except DataError:
+        return
+    assert all(len(dataset.splits[name]) for name in SPLITS)
+
+
 # Splits
 
 

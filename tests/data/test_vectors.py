@@ -48,6 +48,21 @@ def test_a_file_that_holds_no_word_vectors_is_refused(tmp_path, name, content, m
         read_vectors(path, VOCABULARY)
 
 
+vector_like = st.lists(st.sampled_from(["good", "bad", "1", "-2.5", "nan", "1e999", "x", " ", "\n"])).map("".join)
+
+
+@given(st.binary(max_size=60) | vector_like.map(str.encode), st.sampled_from(["plain", "zipped", "not zipped"]))
+def test_no_bytes_crash_the_reader(tmp_path_factory, content, how):
+    path = tmp_path_factory.getbasetemp() / ("any.txt" if how == "plain" else "any.txt.gz")
+    path.write_bytes(gzip.compress(content) if how == "zipped" else content)
+    try:
+        vectors = read_vectors(path, VOCABULARY)
+    except DataError:
+        return
+    assert len(vectors) == len(VOCABULARY)
+    assert np.isfinite(vectors).all()
+
+
 def test_a_missing_file_of_vectors_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"expected a file of word vectors.*glove\.txt does not exist"):
         read_vectors(tmp_path / "glove.txt", VOCABULARY)

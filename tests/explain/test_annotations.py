@@ -1,6 +1,8 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lisor.errors import DataError
 from lisor.explain.annotations import judge, read
@@ -65,3 +67,17 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     file.write_bytes(b"\xff\xfe\x00\xd8")
     with pytest.raises(DataError, match="cannot be read"):
         read(file)
+
+
+note_like = st.lists(st.sampled_from(["unit", "note", ",", "\n", '"', "0", "-1", "٣", " ", "\0", "\r"])).map("".join)
+
+
+@given(st.binary(max_size=60) | note_like.map(str.encode) | note_like.map(lambda text: f"unit,note\n{text}".encode()))
+def test_no_bytes_crash_the_reader(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.csv"
+    path.write_bytes(content)
+    try:
+        notes = read(path)
+    except DataError:
+        return
+    assert all(unit >= 0 for unit in notes)

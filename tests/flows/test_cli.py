@@ -74,59 +74,6 @@ def write_texts(path: Path, **columns: list[object]) -> None:
     pd.DataFrame(columns).to_csv(path, index=False)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        (["run", "absent"], "settings file or one of"),
-        (["run", "absent.yaml"], "cannot be read"),
-        (["run", "empty.yaml"], "mapping of settings"),
-        (["run", "tiny.yaml", "--set", "training.trails=3"], "'training.trials'"),
-        (["run", "tiny.yaml", "--set", "training.trials=0"], "at least 1"),
-        (["run", "tiny.yaml", "--set", "clustering.k=[30,2]"], "2 ≤ from ≤ to"),
-        (["run", "tiny.yaml", "--set", "dataset.language=regex:(0"], "(0"),
-        (["run", "tiny.yaml", "--set", "dataset.language=regex:(0|1)*"], "every word"),
-        (["run", "tiny.yaml", "--set", "dataset.language=regex:(a|b)*"], "not in the alphabet '01'"),
-        (["run", "tiny.yaml", "--set", "dataset.language=automaton:absent.json"], "absent.json"),
-        (["run", "tiny.yaml", "--set", "dataset.language=automaton:good.csv"], "automaton as JSON"),
-        (["run", "tiny.yaml", "--set", "dataset.text=absent.csv"], "absent.csv"),
-        (["run", "tiny.yaml", "--set", "dataset.text=tiny.yaml"], ".csv, .tsv or .parquet"),
-        (["run", "tiny.yaml", "--set", "dataset.text=columns.csv"], "found 'text', 'lable'"),
-        (["run", "tiny.yaml", "--set", "dataset.text=nothing.csv"], "has no rows"),
-        (["run", "tiny.yaml", "--set", "dataset.text=nobytes.csv"], "nobytes.csv"),
-        (["run", "tiny.yaml", "--set", "dataset.text=one-class.csv"], "at least two classes"),
-        (["run", "tiny.yaml", "--set", "dataset.text=few.csv"], "too few"),
-        (["run", "tiny.yaml", "--set", "dataset.text=corrupt.parquet"], "cannot be read as Parquet"),
-        (["run", "tiny.yaml", "--set", "dataset.text=folder"], "train/pos"),
-        (["run", "tiny.yaml", "--set", "dataset.text=good.csv", "--set", "dataset.vectors=absent.txt"], "absent.txt"),
-        (["run", "tiny.yaml", "--set", "dataset.text=good.csv", "--set", "dataset.vectors=good.csv"], "word vectors"),
-        (["run", "tiny.yaml", "--set", "clustering.k=[5000,5001]"], "distinct hidden states"),
-        (["run", "tiny.yaml", "--nonsense"], "nonsense"),
-        (["run"], "Missing argument 'config'"),
-        (["fly"], "fly"),
-        (["ui"], "no run to show"),
-    ],
-    ids=lambda value: " ".join(value[1:]) if isinstance(value, list) else "",
-)
-def test_bad_input_is_one_line_and_status_2(lisor, config: str, tmp_path: Path, arguments, says: str) -> None:
-    (tmp_path / "empty.yaml").write_text("")
-    (tmp_path / "nobytes.csv").write_text("")
-    (tmp_path / "corrupt.parquet").write_bytes(b"PAR1 is not enough")
-    (tmp_path / "folder").mkdir()
-    write_texts(tmp_path / "columns.csv", text=["a"], lable=["b"])
-    write_texts(tmp_path / "nothing.csv", text=[], label=[])
-    write_texts(tmp_path / "one-class.csv", text=["a", "b"] * 9, label=["x"] * 18)
-    write_texts(tmp_path / "few.csv", text=["a", "b"], label=["x", "y"])
-    write_texts(tmp_path / "good.csv", text=["a", "b"] * 40, label=["x", "y"] * 40)
-    status, out, err = lisor(*arguments)
-    last = err.strip().splitlines()[-1]
-    assert status == 2, err
-    assert last.startswith("lisor: ")
-    assert says in last
-    assert "Traceback" not in err
-    assert not out
-    assert not (tmp_path / "store/reports").exists()
-
-
 def test_movie_reviews_without_a_network_says_how_to_do_without(
     lisor, config: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -190,14 +137,6 @@ def test_a_run_that_is_not_there_cannot_be_tracked(lisor, finished: Path, name: 
     status, _, err = lisor("track", name)
     assert status == 2
     assert err == f"lisor: expected a run of {finished / 'runs'} (tiny), got {name!r}\n"
-
-
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"schema": 1}', '{"schema": 9}', '{"schema": 1, "name": 3}'])
-def test_a_damaged_record_of_a_run_is_one_line(lisor, finished: Path, text: str) -> None:
-    (record,) = (finished / "runs/tiny").iterdir()
-    record.write_text(text)
-    status, _, err = lisor("track", "tiny")
-    assert (status, len(err.splitlines())) == (2, 1)
 
 
 # Predicting, which needs no store

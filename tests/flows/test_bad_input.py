@@ -1,0 +1,310 @@
+"""Whatever a user gives that cannot be used: status 2 and one line that says what is wrong, and nothing left behind."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lisor.fsa.automaton import Automaton
+from tests.flows.test_cli import command_line, config, lisor, write_texts
+
+__all__ = ["command_line", "config", "lisor"]
+
+ROOT = Path(__file__).parent.parent.parent
+pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.filterwarnings("default::lisor.errors.DataWarning")]
+
+Lisor = Callable[..., tuple[int, str, str]]
+
+
+def run(*changes: str) -> list[str]:
+    """A run of `tiny.yaml` with some changes."""
+    return ["run", "tiny.yaml", *(word for change in changes for word in ("--set", change))]
+
+
+def text(name: str, *changes: str) -> list[str]:
+    return run(f"dataset.text={name}", *changes)
+
+
+def language(name: str, *changes: str) -> list[str]:
+    return run(f"dataset.language={name}", *changes)
+
+
+COMMANDS = {
+    "no command": (["fly"], "'fly'"),
+    "no command of the store": (["store", "fly"], "'fly'"),
+    "no config": (["run"], "Missing argument 'config'"),
+    "an option that is none": (["run", "tiny.yaml", "--nonsense"], "--nonsense"),
+    "an age that is no number": (["store", "gc", "--older-than", "old"], "--older-than"),
+    "an age below zero": (["store", "gc", "--older-than", "-1"], "--older-than"),
+    "a port that is no number": (["ui", "--port", "http"], "--port"),
+    "nothing to show": (["ui"], "no run to show"),
+    "a run that is not there": (["track", "tiny"], "(none yet), got 'tiny'"),
+    "a run to forget that is not there": (["store", "gc", "--forget", "../tiny"], "got '../tiny'"),
+    "a report where a file is": ([*run(), "--out", "words.txt"], "words.txt is a file"),
+    "a report inside a file": ([*run(), "--out", "words.txt/inside"], "words.txt is a file"),
+    "a report with a name too long": ([*run(), "--out", "o" * 300], "no file has a name as long as"),
+}
+
+SETTINGS = {
+    "no such config": (["run", "absent"], "expected a settings file or one of"),
+    "a config without a name": (["run", ""], "expected a settings file or one of"),
+    "a config that is a folder": (["run", "folder"], "expected a settings file or one of"),
+    "a config with a name too long": (["run", "c" * 300], "no file has a name as long as"),
+    "no such file": (["run", "absent.yaml"], "absent.yaml cannot be read: [Errno 2]"),
+    "an empty file": (["run", "empty.yaml"], "expected a mapping of settings in empty.yaml, got NoneType"),
+    "a list": (["run", "list.yaml"], "expected a mapping of settings in list.yaml, got list"),
+    "no YAML": (["run", "broken.yaml"], "broken.yaml cannot be read"),
+    "no Unicode": (["run", "latin.yaml"], "latin.yaml cannot be read: 'utf-8'"),
+    "code to be run": (["run", "code.yaml"], "could not determine a constructor"),
+    "a day that is none": (["run", "day.yaml"], "day.yaml cannot be read"),
+    "nested too deeply": (["run", "deep.yaml"], "deep.yaml cannot be read: maximum recursion depth"),
+    "half a sign": (["run", "surrogate.yaml"], "dataset.language must be Unicode text"),
+    "a key that is no text": (["run", "key.yaml"], "unknown setting '3'"),
+    "a key misspelt": (run("training.trails=3"), "the nearest known one is 'training.trials'"),
+    "no value": (run("training.trials"), "--set takes KEY=VALUE"),
+    "no key": (run("=3"), "--set takes KEY=VALUE"),
+    "a value that is no YAML": (run("clustering.k=[2,"), "expected a value as YAML"),
+    "a number too small": (run("training.trials=0"), "training.trials must be at least 1, got 0"),
+    "a number too large": (run("dataset.train=3000000000"), "dataset.train must be at most 2,147,483,647"),
+    "a seed too large": (run("clustering.seed=4294967296"), "clustering.seed must be at most 4,294,967,295"),
+    "a number that is infinite": (run("training.trials=.inf"), "training.trials"),
+    "a number that is a word": (run("threads=two"), "threads must be a whole number, got 'two'"),
+    "numbers the wrong way round": (run("clustering.k=[30,2]"), "2 ≤ from ≤ to"),
+    "more clusters than anyone reads": (run("clustering.k=[2,1000000000]"), "clustering.k must be at most 65,536"),
+    "more clusters than states": (run("clustering.k=[5000,5001]"), "distinct hidden states"),
+    "a cell that is none": (run("models.cells=[grus]"), "did you mean 'gru'?"),
+    "a name with a folder": (run("name=../tiny"), "name must be made of"),
+    "a name too long": (run(f"name={'n' * 61}"), "name must be made of at most 60"),
+    "a loss that is no number": (run("training.learning_rate=1.0e+300"), "lower training.learning_rate"),
+}
+
+LANGUAGES = {
+    "no such language": (language("tomita-8"), "did you mean 'tomita-"),
+    "an expression that is none": (language("regex:(0"), "(0"),
+    "every word": (language("regex:(0|1)*"), "every word"),
+    "a sign that the alphabet lacks": (language("regex:(a|b)*"), "not in the alphabet '01'"),
+    "an alphabet that repeats": (language("regex:0", "dataset.alphabet=00"), "different signs"),
+}
+
+MODELS = {
+    "no such file": (language("automaton:absent.json"), "the automaton absent.json cannot be read"),
+    "a folder": (language("automaton:folder"), "the automaton folder cannot be read"),
+    "no name": (language("automaton:"), "cannot be read"),
+    "no JSON": (language("automaton:good.csv"), "expected an automaton as JSON"),
+    "no Unicode": (language("automaton:latin.csv"), "the automaton latin.csv cannot be read"),
+    "no graph": (language("automaton:broken.dot"), "expected a graph"),
+    "another schema": (language("automaton:schema.json"), "expected an automaton of schema 1, got 2"),
+    "a transition to nowhere": (language("automaton:nowhere.json"), "transitions must lead to one of the states 0 … 1"),
+    "three classes": (language("automaton:three.json"), "a language has two classes of words"),
+    "a name with a null byte": (["run", "null-automaton.yaml"], "null byte"),
+    "vectors, no such file": (text("good.csv", "dataset.vectors=absent.txt"), "absent.txt"),
+    "vectors, no name": (text("good.csv", "dataset.vectors="), "its name is empty"),
+    "vectors that are texts": (text("good.csv", "dataset.vectors=good.csv"), "as in files of word vectors"),
+    "vectors of unequal length": (text("good.csv", "dataset.vectors=ragged.txt"), "line 2 of ragged.txt"),
+    "vectors of other words": (text("good.csv", "dataset.vectors=other.txt"), "none of the 4 words"),
+    "vectors that are no numbers": (text("good.csv", "dataset.vectors=nan.txt"), "not finite"),
+    "vectors half unpacked": (text("good.csv", "dataset.vectors=half.gz"), "half.gz is not a text file"),
+}
+
+TEXTS = {
+    "no such file": (text("absent.csv"), "'absent.csv' is not: No such file"),
+    "no name": (text(""), "its name is empty"),
+    "a name too long": (text("t" * 300), "File name too long"),
+    "a name with a null byte": (["run", "null-text.yaml"], "null byte"),
+    "another kind of file": (text("tiny.yaml"), ".csv, .tsv or .parquet"),
+    "a folder laid out otherwise": (text("folder"), "train/pos"),
+    "no bytes": (text("empty.csv"), "empty.csv"),
+    "no rows": (text("nothing.csv"), "has no rows"),
+    "no label": (text("columns.csv"), "found 'text', 'lable'"),
+    "no Unicode": (text("latin.csv"), "latin.csv cannot be read as CSV: 'utf-8'"),
+    "a quote that does not end": (text("quote.csv"), "EOF inside string"),
+    "rows of more cells than the header": (text("wide.csv"), "more cells than its header"),
+    "Parquet cut short": (text("cut.parquet"), "cannot be read as Parquet"),
+    "one class": (text("one-class.csv"), "at least two classes"),
+    "too few rows": (text("few.csv"), "too few"),
+    "a split that is none": (text("split.csv"), "found 'nonsense'"),
+    "notes, no such file": (run("explain.annotations=absent.csv", "explain.enabled=true"), "absent.csv"),
+}
+
+
+def write_files(folder: Path) -> None:
+    """The files that the tables name."""
+    table = {"alphabet": ("0", "1"), "classes": ("no", "yes"), "transitions": [[0, 1], [0, 1]], "outputs": [0, 1]}
+    accepts = json.loads(Automaton(**table).to_json())
+    three = {"classes": ["a", "b", "c"], "transitions": [[0, 1], [2, 0], [2, 2]], "outputs": [0, 1, 2]}
+    contents: dict[str, str | bytes] = {
+        "empty.yaml": "",
+        "list.yaml": "- a\n- b\n",
+        "broken.yaml": "name: [",
+        "latin.yaml": "name: café".encode("latin-1"),
+        "code.yaml": "name: !!python/object/apply:os.getcwd []",
+        "day.yaml": "name: 2020-13-45",
+        "deep.yaml": "[" * 5000,
+        "surrogate.yaml": 'datasets: [{language: "regex:\\ud800"}]',
+        "key.yaml": 'datasets: [{language: "000"}]\n3: 4',
+        "null-text.yaml": 'datasets: [{text: "a\\0.csv"}]',
+        "null-automaton.yaml": 'datasets: [{language: "automaton:a\\0.json"}]',
+        "words.txt": "0110\n",
+        "broken.dot": "digraph {",
+        "schema.json": json.dumps({"schema": 2}),
+        "nowhere.json": json.dumps({**accepts, "transitions": [[0, 7], [0, 1]]}),
+        "three.json": json.dumps({**accepts, **three}),
+        "ragged.txt": "a 1 2\nb 1\n",
+        "other.txt": "zebra 1 2\n",
+        "nan.txt": "a nan 2\nb 1 2\n",
+        "half.gz": b"\x1f\x8b\x08",
+        "empty.csv": "",
+        "latin.csv": "text,label\ncafé,x\n".encode("latin-1"),
+        "quote.csv": 'text,label\n"a,x\nb,y\n',
+        "wide.csv": "text,label\na,x,1,2\nb,y\n",
+        "cut.parquet": b"PAR1 is not enough",
+    }
+    for name, content in contents.items():
+        (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
+    (folder / "folder").mkdir()
+    write_texts(folder / "columns.csv", text=["a"], lable=["b"])
+    write_texts(folder / "nothing.csv", text=[], label=[])
+    write_texts(folder / "one-class.csv", text=["a", "b"] * 9, label=["x"] * 18)
+    write_texts(folder / "few.csv", text=["a", "b"], label=["x", "y"])
+    write_texts(folder / "good.csv", text=["a", "b"] * 40, label=["x", "y"] * 40)
+    write_texts(folder / "split.csv", text=["a", "b"] * 9, label=["x", "y"] * 9, split=["dev", "nonsense"] * 9)
+
+
+def assert_one_line(status: int, out: str, err: str, says: str) -> None:
+    """Status 2, and after the progress of stages and notes on the data one line of ours."""
+    told = [line for line in err.splitlines() if line.startswith("lisor: ") and not line.startswith("lisor: note: ")]
+    assert (status, out) == (2, ""), err
+    assert told == err.splitlines()[-1:]
+    assert says in told[0]
+    assert "Traceback" not in err
+
+
+TABLES = {"command": COMMANDS, "settings": SETTINGS, "language": LANGUAGES, "model": MODELS, "text": TEXTS}
+ROWS = {f"{table}: {name}": row for table, rows in TABLES.items() for name, row in rows.items()}
+
+
+@pytest.mark.parametrize(("arguments", "says"), ROWS.values(), ids=ROWS)
+def test_bad_input_is_one_line_and_status_2(
+    lisor: Lisor, config: str, home: Path, tmp_path: Path, arguments: list[str], says: str
+) -> None:
+    write_files(tmp_path)
+    before = {path.name for path in tmp_path.iterdir()}
+    assert_one_line(*lisor(*arguments), says)
+    assert {path.name for path in tmp_path.iterdir()} - {home.name} == before
+    assert not (home / "reports").exists()
+    assert not list(home.glob("scratch/*"))
+
+
+def a_file_at(place: str) -> Callable[[Path], None]:
+    """Puts a file where the store has a folder."""
+
+    def put(home: Path) -> None:
+        if (home / place).is_dir():
+            shutil.rmtree(home / place)
+        (home / place).write_text("words")
+
+    return put
+
+
+def the_record(content: str) -> Callable[[Path], None]:
+    def put(home: Path) -> None:
+        (record,) = (home / "runs/tiny").iterdir()
+        record.write_text(content, encoding="latin-1")
+
+    return put
+
+
+def no_database(home: Path) -> None:
+    (home / "mlflow.db").write_text("no database")
+
+
+STORES = {
+    "a file, run": (a_file_at(""), run(), "store is a file"),
+    "a file, plan": (a_file_at(""), [*run(), "--plan"], "store is a file"),
+    "a file, ls": (a_file_at(""), ["store", "ls"], "store is a file"),
+    "a file, verify": (a_file_at(""), ["store", "verify"], "store is a file"),
+    "a file, gc": (a_file_at(""), ["store", "gc", "--delete"], "store is a file"),
+    "a file, track": (a_file_at(""), ["track", "tiny"], "store is a file"),
+    "a file, ui": (a_file_at(""), ["ui"], "store is a file"),
+    "artifacts are a file": (a_file_at("store"), run("clustering.seed=4"), "cannot be written: Not a directory"),
+    "a kind is a file": (a_file_at("store/clusterings"), run(), "cannot be written"),
+    "locks are a file": (a_file_at("locks"), run(), "cannot be written: File exists"),
+    "what is half built is a file": (a_file_at("scratch"), run("clustering.seed=4"), "cannot be written"),
+    "reports are a file": (a_file_at("reports"), run(), "with another --out"),
+    "the register is a file, run": (a_file_at("runs"), run(), "runs is a file"),
+    "the register is a file, gc": (a_file_at("runs"), ["store", "gc", "--delete"], "runs is a file"),
+    "a run is a file": (a_file_at("runs/tiny"), run(), "tiny is a file"),
+    "no run of that name": (lambda home: None, ["track", "other"], "(tiny), got 'other'"),
+    "no run without a name": (lambda home: None, ["track", ""], "(tiny), got ''"),
+    "a record is empty": (the_record(""), ["track", "tiny"], "is damaged; run 'tiny' again"),
+    "a record is a list": (the_record("[]"), ["store", "ls"], "is damaged; run 'tiny' again"),
+    "a record is cut short": (the_record("{"), ["store", "gc", "--delete"], "is damaged; run 'tiny' again"),
+    "a record is no Unicode": (the_record("\xff"), ["store", "verify"], "is damaged; run 'tiny' again"),
+    "a record lacks all": (the_record('{"schema": 1}'), ["track", "tiny"], "is damaged; run 'tiny' again"),
+    "a record of another kind": (the_record('{"schema": 1, "name": 3}'), ["track", "tiny"], "is damaged"),
+    "a record of another version": (the_record('{"schema": 9}'), ["track", "tiny"], "recorded by another version"),
+    "MLflow's database is none": (no_database, ["track", "tiny"], "file is not a database"),
+}
+
+
+@pytest.mark.parametrize(("damage", "arguments", "says"), STORES.values(), ids=STORES)
+def test_a_bad_store_is_one_line_and_status_2(
+    lisor: Lisor, config: str, finished: Path, damage: Callable[[Path], None], arguments: list[str], says: str
+) -> None:
+    damage(finished)
+    assert_one_line(*lisor(*arguments), says)
+
+
+def test_where_mlflows_database_is_none_the_run_is_whole(lisor: Lisor, config: str, finished: Path) -> None:
+    no_database(finished)
+    status, out, _ = lisor(*run("clustering.k=[2,4]"))
+    assert status == 0
+    assert "say later: lisor track tiny" in out
+
+
+def test_a_stray_file_is_no_artifact(lisor: Lisor, finished: Path) -> None:
+    (finished / "store/stray").write_text("words")
+    (finished / "store/model/stray").write_text("words")
+    assert lisor("store", "verify")[0] == 0
+    assert lisor("store", "gc", "--older-than", "0", "--delete")[1] == "0 artifacts, 0.0 MB deleted\n"
+
+
+def test_an_empty_home_is_none(command_line: Lisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LISOR_HOME", "")
+    assert str(tmp_path / ".lisor/runs") in command_line("track", "tiny")[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        SETTINGS["a key misspelt"],
+        MODELS["no such file"],
+        TEXTS["no such file"],
+        (["predict", "--automaton", "schema.json", "--data", "words.txt"], "expected an automaton of schema 1, got 2"),
+        (["store", "ls"], "words.txt is a file"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_so_it_is_for_a_process_of_its_own(
+    tmp_path: Path, tiny: dict[str, Any], arguments: list[str], says: str
+) -> None:
+    write_files(tmp_path)
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(tiny))
+    home = tmp_path / ("words.txt" if arguments == ["store", "ls"] else "home")
+    done = subprocess.run(
+        [sys.executable, "-m", "flows.cli", *arguments],
+        cwd=tmp_path,
+        env={**os.environ, "LISOR_HOME": str(home), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert_one_line(done.returncode, done.stdout, done.stderr, says)
+    assert len(done.stderr.splitlines()) == 1
