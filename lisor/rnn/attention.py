@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from lisor.rnn.cells import State, constant, glorot, orthogonal, zeros
+from lisor.rnn.cells import State
+from lisor.rnn.weights import constant, glorot, orthogonal, zeros
 
 
 class Pooling(nn.Module):
