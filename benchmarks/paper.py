@@ -22,12 +22,11 @@ from torch import nn
 from torch.nn.functional import cross_entropy, one_hot
 
 from benchmarks.measure import Scaled, Work
-from lisor.config import DatasetConfig, ModelsConfig, TrainingConfig
+from lisor.config import CELLS, DatasetConfig, ModelsConfig, TrainingConfig
 from lisor.data import words
 from lisor.data.dataset import Dataset, Split
 from lisor.fsa.evaluation import read_results
 from lisor.rnn import training
-from lisor.rnn.cells import CELLS
 
 T = TypeVar("T")
 

@@ -24,8 +24,13 @@ GIVEN = ("regex:", "automaton:")
 """How the names of languages begin that are given as an expression or in a file."""
 
 CELLS = ("srn", "mgu", "gru", "lstm")
+"""Those of Hou & Zhou (2020), which a run has unless told otherwise."""
+
+LIGHT_CELLS = ("mingru", "sru")
+"""Later ones, whose units stand in two layers."""
+
 ATTENTION = "attention-"
-NETWORKS = (*CELLS, *(f"{ATTENTION}{cell}" for cell in (*CELLS, "recurrent")))
+NETWORKS = (*CELLS, *LIGHT_CELLS, *(f"{ATTENTION}{cell}" for cell in (*CELLS, *LIGHT_CELLS, "recurrent")))
 """Cells whose last hidden state is read out, attention over all those of each, and attention that feeds back."""
 
 PLAIN_METHODS = ("kmeans", "kmeans-x")
@@ -141,6 +146,9 @@ class ModelsConfig:
     def __post_init__(self) -> None:
         _check_list("models.cells", self.cells, NETWORKS)
         _check_range("models.hidden_size", self.hidden_size, least=1)
+        light = next((cell for cell in self.cells if cell.removeprefix(ATTENTION) in LIGHT_CELLS), None)
+        if light is not None and self.hidden_size < 2:
+            raise ConfigError(f"models.hidden_size must be at least 2 for {light}, one unit for each layer, got 1")
         _check_range("models.vector_size", self.vector_size, least=1)
 
 

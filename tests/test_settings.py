@@ -223,7 +223,7 @@ def test_every_method_and_rule_may_be_asked_for_at_once() -> None:
 
 def test_the_names_that_settings_know_are_those_that_exist() -> None:
     assert set(config.LANGUAGES) == set(LANGUAGES)
-    assert set(config.CELLS) == set(CELLS)
+    assert set(config.CELLS + config.LIGHT_CELLS) == set(CELLS)
     assert config.RULES == extraction.RULES
 
 

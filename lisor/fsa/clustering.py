@@ -65,7 +65,7 @@ class Decisions:
 class Metric:
     """States s are compared as s·R with R = `matrix`, and count by their `weights`, 1 unless given.
 
-    For an LSTM s is h and c, and `cell_state` holds c."""
+    For an LSTM or SRU s is h and c, and `cell_state` holds c."""
 
     matrix: Float[np.ndarray, "D F"]
     cell_state: Float[np.ndarray, "P H"] | None = None

@@ -198,5 +198,5 @@ class _Table:
         return stepped
 
     def _parts(self, whole: Float[np.ndarray, "B D"]) -> tuple[Float[np.ndarray, "B H"], ...]:
-        """h, and for an LSTM c."""
+        """h, and for an LSTM or SRU c."""
         return tuple(np.split(whole, range(self.hidden_size, whole.shape[1], self.hidden_size), axis=1))

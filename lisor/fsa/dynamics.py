@@ -15,13 +15,13 @@ from lisor.rnn.classifier import TrainedModel
 from lisor.rnn.hidden_states import Points
 
 States = tuple[Float[np.ndarray, "Q H"], ...]
-"""h, and for an LSTM c."""
+"""h, and for an LSTM or SRU c."""
 
 
 def center_states(model: TrainedModel, points: Points, clustering: Clustering) -> States:
     """The network's states for which automaton states stand: the initial one, then those of the centers.
 
-    For an LSTM they are h and c: a center's c is the mean of its members' c."""
+    For an LSTM or SRU they are h and c: a center's c is the mean of its members' c."""
     initial = [part[0].cpu().numpy() for part in model.initial_state()]
     parts = [clustering.centers]
     if points.cell_state is not None:
@@ -30,7 +30,7 @@ def center_states(model: TrainedModel, points: Points, clustering: Clustering) -
 
 
 def space_of(states: States, metric: Float[np.ndarray, "D F"] | None) -> Float[np.ndarray, "D F"]:
-    """The matrix R such that states s are compared as s·R: the clustering's `metric` of h, and for an LSTM of h and c.
+    """The matrix R such that states s are compared as s·R: the clustering's `metric` of h, or of h and c.
 
     Without one they are compared by h alone, whatever the clusters were made from."""
     hidden_alone = np.eye(sum(part.shape[1] for part in states), states[0].shape[1], dtype=np.float32)

@@ -1,7 +1,7 @@
 """Which differences between hidden states matter to the network's answer.
 
-Shapes: P points, D numbers of a state (h, and for an LSTM h and c), F directions that matter, C classes, B sequences of
-a batch, T steps, N steps of all its sequences."""
+Shapes: P points, D numbers of a state (h, and for an LSTM or SRU h and c), F directions that matter, C classes, B
+sequences of a batch, T steps, N steps of all its sequences."""
 
 from __future__ import annotations
 

@@ -2,13 +2,14 @@
 
 Every cell has `gates` (their names), `hidden_size`, `initial_state(batch)`, `project(inputs)`, which is the part of a
 step that does not depend on the state, `step(state, projected)`, and `open_gates(state, projected)`, how far each gate
-is open in that step. A state is a tuple of tensors, first of them the hidden state h.
+is open in that step. A state is a tuple of tensors, first of them the hidden state h. sru and mingru are in
+`lisor.rnn.light_cells`; `CELLS` lists all.
 
 Shapes: R trials, B sequences of a batch, D inputs, H hidden units."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import torch
@@ -16,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from lisor.errors import ModelError
+from lisor.rnn.light_cells import SRU, MinGRU
 from lisor.rnn.weights import constant, glorot, orthogonal, zeros
 
 State = tuple[Float[Tensor, "R B H"], ...]
@@ -171,8 +173,18 @@ class LSTM(nn.Module):
         return i, f, o
 
 
-CELLS: dict[str, type[SRN] | type[MGU] | type[GRU] | type[LSTM]] = {"srn": SRN, "mgu": MGU, "gru": GRU, "lstm": LSTM}
-"""Each cell by the name used in settings and results, from no gate to three."""
+CELLS: dict[str, Callable[[int, int, Sequence[torch.Generator]], Cell]] = {
+    "srn": SRN,
+    "mgu": MGU,
+    "gru": GRU,
+    "lstm": LSTM,
+    "mingru": MinGRU,
+    "sru": SRU,
+}
+"""Each cell by the name used in settings and results: those of Hou & Zhou (2020) from no gate to three, then others."""
+
+WITH_CELL_STATE = ("lstm", "sru")
+"""Those whose state is (h, c)."""
 
 
 def make_cell(name: str, input_size: int, hidden_size: int, generators: Sequence[torch.Generator]) -> Cell:
@@ -181,7 +193,7 @@ def make_cell(name: str, input_size: int, hidden_size: int, generators: Sequence
     Input weights are Glorot & Bengio's (2010), recurrent ones orthogonal (Saxe et al., 2014).
 
     Raises:
-        ModelError: there is no cell of that name."""
+        ModelError: there is no cell of that name, or it needs more hidden units."""
     if name not in CELLS:
         raise ModelError(f"expected one of the cells {', '.join(CELLS)}, got {name!r}")
     return CELLS[name](input_size, hidden_size, generators)

@@ -24,7 +24,7 @@ from torch.nn.functional import embedding
 from lisor.data.sequences import Sequences
 from lisor.errors import ModelError, SchemaError
 from lisor.rnn.attention import AttentionRecurrent, Pooling
-from lisor.rnn.cells import Cell, State, make_cell
+from lisor.rnn.cells import WITH_CELL_STATE, Cell, State, make_cell
 
 SCHEMA = 2
 """Version of the files written by `TrainedModel.write`."""
@@ -62,8 +62,8 @@ class Architecture:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """What a state is called in a dump: h, and for an LSTM c."""
-        return ("state", "cell_state") if self.cell.endswith("lstm") else ("state",)
+        """What a state is called in a dump: h, and for an LSTM or SRU c."""
+        return ("state", "cell_state") if self.cell.removeprefix(ATTENTION) in WITH_CELL_STATE else ("state",)
 
 
 class Dropout(NamedTuple):
@@ -240,11 +240,11 @@ class TrainedModel:
         if self.architecture.attends:
             raise ModelError(
                 f"the next state and the answer of {self.architecture.cell} come from more than its hidden state; "
-                "use srn, mgu, gru or lstm, or the rule majority"
+                "use a network without attention, or the rule majority"
             )
 
     def successors(self, states: tuple[Float[np.ndarray, "B H"], ...]) -> Iterator[Float[np.ndarray, "S Z"]]:
-        """For each of B states, the state after every symbol of the vocabulary: Z numbers, h and for an LSTM c."""
+        """For each of B states, that after every symbol of the vocabulary: Z numbers, h and for an LSTM or SRU c."""
         self._check_markov()
         parts = [torch.tensor(part, dtype=torch.float32, device=self.device) for part in states]
         for row in range(len(states[0])):
@@ -254,7 +254,7 @@ class TrainedModel:
     def advance(
         self, states: tuple[Float[np.ndarray, "B H"], ...], symbols: Int[np.ndarray, " B"]
     ) -> tuple[Float[np.ndarray, "B H"], ...]:
-        """The state after one more symbol for each of B states: h and for an LSTM c."""
+        """The state after one more symbol for each of B states: h and for an LSTM or SRU c."""
         self._check_markov()
         read = torch.tensor(symbols, dtype=torch.long, device=self.device)
         before = tuple(torch.tensor(part, dtype=torch.float32, device=self.device)[None] for part in states)

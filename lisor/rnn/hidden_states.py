@@ -39,8 +39,8 @@ _NUMBER = pa.field("element", pa.float32(), nullable=False)
 class Points:
     """P steps in a row: the sequence each belongs to, its place there (from 1), the symbol read and the state after it.
 
-    The steps of a sequence stand together and in order. `cell_state` is None but for an LSTM; `answer`, the network's
-    class after each step, but for a network with attention, whose answer does not follow from the state."""
+    The steps of a sequence stand together and in order. `cell_state` is None but for an LSTM or SRU; `answer`, the
+    network's class after each step, but for a network with attention, whose answer does not follow from the state."""
 
     sequence: Int[np.ndarray, " P"]
     step: Int[np.ndarray, " P"]
@@ -74,8 +74,8 @@ def dump(model: TrainedModel, dataset: Dataset, folder: Path, *, split: str = "v
     """Write `states.parquet`, every hidden state of one split, and `answers.parquet`, the network's answers on all.
 
     Sequences are run in batches of similar length, and each batch becomes one row group, so memory does not grow with
-    their number. Rows: sequence, step, symbol, `state`, for an LSTM `cell_state`, and for a network with attention
-    `answer`."""
+    their number. Rows: sequence, step, symbol, `state`, for an LSTM or SRU `cell_state`, and for a network with
+    attention `answer`."""
     names = model.architecture.parts
     state = pa.list_(_NUMBER, model.architecture.hidden_size)
     fields = [pa.field(name, pa.int32()) for name in ("sequence", "step", "symbol")]
@@ -170,7 +170,7 @@ class HiddenStates:
         return Sequences(symbols=table["symbol"].to_numpy(), offsets=np.append(starts, table.num_rows))
 
     def cell_states(self) -> Float[np.ndarray, "P H"] | None:
-        """The cell states alone; None but for an LSTM."""
+        """The cell states alone; None but for an LSTM or SRU."""
         file = self._file()
         if "cell_state" not in file.schema_arrow.names:
             return None

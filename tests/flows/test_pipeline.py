@@ -247,7 +247,7 @@ def test_every_method_and_rule_competes_and_a_deterministic_automaton_is_selecte
 def test_networks_with_attention_stand_beside_plain_ones_with_what_is_possible(
     home: Path, tiny: dict[str, Any]
 ) -> None:
-    tiny["models"] = {"cells": ["gru", "attention-lstm", "attention-recurrent"], "hidden_size": 5}
+    tiny["models"] = {"cells": ["gru", "sru", "attention-lstm", "attention-recurrent"], "hidden_size": 5}
     tiny["clustering"] |= {"methods": ["kmeans", "sensitivity"], "k": [2, 4]}
     tiny["extraction"] = {"rules": ["majority", "dynamics", "refined"]}
     lisor_pipeline(tiny)
@@ -255,7 +255,7 @@ def test_networks_with_attention_stand_beside_plain_ones_with_what_is_possible(
     ways = {cell: set(zip(rows["method"], rows["rule"], strict=True)) for cell, rows in table.groupby("cell")}
     every = {(method, rule) for method in ("kmeans", "sensitivity") for rule in ("majority", "dynamics", "refined")}
     plain = {("kmeans", "majority")}
-    assert ways == {"gru": every, "attention-lstm": plain, "attention-recurrent": plain}
+    assert ways == {"gru": every, "sru": every, "attention-lstm": plain, "attention-recurrent": plain}
     assert table.groupby("cell")["selected"].sum().to_dict() == dict.fromkeys(ways, 1)
     assert "attention-recurrent, k = " in (home / "reports/tiny/figures/000-hidden-states.svg").read_text()
 

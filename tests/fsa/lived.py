@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from lisor.fsa.clustering import Clustering, cluster
-from lisor.rnn.cells import CELLS
+from lisor.rnn.cells import CELLS, WITH_CELL_STATE
 from lisor.rnn.classifier import TrainedModel
 from lisor.rnn.hidden_states import Points
 from tests.conftest import random_network
@@ -49,7 +49,7 @@ def lived(cell: str, classes: int, seed: int, *, metric: bool) -> tuple[TrainedM
         step=places,
         symbol=symbols,
         state=whole[:, :H],
-        cell_state=whole[:, H:] if cell == "lstm" else None,
+        cell_state=whole[:, H:] if cell in WITH_CELL_STATE else None,
     )
     (clustering,) = cluster(points.state, [K], method="kmeans", seed=seed)
     matrix = np.random.default_rng(seed).normal(size=(whole.shape[1], 3)).astype(np.float32)

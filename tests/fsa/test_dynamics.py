@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lisor.fsa.clustering import Clustering
 from lisor.fsa.dynamics import center_states, follow, follow_members
-from lisor.rnn.cells import CELLS
+from lisor.rnn.cells import CELLS, WITH_CELL_STATE
 from lisor.rnn.classifier import TrainedModel
 from lisor.rnn.hidden_states import Points
 from tests.conftest import random_network
@@ -22,11 +22,11 @@ States = tuple[np.ndarray, ...]
 
 
 def parts(cell: str) -> int:
-    return 2 if cell == "lstm" else 1
+    return 2 if cell in WITH_CELL_STATE else 1
 
 
 def some_states(cell: str, k: int, seed: int) -> States:
-    """The states of a start and k centers; an LSTM's c is far larger than its h."""
+    """The states of a start and k centers; c is far larger than h."""
     rng = np.random.default_rng(seed)
     return tuple((scale * rng.normal(size=(k + 1, H))).astype(np.float32) for scale in (1, 5)[: parts(cell)])
 
@@ -75,8 +75,9 @@ def test_a_tie_goes_to_the_lower_index(cell, k, seed):
         np.testing.assert_array_equal(follow(model, twice, metric)[: k + 1], follow(model, states, metric))
 
 
-def test_without_a_metric_an_lstm_is_compared_by_h_alone():
-    model, states = random_network("lstm", symbols=S), some_states("lstm", 5, 0)
+@pytest.mark.parametrize("cell", WITH_CELL_STATE)
+def test_without_a_metric_states_are_compared_by_h_alone(cell):
+    model, states = random_network(cell, symbols=S), some_states(cell, 5, 0)
     whole = np.eye(2 * H, dtype=np.float32)
     np.testing.assert_array_equal(follow(model, states, None), follow(model, states, whole[:, :H]))
     assert (follow(model, states, None) != follow(model, states, whole)).any()
@@ -94,7 +95,7 @@ def clustered(cell: str, seed: int) -> tuple[Points, Clustering]:
         step=np.arange(1, 10, dtype=np.int32),
         symbol=np.zeros(9, np.int32),
         state=state,
-        cell_state=cell_state if cell == "lstm" else None,
+        cell_state=cell_state if cell in WITH_CELL_STATE else None,
     )
     labels = np.append(rng.integers(0, 3, size=6), range(3)).astype(np.int32)
     centers = rng.normal(size=(3, H)).astype(np.float32)

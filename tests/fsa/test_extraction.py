@@ -17,7 +17,7 @@ from lisor.fsa.clustering import Clustering, cluster
 from lisor.fsa.dynamics import center_states, follow
 from lisor.fsa.extraction import RULES, Extraction, count_transitions, extract, majority
 from lisor.fsa.weighted import WeightedAutomaton
-from lisor.rnn.cells import CELLS
+from lisor.rnn.cells import CELLS, WITH_CELL_STATE
 from lisor.rnn.classifier import TrainedModel
 from lisor.rnn.hidden_states import Points
 from tests.conftest import random_network
@@ -203,8 +203,10 @@ def lived(cell: str, labelled: tuple[list[list[int]], list[int]], *, metric: boo
         for symbol in word:
             state = model.step(state, symbol)
             steps.append(torch.cat(state, dim=-1)[0, 0].numpy())
-    states = np.array(steps, np.float32).reshape(-1, 8 if cell == "lstm" else 4)
-    points = replace(as_points(sequences), state=states[:, :4], cell_state=states[:, 4:] if cell == "lstm" else None)
+    states = np.array(steps, np.float32).reshape(-1, 8 if cell in WITH_CELL_STATE else 4)
+    points = replace(
+        as_points(sequences), state=states[:, :4], cell_state=states[:, 4:] if cell in WITH_CELL_STATE else None
+    )
     centers = np.random.default_rng(2).normal(scale=0.3, size=(3, 4)).astype(np.float32)
     matrix = np.random.default_rng(3).normal(size=(states.shape[1], 5)).astype(np.float32)
     return model, points, replace(clustered(labels, centers), metric=matrix if metric else None)

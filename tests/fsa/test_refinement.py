@@ -77,7 +77,7 @@ def test_it_has_no_more_states_than_it_may_and_is_minimal(cell, classes, metric,
 
 @kinds
 def test_where_there_is_no_room_or_no_time_it_is_the_automaton_by_dynamics(cell, classes, metric):
-    model, points, clustering = lived(cell, classes, 1, metric=metric)
+    model, points, clustering = lived(cell, classes, 7, metric=metric)
     first = before(model, points, clustering).minimized()
     for limit in ({"most_states": K + 1}, {"most_states": 99, "expired": lambda: True}):
         result = refine(model, points, clustering, LONGER, seed=0, **limit)

@@ -7,7 +7,7 @@ from lisor.data.sequences import Sequences
 from lisor.fsa import sensitivity as module
 from lisor.fsa.clustering import Metric
 from lisor.fsa.sensitivity import sensitivity
-from lisor.rnn.cells import CELLS
+from lisor.rnn.cells import CELLS, WITH_CELL_STATE
 from lisor.rnn.classifier import TrainedModel
 from lisor.rnn.hidden_states import collect
 from tests.conftest import random_network
@@ -70,7 +70,7 @@ def test_gradients_are_those_of_moving_one_number_of_one_state_at_a_time(cell, c
     np.testing.assert_allclose(products(model, sequences), expected, atol=1e-4 * len(expected))
 
 
-@pytest.mark.parametrize(("cell", "size"), [("srn", 4), ("mgu", 4), ("gru", 4), ("lstm", 8)])
+@pytest.mark.parametrize(("cell", "size"), [("srn", 4), ("mgu", 4), ("gru", 4), ("lstm", 8), ("mingru", 4), ("sru", 8)])
 def test_the_trace_is_the_number_of_numbers_of_a_state(cell, size):
     matrix = products(random_network(cell), WORDS)
     assert matrix.shape == (size, size)
@@ -112,8 +112,9 @@ def test_after_the_last_symbol_states_are_as_far_apart_as_their_answers():
     np.testing.assert_allclose(apart / apart.max(), expected / expected.max(), atol=1e-5)
 
 
-def test_what_an_lstm_remembers_counts_and_only_before_the_last_symbol():
-    model = random_network("lstm")
+@pytest.mark.parametrize("cell", WITH_CELL_STATE)
+def test_what_a_cell_state_holds_counts_and_only_before_the_last_symbol(cell):
+    model = random_network(cell)
     for words, matters in [([[0], [1]], False), ([[0, 1], [1, 1]], True)]:
         matrix = products(model, Sequences.from_lists(words))
         assert (matrix[4:, 4:].max() > 1e-3) == matters

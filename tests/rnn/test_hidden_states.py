@@ -9,7 +9,7 @@ from lisor.data.dataset import Dataset, Split
 from lisor.data.sequences import Sequences
 from lisor.errors import SchemaError
 from lisor.rnn import hidden_states
-from lisor.rnn.cells import CELLS
+from lisor.rnn.cells import CELLS, WITH_CELL_STATE
 from lisor.rnn.classifier import TrainedModel
 from lisor.rnn.hidden_states import HiddenStates
 from tests.conftest import random_network
@@ -51,7 +51,7 @@ def test_a_dump_equals_running_the_network_step_by_step(tmp_path, cell, sequence
             i = place[row, step]
             assert points.symbol[i] == symbol
             np.testing.assert_allclose(points.state[i], state[0][0, 0], atol=1e-6)
-            if cell == "lstm":
+            if cell in WITH_CELL_STATE:
                 np.testing.assert_allclose(points.cell_state[i], state[1][0, 0], atol=1e-6)
 
 
@@ -68,7 +68,7 @@ def test_the_steps_of_a_sequence_stand_together_and_in_order(tmp_path, monkeypat
         assert points.symbol[group].tolist() == WORDS[row].tolist()
 
 
-@pytest.mark.parametrize("cell", ["gru", "lstm"])
+@pytest.mark.parametrize("cell", ["gru", "lstm", "sru"])
 @pytest.mark.parametrize("most", [1, 6])
 def test_row_groups_end_to_end_are_the_whole(tmp_path, monkeypatch, cell, most):
     model = random_network(cell)
@@ -79,7 +79,7 @@ def test_row_groups_end_to_end_are_the_whole(tmp_path, monkeypatch, cell, most):
     groups = list(parts.row_groups())
     assert len(groups) > 2
     assert max(len(group.step) for group in groups) <= max(most, WORDS.lengths.max())
-    for name in ("sequence", "step", "symbol", "state", *(["cell_state"] if cell == "lstm" else [])):
+    for name in ("sequence", "step", "symbol", "state", *(["cell_state"] if cell in WITH_CELL_STATE else [])):
         end_to_end = np.concatenate([getattr(group, name) for group in groups])
         np.testing.assert_array_equal(getattr(parts.read(), name), end_to_end)
         np.testing.assert_allclose(end_to_end, getattr(whole, name), atol=1e-6)
@@ -106,10 +106,11 @@ def test_the_sequences_are_those_that_were_run_in_the_order_of_the_points(tmp_pa
 
 
 @pytest.mark.parametrize("most", [1, 6, 1000])
-def test_the_cell_states_are_those_of_an_lstm_alone(tmp_path, monkeypatch, most):
+@pytest.mark.parametrize("cell", WITH_CELL_STATE)
+def test_the_cell_states_can_be_read_alone(tmp_path, monkeypatch, cell, most):
     monkeypatch.setattr(hidden_states, "MOST_POINTS", most)
     assert dump(random_network(), WORDS, tmp_path).cell_states() is None
-    states = dump(random_network("lstm"), WORDS, tmp_path)
+    states = dump(random_network(cell), WORDS, tmp_path)
     np.testing.assert_array_equal(states.cell_states(), states.read().cell_state)
 
 
@@ -121,11 +122,11 @@ def test_a_dump_of_one_row_group_is_not_copied(dumped):
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_only_an_lstm_has_a_cell_state(tmp_path, cell):
-    assert (dump(random_network(cell), WORDS, tmp_path).read().cell_state is not None) == (cell == "lstm")
+def test_only_an_lstm_and_sru_have_a_cell_state(tmp_path, cell):
+    assert (dump(random_network(cell), WORDS, tmp_path).read().cell_state is not None) == (cell in WITH_CELL_STATE)
 
 
-@pytest.mark.parametrize("cell", ["gru", "lstm"])
+@pytest.mark.parametrize("cell", ["gru", "lstm", "sru"])
 @pytest.mark.parametrize("words", [[], [[]], [[], [], []]], ids=["none", "one", "three"])
 def test_empty_sequences_leave_no_hidden_states(tmp_path, cell, words):
     states = dump(random_network(cell), Sequences.from_lists(words), tmp_path, test=WORDS)
@@ -169,7 +170,7 @@ def test_another_schema_is_refused(tmp_path):
         HiddenStates(folder=tmp_path)
 
 
-@pytest.mark.parametrize("cell", ["gru", "lstm"])
+@pytest.mark.parametrize("cell", ["gru", "lstm", "sru"])
 @pytest.mark.parametrize("most", [1, 6, 1000])
 def test_answers_of_the_dumped_split_are_those_that_the_network_gives(tmp_path, monkeypatch, cell, most):
     monkeypatch.setattr(hidden_states, "MOST_POINTS", most)
