@@ -17,7 +17,7 @@ from lisor.data.dataset import Split
 from lisor.rnn.classifier import TrainedModel, length_batches
 
 BINS = 20
-"""Equal parts into which the range of a unit (-1 to 1) and of a gate (0 to 1) is cut."""
+"""Equal parts into which the range of a unit (-bound to bound) and of a gate (0 to 1) is cut."""
 
 CLOSED, OPEN = 0.1, 0.9
 """A gate below the one or above the other is saturated."""
@@ -30,9 +30,11 @@ class Activations:
     `units` and `gate_values` count, for each class, the steps whose value falls into each of `BINS` parts of the range,
     gates over all units. `unit_means` and `gate_means` are means at each step over the sequences of a class that are so
     long, not a number where none is. `closed` and `open` are shares of all steps; `moves` is the mean of
-    |h_t - h_(t-1)|."""
+    |h_t - h_(t-1)|. Units stand between -`bound` and `bound`, which is 1 unless some stand further out, as those of
+    cells without a tanh may."""
 
     gates: tuple[str, ...]
+    bound: float
     units: Int[np.ndarray, "C H 20"]
     gate_values: Int[np.ndarray, "G C 20"]
     unit_means: Float[np.ndarray, "C T H"]
@@ -49,13 +51,13 @@ class Activations:
     def read(cls, path: Path) -> Activations:
         """What `write` left."""
         with np.load(path, allow_pickle=False) as arrays:
-            return cls(**{**arrays, "gates": tuple(arrays["gates"].tolist())})
+            return cls(**{**arrays, "gates": tuple(arrays["gates"].tolist()), "bound": float(arrays["bound"])})
 
 
 def activations(model: TrainedModel, split: Split) -> Activations:
     """The activations that the sequences of a split cause in a network."""
     names, classes, size = model.network.cell.gates, len(model.classes), model.architecture.hidden_size
-    longest = int(split.sequences.lengths.max(initial=0))
+    longest, bound = int(split.sequences.lengths.max(initial=0)), _bound(model, split)
     units, unit_sums = np.zeros((classes, size, BINS), np.int64), np.zeros((classes, longest, size))
     gates, gate_sums = np.zeros((len(names), classes, BINS), np.int64), np.zeros((len(names), classes, longest))
     closed, wide, moves = np.zeros((len(names), size)), np.zeros((len(names), size)), np.zeros(size)
@@ -67,7 +69,7 @@ def activations(model: TrainedModel, split: Split) -> Activations:
             own, states = split.labels[rows][real], after[real]
             np.add.at(counts[:, step], own, 1)
             np.add.at(unit_sums[:, step], own, states)
-            np.add.at(units, (own[:, None], np.arange(size), _parts((states + 1) / 2)), 1)
+            np.add.at(units, (own[:, None], np.arange(size), _parts((states / bound + 1) / 2)), 1)
             moves += np.abs(states - before[real]).sum(axis=0)
             for gate, value in enumerate(values):
                 np.add.at(gates[gate], (own[:, None], _parts(value[real])), 1)
@@ -77,6 +79,7 @@ def activations(model: TrainedModel, split: Split) -> Activations:
     steps, some = max(1.0, counts.sum()), np.where(counts > 0, counts, np.nan)
     return Activations(
         gates=names,
+        bound=bound,
         units=units,
         gate_values=gates,
         unit_means=unit_sums / some[..., None],
@@ -85,6 +88,17 @@ def activations(model: TrainedModel, split: Split) -> Activations:
         open=wide / steps,
         moves=moves / steps,
     )
+
+
+def _bound(model: TrainedModel, split: Split) -> float:
+    """The largest |h| after any symbol, and at least 1."""
+    bound = 1.0
+    for _, symbols, lengths in length_batches(split.sequences, model.device):
+        with torch.inference_mode():
+            hidden = model.network.hidden_states(symbols)[0].abs().amax(dim=-1)
+        real = torch.arange(len(hidden), device=hidden.device)[:, None] <= lengths
+        bound = max(bound, float((hidden * real).max()))
+    return bound
 
 
 Step = tuple[Float[np.ndarray, "B H"], Float[np.ndarray, "B H"], list[Float[np.ndarray, "B H"]]]

@@ -60,12 +60,14 @@ def deletion(explanations: Mapping[str, Explanation]) -> str:
 def unit_means(found: Mapping[str, Activations], classes: Sequence[str]) -> str:
     """The mean of each unit at each step, a row of panels for each class and a column for each cell."""
     figure, grid = grid_of_panels(len(classes), len(found))
+    bound = max(activations.bound for activations in found.values())
     for column, (cell, activations) in enumerate(found.items()):
         for row, name in enumerate(classes):
             axes = grid[row][column]
             image = axes.imshow(
-                activations.unit_means[row].T, cmap="PuOr_r", vmin=-1, vmax=1, aspect="auto", interpolation="nearest"
-            )
+                activations.unit_means[row].T, cmap="PuOr_r", vmin=-bound, vmax=bound, aspect="auto",
+                interpolation="nearest",
+            )  # fmt: skip
             if row == 0:
                 axes.set_title(cell)
             if column == 0:
@@ -84,7 +86,7 @@ def unit_values(found: Mapping[str, Activations], classes: Sequence[str]) -> str
             shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
             image = axes.imshow(
                 shares, cmap="Greys", vmin=0, vmax=0.5, aspect="auto", interpolation="nearest",
-                extent=(-1, 1, len(shares) - 0.5, -0.5),
+                extent=(-activations.bound, activations.bound, len(shares) - 0.5, -0.5),
             )  # fmt: skip
             if row == 0:
                 axes.set_title(cell)

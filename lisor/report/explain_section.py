@@ -172,8 +172,8 @@ def _activations(name: str, dataset: Dataset, explained: dict[str, Explained]) -
         name=f"{name}-gates",
         title="Gates",
         caption="Where gates stand, over all units and steps, and their mean at each step, by the true class. An "
-        "update gate of 1 keeps the state of a gru; a forget gate of 1 keeps the cell of an lstm but renews the state "
-        "of an mgu.",
+        "update gate of 1 keeps the state of a gru but renews that of a mingru; a forget gate of 1 keeps the cell of "
+        "an lstm or sru but renews the state of an mgu.",
         svg=explain_figures.gates(gated, dataset.classes),
     )
     yield Table(

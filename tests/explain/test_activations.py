@@ -3,11 +3,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lisor.config import CELLS
 from lisor.data.dataset import Split
 from lisor.data.sequences import Sequences
 from lisor.explain.activations import BINS, CLOSED, OPEN, Activations, activations
 from lisor.rnn import hidden_states
+from lisor.rnn.cells import CELLS
 from tests.conftest import random_network
 
 
@@ -26,11 +26,12 @@ def test_units_are_counted_as_a_dump_has_them(cell: str) -> None:
     for number in range(2):
         own = points.state[labels == number]
         for unit in range(own.shape[1]):
-            counts, _ = np.histogram(own[:, unit], bins=BINS, range=(-1, 1))
+            counts, _ = np.histogram(own[:, unit], bins=BINS, range=(-found.bound, found.bound))
             assert np.abs(found.units[number, unit] - counts).sum() <= 2  # a value on the edge of two parts
         for step in range(1, 5):
             here = points.state[(labels == number) & (points.step == step)]
             np.testing.assert_allclose(found.unit_means[number, step - 1], here.mean(axis=0), atol=1e-5)
+    assert found.bound == pytest.approx(max(1, np.abs(points.state).max()))
     before = np.where(points.step[:, None] == 1, 0, np.roll(points.state, 1, axis=0))
     np.testing.assert_allclose(found.moves, np.abs(points.state - before).mean(axis=0), atol=1e-5)
 
@@ -65,11 +66,22 @@ def test_steps_that_no_sequence_of_a_class_has_are_not_numbers() -> None:
     assert np.isnan(found.unit_means[1, 1:]).all()
 
 
-@pytest.mark.parametrize("cell", ["srn", "lstm"])
+def test_units_that_stand_beyond_one_are_counted_where_they_are() -> None:
+    model, split = random_network("mingru", symbols=3), drawn_split()
+    model.network.cell.bias[..., 2:] = 9  # type: ignore[attr-defined, index]
+    model.network.cell.upper_bias[..., 2:] = 9  # type: ignore[attr-defined, index]
+    found = activations(model, split)
+    assert found.bound > 2
+    highest = np.flatnonzero(found.units.sum(axis=(0, 1)))[-1]
+    assert highest == BINS - 1
+    assert found.units[..., -1].sum() < found.units.sum() / 2
+
+
+@pytest.mark.parametrize("cell", ["srn", "lstm", "sru"])
 def test_what_is_written_is_read_again(cell: str, tmp_path: Path) -> None:
     found = activations(random_network(cell, symbols=3), drawn_split())
     found.write(tmp_path / "activations.npz")
     again = Activations.read(tmp_path / "activations.npz")
-    assert again.gates == found.gates
+    assert (again.gates, again.bound) == (found.gates, found.bound)
     np.testing.assert_array_equal(again.unit_means, found.unit_means)
     np.testing.assert_array_equal(again.gate_values, found.gate_values)

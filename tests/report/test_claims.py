@@ -110,6 +110,7 @@ def test_equal_numbers_decide_nothing() -> None:
     [
         (("mgu", "gru"), ["mgu needs fewer clusters than gru"]),
         (("lstm", "gru"), ["fewer gates are better: gru needs fewer than lstm"]),
+        (("sru", "mingru"), ["fewer gates are better: mingru needs fewer than sru"]),
         (("srn", "gru"), []),
         (("srn", "gru", "lstm"), ["fewer gates are better: gru needs fewer than lstm"]),
     ],
