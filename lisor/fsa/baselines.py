@@ -15,7 +15,7 @@ from lisor.data.sequences import Sequences
 from lisor.errors import AutomatonError
 from lisor.fsa.automaton import Automaton
 from lisor.fsa.extraction import make_automaton
-from lisor.rnn.classifier import TrainedModel
+from lisor.rnn.network import Network
 
 METHODS = ("lstar", "kv", "rpni")
 """L* (Angluin, 1987), KV (Kearns & Vazirani, 1994), and RPNI (Oncina & García, 1992) on words the network labels."""
@@ -40,7 +40,7 @@ class _OutOfTimeError(Exception):
 
 
 def learn(
-    model: TrainedModel, words: Sequences, *, method: str, seed: int, expired: Callable[[], bool] = lambda: False
+    model: Network, words: Sequences, *, method: str, seed: int, expired: Callable[[], bool] = lambda: False
 ) -> Learned:
     """The automaton that one of the `METHODS` makes of a network of two classes.
 
@@ -72,10 +72,10 @@ def learn(
     return Learned(automaton=_convert(found, model), complete=True, queries=asked.num_queries)
 
 
-def _make_adapter(aalpy: Any, model: TrainedModel, expired: Callable[[], bool]) -> Any:
+def _make_adapter(aalpy: Any, model: Network, expired: Callable[[], bool]) -> Any:
     """The network as AALpy's system under learning."""
 
-    class Network(aalpy.SUL):  # type: ignore[misc]
+    class Asked(aalpy.SUL):  # type: ignore[misc]
         def pre(self) -> None:
             if expired():
                 raise _OutOfTimeError
@@ -89,7 +89,7 @@ def _make_adapter(aalpy: Any, model: TrainedModel, expired: Callable[[], bool]) 
                 self.state = model.step(self.state, symbol)
             return model.is_accepting(self.state)
 
-    return Network()
+    return Asked()
 
 
 def _make_oracle(aalpy: Any, asked: Any, symbols: list[int], rng: Random) -> Any:
@@ -114,7 +114,7 @@ def _make_oracle(aalpy: Any, asked: Any, symbols: list[int], rng: Random) -> Any
     return StatePrefixes(symbols, asked)
 
 
-def _convert(found: Any, model: TrainedModel) -> Automaton:
+def _convert(found: Any, model: Network) -> Automaton:
     place = {state.state_id: number for number, state in enumerate(found.states)}
     table = [
         [place[state.transitions[symbol].state_id] for symbol in range(len(model.vocabulary))] for state in found.states

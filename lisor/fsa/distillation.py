@@ -17,8 +17,8 @@ from lisor.fsa.clustering import Clustering
 from lisor.fsa.dynamics import center_states, draw_members, nearest, space_of, steps
 from lisor.fsa.extraction import Extraction, make_automaton
 from lisor.fsa.probes import Probes
-from lisor.rnn.classifier import TrainedModel
 from lisor.rnn.hidden_states import Points
+from lisor.rnn.network import Network
 
 WORDS = 4000
 """Words on which automaton and network are compared."""
@@ -39,7 +39,7 @@ that (a success rule of one in four keeps it: Rechenberg, 1973, "Evolutionsstrat
 
 
 def distill(
-    model: TrainedModel,
+    model: Network,
     points: Points,
     clustering: Clustering,
     probes: Probes,
@@ -135,7 +135,7 @@ class _Table:
 
     @classmethod
     def of(
-        cls, model: TrainedModel, points: Points, clustering: Clustering, members: Int[np.ndarray, "K S"] | None
+        cls, model: Network, points: Points, clustering: Clustering, members: Int[np.ndarray, "K S"] | None
     ) -> _Table:
         """The table before any center has moved."""
         states = center_states(model, points, clustering)
@@ -159,7 +159,7 @@ class _Table:
         target, distance = (np.stack(part) for part in zip(*found, strict=True))
         return replace(table, after=after, target=target, distance=distance)
 
-    def moved(self, model: TrainedModel, center: int, shift: Float[np.ndarray, " D"]) -> _Table:
+    def moved(self, model: Network, center: int, shift: Float[np.ndarray, " D"]) -> _Table:
         """The table with one center moved."""
         centers, moves = self.centers.copy(), self.moves.copy()
         centers[center] += shift
@@ -177,7 +177,7 @@ class _Table:
         target[anew], distance[anew] = nearest(those, places)
         return replace(self, centers=centers, moves=moves, after=after, target=target, distance=distance)
 
-    def automaton(self, model: TrainedModel) -> Automaton:
+    def automaton(self, model: Network) -> Automaton:
         """The automaton as it is now."""
         outputs = model.probabilities(self.centers[:, : self.hidden_size]).argmax(axis=1)
         if self.own_start:
@@ -186,7 +186,7 @@ class _Table:
         start, _ = nearest((self.initial @ self.space)[None], self.centers @ self.space)
         return make_automaton(model, self.target[1:], outputs, int(start[0]))
 
-    def _step(self, model: TrainedModel, center: int) -> Float[np.ndarray, "S F"]:
+    def _step(self, model: Network, center: int) -> Float[np.ndarray, "S F"]:
         """Where the network's step from one center on each symbol leads."""
         if self.members is None:
             before = self.centers[center : center + 1]

@@ -11,14 +11,11 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from lisor.fsa.clustering import Clustering, member_means
-from lisor.rnn.classifier import TrainedModel
 from lisor.rnn.hidden_states import Points
-
-States = tuple[Float[np.ndarray, "Q H"], ...]
-"""h, and for an LSTM or SRU c."""
+from lisor.rnn.network import Network, States
 
 
-def center_states(model: TrainedModel, points: Points, clustering: Clustering) -> States:
+def center_states(model: Network, points: Points, clustering: Clustering) -> States:
     """The network's states for which automaton states stand: the initial one, then those of the centers.
 
     For an LSTM or SRU they are h and c: a center's c is the mean of its members' c."""
@@ -47,7 +44,7 @@ def nearest(
     return found, distances[np.arange(len(found)), found]
 
 
-def steps(model: TrainedModel, states: States, space: Float[np.ndarray, "D F"]) -> list[Float[np.ndarray, "S F"]]:
+def steps(model: Network, states: States, space: Float[np.ndarray, "D F"]) -> list[Float[np.ndarray, "S F"]]:
     """Where the network's own step from each state on each symbol leads, as states are compared."""
     return [after @ space for after in model.successors(states)]
 
@@ -60,7 +57,7 @@ def targets(
     return np.stack([nearest(after, centers)[0] + 1 for after in stepped])
 
 
-def follow(model: TrainedModel, states: States, metric: Float[np.ndarray, "D F"] | None) -> Int[np.ndarray, "Q S"]:
+def follow(model: Network, states: States, metric: Float[np.ndarray, "D F"] | None) -> Int[np.ndarray, "Q S"]:
     """The state whose center is nearest, as in `space_of`, to the network's own step from each state on each symbol."""
     space = space_of(states, metric)
     return targets(steps(model, states, space), states, space)
@@ -79,9 +76,7 @@ def draw_members(clustering: Clustering, symbols: int, rng: np.random.Generator)
     return members
 
 
-def follow_members(
-    model: TrainedModel, points: Points, clustering: Clustering, *, seed: int = 0
-) -> Int[np.ndarray, "Q S"]:
+def follow_members(model: Network, points: Points, clustering: Clustering, *, seed: int = 0) -> Int[np.ndarray, "Q S"]:
     """The state whose center is nearest to the network's own step from a random member of each cluster on each symbol.
 
     A step too short to leave its cluster is lost whenever it is taken from the center. Taken from members, such steps

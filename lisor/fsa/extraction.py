@@ -22,8 +22,8 @@ from lisor.fsa.automaton import Automaton
 from lisor.fsa.clustering import Clustering
 from lisor.fsa.dynamics import center_states, follow, follow_members
 from lisor.fsa.weighted import WeightedAutomaton
-from lisor.rnn.classifier import TrainedModel
 from lisor.rnn.hidden_states import Points
+from lisor.rnn.network import Network
 
 SCHEMA = 3
 """Version of the file written by `write`."""
@@ -95,14 +95,14 @@ def count_transitions(points: Points, labels: Int[np.ndarray, " P"], *, k: int, 
 
 
 def extract(
-    model: TrainedModel, points: Points, clustering: Clustering, *, rule: str = "majority", unseen: Unseen = "reject"
+    model: Network, points: Points, clustering: Clustering, *, rule: str = "majority", unseen: Unseen = "reject"
 ) -> Extraction:
     """The automaton of one clustering by one of the `RULES`; see `extract_each`."""
     return extract_each(model, points, clustering, [rule], unseen=unseen)[0]
 
 
 def extract_each(
-    model: TrainedModel, points: Points, clustering: Clustering, rules: Sequence[str], *, unseen: Unseen = "reject"
+    model: Network, points: Points, clustering: Clustering, rules: Sequence[str], *, unseen: Unseen = "reject"
 ) -> list[Extraction]:
     """The automaton of one clustering by each of some rules.
 
@@ -118,13 +118,13 @@ def extract_each(
     Raises:
         AutomatonError: there is no rule of that name, or it needs steps from a hidden state alone and the network looks
             at more."""
-    attends = model.architecture.attends
+    attends = model.attends
     for rule in rules:
         if rule not in RULES:
             raise AutomatonError(f"expected one of the rules {', '.join(RULES)}, got {rule!r}")
         if attends and rule != "majority":
             raise AutomatonError(
-                f"the rule {rule!r} follows a network from a hidden state alone, and {model.architecture.cell} looks "
+                f"the rule {rule!r} follows a network from a hidden state alone, and {model.name} looks "
                 "at earlier ones too; use majority"
             )
     counts = count_transitions(points, clustering.labels, k=clustering.k, symbols=len(model.vocabulary))
@@ -165,7 +165,7 @@ def extract_each(
     return found
 
 
-def _answers_of_members(model: TrainedModel, points: Points, clustering: Clustering) -> Int[np.ndarray, " K+1"]:
+def _answers_of_members(model: Network, points: Points, clustering: Clustering) -> Int[np.ndarray, " K+1"]:
     """What a network answers to the empty sequence, then most often in each cluster; a tie goes to the lower class."""
     empty = Sequences(symbols=np.empty(0, np.int32), offsets=np.zeros(2, np.int64))
     votes = np.zeros((clustering.k, len(model.classes)), np.int64)
@@ -175,7 +175,7 @@ def _answers_of_members(model: TrainedModel, points: Points, clustering: Cluster
 
 
 def make_automaton(
-    model: TrainedModel, transitions: Int[np.ndarray, "Q S"], outputs: Int[np.ndarray, " Q"], start: int = START
+    model: Network, transitions: Int[np.ndarray, "Q S"], outputs: Int[np.ndarray, " Q"], start: int = START
 ) -> Automaton:
     """An automaton that reads what a network reads and answers in its classes."""
     return Automaton(

@@ -6,7 +6,7 @@ numbers in which states are compared."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -14,11 +14,11 @@ from jaxtyping import Float, Int
 from lisor.data.sequences import Sequences
 from lisor.fsa.automaton import Automaton
 from lisor.fsa.clustering import Clustering
-from lisor.fsa.dynamics import States, center_states, space_of, steps, targets
+from lisor.fsa.dynamics import center_states, space_of, steps, targets
 from lisor.fsa.extraction import Extraction, make_automaton
 from lisor.fsa.probes import Probes
-from lisor.rnn.classifier import TrainedModel
 from lisor.rnn.hidden_states import Points
+from lisor.rnn.network import Network, States
 
 PROBES = 500
 """Words of each kind that are drawn in a round."""
@@ -41,7 +41,7 @@ class Refinement:
 
 
 def refine(
-    model: TrainedModel,
+    model: Network,
     points: Points,
     clustering: Clustering,
     probes: Probes,
@@ -62,7 +62,8 @@ def refine(
 
     It ends when a round meets no difference, at `most_states` states before minimisation, when new centers change no
     transition, or when `expired()`. Unless no difference is left, what is returned is the automaton of the round that
-    agreed most with the network on the words of `probes`."""
+    agreed most with the network on the words of `probes`. Where the network does not read the empty word, the
+    start answers what makes the automaton smallest."""
     rng = np.random.default_rng(seed)
     states, complete = center_states(model, points, clustering), False
     tests = last = known = 0
@@ -94,14 +95,26 @@ def refine(
         known = len(states[0])
         fresh = _new_centers(model, machine, states, words.select(wrong), answers[wrong], clustering.metric, room)
         states = tuple(np.concatenate([old, new]) for old, new in zip(states, fresh, strict=True))
-    machine = best.minimized()
+    machine = best.minimized() if model.reads_empty else forget_empty(best)
     seen = np.ones(machine.transitions.shape, bool)
     found = Extraction(method=clustering.method, rule="refined", k=clustering.k, machine=machine, seen=seen)
     return Refinement(extraction=found, tests=tests, last_difference=last, complete=complete)
 
 
+def forget_empty(machine: Automaton) -> Automaton:
+    """The smallest automaton that answers every word as another does, but for the empty one; a tie leaves that too."""
+    if (machine.transitions == machine.start).any():
+        return machine.minimized()
+    found = [machine.minimized()]
+    for answer in range(len(machine.classes)):
+        outputs = machine.outputs.copy()
+        outputs[machine.start] = answer
+        found.append(replace(machine, outputs=outputs).minimized())
+    return min(found, key=lambda automaton: automaton.n_states)
+
+
 def _new_centers(
-    model: TrainedModel,
+    model: Network,
     machine: Automaton,
     states: States,
     words: Sequences,

@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from sklearn.manifold import TSNE
 
 from lisor.errors import SchemaError
-from lisor.rnn.classifier import TrainedModel
+from lisor.rnn.network import Network
 
 MOST_SHOWN = 700
 """Points that are shown; more would hide each other."""
@@ -57,7 +57,7 @@ class Plane:
 
 
 def project(
-    model: TrainedModel, states: Float[np.ndarray, "P H"], given: Int[np.ndarray, " P"] | None = None, seed: int = 0
+    model: Network, states: Float[np.ndarray, "P H"], given: Int[np.ndarray, " P"] | None = None, seed: int = 0
 ) -> Plane:
     """A sample of the distinct hidden states in two dimensions, near ones near.
 

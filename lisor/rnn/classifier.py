@@ -25,6 +25,7 @@ from lisor.data.sequences import Sequences
 from lisor.errors import ModelError, SchemaError
 from lisor.rnn.attention import AttentionRecurrent, Pooling
 from lisor.rnn.cells import WITH_CELL_STATE, Cell, State, make_cell
+from lisor.rnn.network import Visit
 
 SCHEMA = 2
 """Version of the files written by `TrainedModel.write`."""
@@ -216,6 +217,36 @@ class TrainedModel:
         return network.eval().requires_grad_(False)
 
     @property
+    def name(self) -> str:
+        """The name of its cell."""
+        return self.architecture.cell
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What a state is called in a dump: h, and for an LSTM c."""
+        return self.architecture.parts
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Its single layer."""
+        return (self.architecture.cell,)
+
+    @property
+    def state_size(self) -> int:
+        """The number of hidden units."""
+        return self.architecture.hidden_size
+
+    @property
+    def attends(self) -> bool:
+        """Whether the answer or the next state comes from more than the last hidden state."""
+        return self.architecture.attends
+
+    @property
+    def reads_empty(self) -> bool:
+        """It was trained on the empty sequence too."""
+        return True
+
+    @property
     def device(self) -> torch.device:
         """Where the weights are."""
         return self.network.output_bias.device
@@ -294,6 +325,22 @@ class TrainedModel:
             with torch.inference_mode():
                 answer[rows] = self.network(symbols, lengths)[0].softmax(dim=-1).cpu().numpy()
         return answer
+
+    def visit(self, symbols: Int[Tensor, "1 B T"], lengths: Int[Tensor, "1 B"]) -> Visit:
+        """Every state that a batch leaves, the initial one first, and what it is answered with.
+
+        Of a network with attention also what it answers after each prefix."""
+        network, a = self.network, self.architecture
+        size = (symbols.shape[2] + 1, symbols.shape[1], a.hidden_size)
+        with torch.inference_mode():
+            visited = [torch.empty(size, device=self.device) for _ in a.parts]
+            for step, state in enumerate(network.run(symbols)):
+                for every, part in zip(visited, state, strict=False):  # what a state remembers besides is not kept
+                    every[step] = part[0]
+            summaries = network.summaries(visited[0][None])
+            probabilities = network.read_out(last_of(summaries, lengths))[0].softmax(dim=-1)
+            answers = network.read_out(summaries.flatten(1, 2))[0].argmax(dim=-1) if a.attends else None
+        return Visit(tuple(visited), probabilities, None if answers is None else answers.view(size[:2]))
 
     def attention(self, sequences: Sequences) -> list[Float[np.ndarray, " T"]]:
         """How much each symbol of each sequence counts for the answer; the weights of a sequence sum to 1.

@@ -21,7 +21,8 @@ from torch import Tensor
 from lisor.data.dataset import Dataset, Split
 from lisor.data.sequences import Sequences
 from lisor.errors import SchemaError
-from lisor.rnn.classifier import TrainedModel, last_of, length_batches
+from lisor.rnn.classifier import length_batches
+from lisor.rnn.network import Network
 from lisor.threads import in_order
 
 SCHEMA = 1
@@ -59,31 +60,32 @@ class Answers:
     probabilities: Float[np.ndarray, "N C"]
 
 
-def collect(model: TrainedModel, sequences: Sequences) -> Points:
+def collect(model: Network, sequences: Sequences) -> Points:
     """Every hidden state that sequences leave, in memory, in the order in which `dump` writes them."""
     groups = [points for points, _, _ in _run(model, sequences) if len(points.symbol)]
-    return _join(groups) or _nothing(model.architecture.hidden_size, len(model.architecture.parts))
+    return _join(groups) or _nothing(model.state_size, len(model.parts))
 
 
-def answer(model: TrainedModel, split: Split) -> Answers:
+def answer(model: Network, split: Split) -> Answers:
     """The network's answers on one split."""
     return _as_answers(split, model.predict(split.sequences))
 
 
-def dump(model: TrainedModel, dataset: Dataset, folder: Path, *, split: str = "validation") -> None:
+def dump(model: Network, dataset: Dataset, folder: Path, *, split: str = "validation") -> None:
     """Write `states.parquet`, every hidden state of one split, and `answers.parquet`, the network's answers on all.
 
     Sequences are run in batches of similar length, and each batch becomes one row group, so memory does not grow with
     their number. Rows: sequence, step, symbol, `state`, for an LSTM or SRU `cell_state`, and for a network with
-    attention `answer`."""
-    names = model.architecture.parts
-    state = pa.list_(_NUMBER, model.architecture.hidden_size)
+    attention `answer`. The file names the layers whose units a state holds, one after the other."""
+    names = model.parts
+    state = pa.list_(_NUMBER, model.state_size)
     fields = [pa.field(name, pa.int32()) for name in ("sequence", "step", "symbol")]
     fields += [pa.field(name, state, nullable=False) for name in names]
-    fields += [pa.field("answer", pa.int32())] * model.architecture.attends
-    schema = pa.schema(fields, metadata={"lisor": json.dumps({"schema": SCHEMA, "split": split})})
+    fields += [pa.field("answer", pa.int32())] * model.attends
+    about = {"schema": SCHEMA, "split": split, "layers": model.layers}
+    schema = pa.schema(fields, metadata={"lisor": json.dumps(about)})
     dumped = dataset.splits[split]
-    probabilities = np.empty((len(dumped), model.architecture.classes), np.float32)
+    probabilities = np.empty((len(dumped), len(model.classes)), np.float32)
 
     def write_group(points: Points) -> None:
         columns = [pa.array(column) for column in (points.sequence, points.step, points.symbol)]
@@ -178,6 +180,11 @@ class HiddenStates:
             return self._nothing().cell_state
         return _matrix(file.read(["cell_state"])["cell_state"])
 
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The names of the layers whose units a state holds, each as many."""
+        return tuple(json.loads(self._file().schema_arrow.metadata[b"lisor"]).get("layers", ()))
+
     def answers(self) -> dict[str, Answers]:
         """The network's answers on each split of the data set, in the order of its sequences."""
         table = pq.read_table(self.folder / "answers.parquet")
@@ -216,7 +223,7 @@ class StateBlocks:
 Run = tuple[Points, Int[np.ndarray, " N"], Float[np.ndarray, "N C"]]
 
 
-def _run(model: TrainedModel, sequences: Sequences) -> Iterator[Run]:
+def _run(model: Network, sequences: Sequences) -> Iterator[Run]:
     """The points of each batch of sequences, which ones they are, and the probabilities that each ends with.
 
     With several threads batches are run side by side, each by one thread, which is more than several on one."""
@@ -234,22 +241,15 @@ def _run(model: TrainedModel, sequences: Sequences) -> Iterator[Run]:
 
 
 def _run_batch(
-    model: TrainedModel, rows: Int[np.ndarray, " B"], symbols: Int[Tensor, "1 B T"], lengths: Int[Tensor, "1 B"]
+    model: Network, rows: Int[np.ndarray, " B"], symbols: Int[Tensor, "1 B T"], lengths: Int[Tensor, "1 B"]
 ) -> Run:
-    network, a, counts = model.network, model.architecture, lengths[0].cpu().numpy()
+    counts = lengths[0].cpu().numpy()
     sequence = np.repeat(np.arange(len(rows)), counts)
     place = np.arange(len(sequence)) - np.repeat(np.cumsum(counts) - counts, counts)
-    real = torch.from_numpy((place + 1) * len(rows) + sequence).to(model.device)
-    size = (symbols.shape[2] + 1, len(rows), a.hidden_size)
-    with torch.inference_mode():
-        visited = [torch.empty(size, device=model.device) for _ in a.parts]
-        for step, state in enumerate(network.run(symbols)):
-            for every, part in zip(visited, state, strict=False):  # what a state remembers besides is not kept
-                every[step] = part[0]
-        summaries = network.summaries(visited[0][None])
-        probabilities = network.read_out(last_of(summaries, lengths))[0].softmax(dim=-1).cpu().numpy()
-        kept = [every.flatten(0, 1).index_select(0, real).cpu().numpy() for every in visited]
-        answers = network.read_out(summaries.flatten(1, 2)[:, real])[0].argmax(dim=-1) if a.attends else None
+    visit = model.visit(symbols, lengths)
+    real = torch.from_numpy((place + 1) * len(rows) + sequence).to(visit.probabilities.device)
+    kept = [every.flatten(0, 1).index_select(0, real).cpu().numpy() for every in visit.states]
+    answers = None if visit.answers is None else visit.answers.flatten().index_select(0, real)
     points = Points(
         sequence=rows[sequence].astype(np.int32),
         step=(place + 1).astype(np.int32),
@@ -258,7 +258,7 @@ def _run_batch(
         cell_state=kept[1] if len(kept) > 1 else None,
         answer=None if answers is None else answers.cpu().numpy().astype(np.int32),
     )
-    return points, rows, probabilities
+    return points, rows, visit.probabilities.cpu().numpy()
 
 
 def _join(groups: list[Points]) -> Points | None:
