@@ -13,17 +13,42 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_six_lines_train_extract_and_draw_an_automaton(tmp_path: Path) -> None:
-    (block,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+def python_block(heading: str) -> str:
+    """The Python under a heading, six lines at most."""
+    (block,) = re.findall(rf"^## {heading}\n\n```python\n(.*?)```", README, re.DOTALL | re.MULTILINE)
     assert len([line for line in block.splitlines() if line.strip()]) <= 6
+    return str(block)
+
+
+def test_the_six_lines_train_extract_and_draw_an_automaton(tmp_path: Path) -> None:
     check = (
         "\nimport sys\n"
         "assert automaton.accepts('1000') and not automaton.accepts('1001')\n"
         "assert automaton.minimized().n_states == 4\n"
         "assert not {'prefect', 'mlflow'} & set(sys.modules)\n"
     )
-    subprocess.run([sys.executable, "-c", block + check], cwd=tmp_path, check=True, timeout=300)
+    program = python_block("Six lines of Python") + check
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True, timeout=300)
     assert (tmp_path / "000.svg").read_text().count("<ellipse") >= 4
+
+
+def test_six_lines_extract_an_exact_automaton_from_a_network_of_ones_own(tmp_path: Path) -> None:
+    plain = (ROOT / "tests/plain.py").read_text(encoding="utf-8")
+    assert "lisor" not in plain
+    made = (
+        "\nfrom itertools import product\n"
+        "torch.manual_seed(0)\n"
+        "network = train(Acceptor())\n"
+        "words = [''.join(word) for length in range(1, 8) for word in product('01', repeat=length)]\n"
+    )
+    (tmp_path / "acceptor.py").write_text(plain + made, encoding="utf-8")
+    check = (
+        "\nfrom lisor.data.languages import LANGUAGES\n"
+        "assert LANGUAGES['000'].equals(automaton) and automaton.n_states == 4\n"
+    )
+    program = python_block("Your own network") + check
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True, timeout=300)
+    assert (tmp_path / "acceptor.svg").exists()
 
 
 def test_every_make_target_it_names_exists() -> None:

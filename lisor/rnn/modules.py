@@ -1,0 +1,215 @@
+"""A torch module with one recurrent layer inside, stepped and read out as the module itself does it.
+
+Shapes: B sequences of a batch, T steps, N states, L layers, U units of a layer, H = L·U numbers of a state, S symbols,
+D numbers of a symbol's vector, C classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn.functional import one_hot
+
+from lisor.errors import ModelError
+from lisor.rnn.adapters import Adapter, Reading, agree, as_rows, check_words
+from lisor.rnn.network import States
+
+DROPPING = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm)
+"""What answers the same words differently while its module is in training mode."""
+
+
+EXTREME = 100.0
+"""How far from 0 the read-out is tried: a linear one then leaves 0 … 1, a sigmoid or softmax never does."""
+
+
+class ModuleNetwork(Adapter):
+    """Any torch module with exactly one torch.nn.RNN, GRU or LSTM inside, called with symbols alone.
+
+    What stands before the layer must make a vector of each symbol by itself; each is asked of the module. The layer is
+    stepped. Its state is that of all layers, h and for an LSTM c. To read a state out, the module is run on any symbol
+    while the layer's output is replaced by that state, so that any read-out works. All that holds only if the module's
+    answer follows from the last state, which is put to the test on random words.
+
+    Torch's recurrent layers do not read an empty sequence, so that a module has never answered one.
+    The module is left as it is, and is not to be changed afterwards: the vectors of symbols are remembered.
+
+    Raises:
+        ModelError: there is no recurrent layer or more than one, it is bidirectional, the module does not read the
+            symbols, is in training mode with dropout, or its answer comes from more than the last state."""
+
+    reads_empty = False
+
+    def __init__(self, module: nn.Module, vocabulary: Sequence[str], classes: Sequence[str] | None = None) -> None:
+        self._module, self._layer, self.vocabulary = module, find_layer(module), tuple(vocabulary)
+        self._lock = Lock()
+        kind, count = self._layer.mode.partition("_")[0].lower(), self._layer.num_layers
+        self.name = type(module).__name__
+        self.layers = tuple(f"{kind} layer {place}" for place in range(1, count + 1)) if count > 1 else (kind,)
+        self.parts = ("state", "cell_state") if kind == "lstm" else ("state",)
+        weight = next(self._layer.parameters())
+        self._dtype, self._on = weight.dtype, weight.device
+        self._reads_one_hot, self._time_first = self._find_layout()
+        self._vectors, self.initial = self._ask_vectors()
+        own, stepped = self._run_both()
+        extreme = EXTREME * np.random.default_rng(0).standard_normal((len(own), self.state_size))
+        self._reading = Reading(own, self._read_out(extreme), classes)
+        self.classes = self._reading.classes
+        if not agree(own, stepped).all():
+            raise ModelError(
+                f"the answer of {self.name} comes from more than the last state of its recurrent layer (attention or "
+                "pooling over steps, the last cell state, positions, or a way around the layer): it is no state machine"
+            )
+
+    def advance(self, states: States, symbols: Int[np.ndarray, " N"]) -> States:
+        """The state after one more symbol for each of N states."""
+        if not len(symbols):
+            return states
+        axis = 1 if self._layer.batch_first else 0
+        before = tuple(self._stack(part) for part in states)
+        with torch.no_grad():
+            read = self._vectors[torch.tensor(symbols, dtype=torch.long, device=self._vectors.device)]
+            _, after = self._layer(read.unsqueeze(axis), before if len(before) > 1 else before[0])
+            parts = after if isinstance(after, tuple) else (after,)
+            return tuple(self._lay_flat(part) for part in parts)
+
+    def probabilities(self, hidden: Float[np.ndarray, "N H"]) -> Float[np.ndarray, "N C"]:
+        """The probability of each class that the module's read-out gives at hidden states."""
+        if not len(hidden):
+            return np.empty((0, len(self.classes)), np.float32)
+        return self._reading(self._read_out(hidden))
+
+    def _read_out(self, hidden: Float[np.ndarray, "N H"]) -> Float[np.ndarray, "N C"]:
+        """What the module answers when its recurrent layer ends in these states."""
+        last = self._stack(hidden)
+        output = last[-1].unsqueeze(1 if self._layer.batch_first else 0)
+        # A cell state is not known where a center is read out: a module that looks at it shows by what is not a number.
+        ends = (last, torch.full_like(last, torch.nan)) if len(self.parts) > 1 else last
+        with self._lock, _hooked(self._layer.register_forward_hook(lambda *_: (output, ends))):
+            return self._ask(np.zeros((len(hidden), 1), np.int64))
+
+    def _ask(self, words: Int[np.ndarray, "B T"]) -> Float[np.ndarray, "B C"]:
+        """The module's own answer to words of equal length."""
+        with torch.no_grad():
+            answer = self._call(words, one_hot_vectors=self._reads_one_hot, time_first=self._time_first)
+        while isinstance(answer, tuple | list) and answer:
+            answer = answer[0]
+        if not isinstance(answer, Tensor):
+            raise ModelError(f"expected a tensor of answers from {self.name}, got a {type(answer).__name__}")
+        return as_rows(answer.float().cpu().numpy(), len(words))
+
+    def _call(self, words: Int[np.ndarray, "B T"], *, one_hot_vectors: bool, time_first: bool) -> Any:
+        read = torch.from_numpy(np.ascontiguousarray(words.T if time_first else words, np.int64))
+        read = read.to(self._on)
+        try:
+            return self._module(one_hot(read, len(self.vocabulary)).to(self._dtype) if one_hot_vectors else read)
+        except Exception as error:  # a stranger's code may raise anything
+            said = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise ModelError(
+                f"{self.name} cannot be called with a batch of symbols 0 … {len(self.vocabulary) - 1}: {said}"
+            ) from error
+
+    def _find_layout(self) -> tuple[bool, bool]:
+        """Whether the module reads one-hot vectors instead of symbol numbers, and whether time is its first axis.
+
+        The axis that its recurrent layer takes for that of the sequences tells which the module does."""
+        words, axis, failed = np.zeros((3, 2), np.int64), 0 if self._layer.batch_first else 1, None
+        for vectors in (False, True):
+            try:
+                given, _ = self._given(words, one_hot_vectors=vectors, time_first=False)
+            except ModelError as error:
+                failed = failed or error
+                continue
+            sizes = (given.shape[axis], given.shape[1 - axis])
+            if sizes in ((3, 2), (2, 3)):
+                return vectors, sizes == (2, 3)
+            raise ModelError(
+                f"expected the recurrent layer of {self.name} to read one vector for each symbol, but of 3 words of 2 "
+                f"symbols it read {sizes[0]} sequences of {sizes[1]} steps"
+            )
+        raise failed or ModelError(f"{self.name} cannot be called")
+
+    def _ask_vectors(self) -> tuple[Float[Tensor, "S D"], States]:
+        """What the recurrent layer reads for each symbol, and the parts of the state that it begins in."""
+        words = np.arange(len(self.vocabulary))[:, None]
+        given, begin = self._given(words, one_hot_vectors=self._reads_one_hot, time_first=self._time_first)
+        vectors = given.squeeze(1 if self._layer.batch_first else 0)
+        if begin is None:
+            empty = np.zeros((1, self._layer.num_layers * self._layer.hidden_size), np.float32)
+            return vectors, (empty,) * len(self.parts)
+        parts = begin if isinstance(begin, tuple) else (begin,)
+        return vectors, tuple(self._lay_flat(part[:, :1]) for part in parts)
+
+    def _given(self, words: Int[np.ndarray, "B T"], *, one_hot_vectors: bool, time_first: bool) -> tuple[Tensor, Any]:
+        """The input and the initial state, if any, that the recurrent layer is given when the module reads words."""
+        caught: list[tuple[Any, Any]] = []
+
+        def catch(_: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+            every = dict(zip(("input", "hx"), arguments, strict=False)) | named
+            caught.append((every["input"], every.get("hx")))
+
+        with self._lock, torch.no_grad(), _hooked(self._layer.register_forward_pre_hook(catch, with_kwargs=True)):
+            self._call(words, one_hot_vectors=one_hot_vectors, time_first=time_first)
+        if len(caught) != 1 or not isinstance(caught[0][0], Tensor) or caught[0][0].ndim != 3:
+            raise ModelError(
+                f"expected {self.name} to run its recurrent layer once, on a batch of sequences that is not packed"
+            )
+        return caught[0]
+
+    def _run_both(self) -> tuple[Float[np.ndarray, "N C"], Float[np.ndarray, "N C"]]:
+        """The module's own answers to random words, and those from its states, stepped one by one."""
+        own, stepped = [], []
+        for words in check_words(len(self.vocabulary)):
+            own.append(self._ask(words))
+            if not np.array_equal(own[-1], self._ask(words), equal_nan=True):
+                raise ModelError(f"{self.name} answers the same words differently each time; call its eval() first")
+            *_, last = self._run(self._begin(len(words)), words, np.full(len(words), words.shape[1]))
+            stepped.append(self._read_out(last[0]))
+        return np.concatenate(own), np.concatenate(stepped)
+
+    def _stack(self, part: Float[np.ndarray, "N H"]) -> Float[Tensor, "L N U"]:
+        layers = torch.tensor(part, dtype=self._dtype, device=self._on).view(len(part), self._layer.num_layers, -1)
+        return layers.transpose(0, 1).contiguous()
+
+    def _lay_flat(self, part: Float[Tensor, "L N U"]) -> Float[np.ndarray, "N H"]:
+        flat: Float[np.ndarray, "N H"] = part.transpose(0, 1).flatten(1).float().cpu().numpy()
+        return flat
+
+
+def find_layer(module: nn.Module) -> nn.RNNBase:
+    """The one recurrent layer inside a module.
+
+    Raises:
+        ModelError: there is none or more than one, it reads both ways, projects its state, or drops units."""
+    found = [part for part in module.modules() if isinstance(part, nn.RNNBase)]
+    if len(found) != 1:
+        raise ModelError(
+            f"expected exactly one torch.nn.RNN, GRU or LSTM in {type(module).__name__}, found {len(found) or 'none'}; "
+            "stack layers by num_layers, and give a cell of your own as an object with initial_state(), "
+            "step(state, symbol) and is_accepting(state)"
+        )
+    layer = found[0]
+    if layer.bidirectional:
+        raise ModelError(
+            f"the {layer.mode.partition('_')[0]} in {type(module).__name__} is bidirectional: its state also looks at "
+            "what is still to come, which no automaton can; train one that reads forwards alone"
+        )
+    if layer.proj_size:
+        raise ModelError("an LSTM with proj_size has a hidden and a cell state of different sizes: train one without")
+    drops = any(part.training and isinstance(part, DROPPING) for part in module.modules())
+    if drops or (layer.training and layer.dropout and layer.num_layers > 1):
+        raise ModelError(f"{type(module).__name__} is in training mode, with dropout at work: call its eval() first")
+    return layer
+
+
+@contextmanager
+def _hooked(hook: Any) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        hook.remove()
