@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lisor.fsa.automaton import Automaton
+    from lisor.fsa.estimator import AutomatonExtractor
     from lisor.shortcuts import draw, extract, train, words
 
-__all__ = ["Automaton", "draw", "extract", "train", "words"]
+__all__ = ["Automaton", "AutomatonExtractor", "draw", "extract", "train", "words"]
 
-_HOMES = {"Automaton": "lisor.fsa.automaton"}
+_HOMES = {"Automaton": "lisor.fsa.automaton", "AutomatonExtractor": "lisor.fsa.estimator"}
 
 
 def __getattr__(name: str) -> Any:

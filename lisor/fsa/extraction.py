@@ -131,7 +131,7 @@ def extract_each(
     machine: Automaton | WeightedAutomaton
     if attends:
         outputs = _answers_of_members(model, points, clustering)
-        transitions, outputs, seen = _settle(*majority(counts), outputs, unseen)
+        transitions, outputs, seen = settle(*majority(counts), outputs, unseen)
         machine = make_automaton(model, transitions, outputs)
         return [
             Extraction(method=clustering.method, rule=rule, k=clustering.k, machine=machine, seen=seen)
@@ -151,7 +151,7 @@ def extract_each(
     for rule in rules:
         outputs, seen = answers.argmax(axis=1), np.ones((clustering.k + 1, len(model.vocabulary)), bool)
         if rule == "majority":
-            transitions, outputs, seen = _settle(*majority(counts), outputs, unseen)
+            transitions, outputs, seen = settle(*majority(counts), outputs, unseen)
             machine = make_automaton(model, transitions, outputs)
         elif rule == "dithered":
             transitions = follow_members(model, points, clustering)
@@ -199,7 +199,7 @@ class _Knows(TypedDict):
     tokenizer: str | None
 
 
-def _settle(
+def settle(
     transitions: Int[np.ndarray, "Q S"], seen: Bool[np.ndarray, "Q S"], outputs: Int[np.ndarray, " Q"], unseen: Unseen
 ) -> tuple[Int[np.ndarray, "Q S"], Int[np.ndarray, " Q"], Bool[np.ndarray, "Q S"]]:
     """The transitions with a target for those that were never seen, and with a sink where one is needed."""

@@ -208,6 +208,10 @@ class TrainedModel:
         object.__setattr__(self, "history", MappingProxyType(dict(self.history)))
         object.__setattr__(self, "network", self._network())
 
+    def __deepcopy__(self, memo: object) -> TrainedModel:
+        """Itself, since it never changes."""
+        return self
+
     def _network(self) -> Classifier:
         network = Classifier(self.architecture, [0], vectors=self.weights.get("vectors"))
         try:
