@@ -9,6 +9,7 @@ from scipy import stats
 
 from lisor.report.claims import CLAIMS, Claim, check_claims
 from lisor.report.tables import Interval
+from lisor.rnn.cells import CELLS
 
 
 def table(**cells: list[int]) -> pd.DataFrame:
@@ -100,7 +101,7 @@ def test_turned_round_the_numbers_support_what_they_contradicted(made: pd.DataFr
 
 
 def test_equal_numbers_decide_nothing() -> None:
-    claims = check_claims(table(srn=[5, 6], mgu=[5, 6], gru=[5, 6], lstm=[5, 6]))
+    claims = check_claims(table(**{cell: [5, 6] for cell in CELLS}))
     assert {(claim.verdict, claim.p_value) for claim in claims} == {("undecided", 1.0)}
     assert [claim.text for claim in claims] == list(CLAIMS)
 
