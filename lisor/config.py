@@ -135,11 +135,13 @@ class DatasetConfig:
 class ModelsConfig:
     """Which networks are trained, by the names of their `cells`, and how large.
 
-    `vector_size` is that of word vectors that are `learned` or `word2vec`."""
+    `vector_size` is that of word vectors that are `learned` or `word2vec`. Vectors that are not learned stay as they
+    are, unless `tune_vectors`: then training begins with them and goes on."""
 
     cells: tuple[str, ...] = CELLS
     hidden_size: int = 10
     vector_size: int = 50
+    tune_vectors: bool = False
 
     __pydantic_config__ = _STRICT
 

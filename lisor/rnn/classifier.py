@@ -88,9 +88,9 @@ class Dropout(NamedTuple):
 class Classifier(nn.Module):
     """R networks of one architecture, network r drawn from seed r alone; class = argmax of a linear read-out.
 
-    `vectors` are the word vectors where they are not learned. The read-out looks at the hidden state after the last
-    real step, or at the weighted sum of those of all real steps, so padding changes nothing, and at zeros for an empty
-    sequence."""
+    `vectors` are the word vectors where they are not learned, or those that learning begins with. The read-out looks at
+    the hidden state after the last real step, or at the weighted sum of those of all real steps, so padding changes
+    nothing, and at zeros for an empty sequence."""
 
     def __init__(
         self, architecture: Architecture, seeds: Sequence[int], vectors: Float[Tensor, "S D"] | None = None
@@ -99,11 +99,13 @@ class Classifier(nn.Module):
         self.architecture = a = architecture
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         self.vectors: Tensor
-        if a.learned_vectors:
+        if vectors is None and a.learned_vectors:
             drawn = [0.1 * torch.randn(a.symbols, a.vector_size, generator=g) for g in generators]
             self.vectors = nn.Parameter(torch.stack(drawn))
         elif vectors is None or vectors.shape != (a.symbols, a.vector_size):
             raise ModelError(f"expected word vectors of shape ({a.symbols}, {a.vector_size})")
+        elif a.learned_vectors:
+            self.vectors = nn.Parameter(vectors.repeat(len(generators), 1, 1))
         else:
             self.register_buffer("vectors", vectors.clone())
         self.cell: Cell
@@ -213,7 +215,8 @@ class TrainedModel:
         return self
 
     def _network(self) -> Classifier:
-        network = Classifier(self.architecture, [0], vectors=self.weights.get("vectors"))
+        given = None if self.architecture.learned_vectors else self.weights.get("vectors")
+        network = Classifier(self.architecture, [0], vectors=given)
         try:
             network.load_state_dict(dict(self.weights))
         except RuntimeError as error:

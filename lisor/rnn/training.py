@@ -154,10 +154,10 @@ def _train_stack(
 
 
 def design(dataset: Dataset, cell: str, models: ModelsConfig) -> tuple[Architecture, Tensor | None]:
-    """The sizes of a network for a data set, and its word vectors where they are not learned.
+    """The sizes of a network for a data set, and its word vectors where they are given.
 
     Letters of a language are read as one-hot vectors; words by learned vectors or by those of the data set, which stay
-    as they are."""
+    as they are unless `models.tune_vectors`."""
     if dataset.vectors is not None:
         vectors: Tensor | None = torch.from_numpy(dataset.vectors)
     else:
@@ -168,7 +168,7 @@ def design(dataset: Dataset, cell: str, models: ModelsConfig) -> tuple[Architect
         classes=len(dataset.classes),
         hidden_size=models.hidden_size,
         vector_size=models.vector_size if vectors is None else vectors.shape[1],
-        learned_vectors=vectors is None,
+        learned_vectors=vectors is None or (dataset.is_text and models.tune_vectors),
     )
     return architecture, vectors
 

@@ -274,6 +274,20 @@ def test_how_symbols_are_read_follows_from_the_data_set(words, fields, vector_si
         assert np.array_equal(network.weights["vectors"], fields["vectors"])
 
 
+def test_vectors_that_are_tuned_begin_as_they_are_given_and_move(words):
+    vectors = np.random.default_rng(0).standard_normal((2, 3)).astype(np.float32)
+    dataset = replace(words, tokenizer="words", vectors=vectors)
+    models = ModelsConfig(hidden_size=4, tune_vectors=True)
+    architecture, given = training.design(dataset, "gru", models)
+    assert architecture.learned_vectors
+    assert np.array_equal(Classifier(architecture, [0, 1], vectors=given).vectors[1].detach(), vectors)
+    (network,) = training.train(dataset, cell="gru", models=models, config=QUICK, trials=(0,))
+    moved = np.abs(network.weights["vectors"][0].numpy() - vectors)
+    assert 0 < moved.max() < 1
+    letters, _ = training.design(words, "gru", models)
+    assert not letters.learned_vectors
+
+
 def test_evaluation_agrees_with_scikit_learn(words, network):
     split = words.splits["test"]
     probabilities = network.predict(split.sequences)
