@@ -95,7 +95,6 @@ def _attention(name: str, explained: dict[str, Explained]) -> Iterator[Gallery]:
             caption="The attention weights of the sequences above. Attention says what a network looks at, not what "
             "counts: whether both agree stands in the next table.",
             pictures=tuple(pictures),
-            wide=True,
         )
 
 
