@@ -25,6 +25,12 @@ MLFLOW_PORT = 5000
 
 AUTOMATON = "JSON, as runs leave it in automata/, or .dot (Graphviz, AALpy) or .jff (JFLAP)."
 
+EXTRACTION = {
+    "clustering": {"k": [2, 16]},
+    "extraction": {"rules": ["majority", "dynamics", "refined"]},
+}
+"""What is done with a network that is brought along, unless a config says otherwise."""
+
 INTERRUPTED = 130
 """What Typer makes of Ctrl-C."""
 
@@ -44,9 +50,56 @@ def run(
     only_plan: Annotated[bool, typer.Option("--plan", help="Only say what would be computed, and why.")] = False,
 ) -> None:
     """Run an experiment: what is already computed is taken from the store."""
-    from lisor.settings import experiment, load
+    from lisor.settings import load
 
-    settings = load(find_config(config), changes or [])
+    _run(load(find_config(config), changes or []), out, only_plan=only_plan)
+
+
+@app.command()
+def extract(
+    network: Annotated[str, typer.Option(help="package.module:build, a callable that makes your network.")],
+    data: Annotated[Path, typer.Option(help="CSV, TSV or Parquet with the column symbols (and label, split).")],
+    weights: Annotated[Path | None, typer.Option(help="Its weights: .safetensors, or a saved state dict.")] = None,
+    alphabet: Annotated[
+        str | None, typer.Option(help="The symbols in the network's order: signs, or a file of lines [sorted].")
+    ] = None,
+    classes: Annotated[str | None, typer.Option(help="Names of its classes in order, with commas.")] = None,
+    config: Annotated[str | None, typer.Option(help="Settings of clustering, extraction and so on.")] = None,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be repeated.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the report [LISOR_HOME/reports/<name>].")] = None,
+) -> None:
+    """Extract automata from a network of your own, with all that a run leaves: table, report, MLflow."""
+    from lisor.config import DatasetConfig
+    from lisor.settings import load, override
+
+    settings = (
+        {**EXTRACTION, "name": DatasetConfig(symbols=str(data)).name} if config is None else load(find_config(config))
+    )
+    order = None if alphabet is None else _read_alphabet(alphabet)
+    names = None if classes is None else [name.strip() for name in classes.split(",")]
+    settings["datasets"] = [{"symbols": str(data), "order": order, "classes": names}]
+    settings["models"] = {"build": network, "weights": None if weights is None else str(weights)}
+    sys.path.insert(0, str(Path.cwd()))  # the console script does not look for modules where the user stands
+    _run(override(settings, changes or []), out)
+
+
+def _read_alphabet(alphabet: str) -> list[str]:
+    """The symbols of a file, one on each line, or else the signs themselves."""
+    path = Path(alphabet)
+    if not path.is_file():
+        return list(alphabet)
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"the alphabet in {path} cannot be read: {error}; give a file with a symbol a line") from None
+
+
+def _run(settings: dict[str, Any], out: Path | None, *, only_plan: bool = False) -> None:
+    """Run an experiment and say what came of it, or only plan it."""
+    from lisor.settings import experiment
+
     plan = experiment(settings)
     _set_environment()
     from flows.pipeline import find_sources, lisor_pipeline, plan_pipeline, thread_runner

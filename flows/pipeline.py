@@ -40,6 +40,7 @@ from tasks.fsa import (
     searched_ks,
 )
 from tasks.keys import library_versions
+from tasks.networks import bring_network, read_sequences
 from tasks.register import Artifacts, Record, register
 from tasks.report import project_hidden_states, publish, write_report
 from tasks.rnn import dump_hidden_states, train_networks, trial_blocks
@@ -57,6 +58,10 @@ class Sources:
     text: Source | None
     vectors: Source | None
     annotations: Source | None
+    symbols: Source | None = None
+    build: Source | None = None
+    """The file of the module that builds a network which is brought along."""
+    weights: Source | None = None
 
 
 def find_sources(study: Study) -> Sources:
@@ -70,11 +75,19 @@ def find_sources(study: Study) -> Sources:
         find(dataset.language, dataset.alphabet)
     name = str(dataset.language)
     own_text = dataset.text is not None and dataset.text != MOVIE_REVIEWS
+    models, build = study.models, None
+    if models.build is not None:
+        from lisor.rnn.builds import source_of  # loads torch, which most runs from the cache do without
+
+        build = describe_source(str(source_of(models.build)))
     return Sources(
         automaton=describe_source(name.removeprefix(FILE)) if name.startswith(FILE) else None,
         text=describe_source(str(dataset.text)) if own_text else None,
         vectors=None if dataset.vectors in OWN_VECTORS else describe_source(dataset.vectors),
         annotations=None if study.explain.annotations is None else describe_source(study.explain.annotations),
+        symbols=None if dataset.symbols is None else describe_source(dataset.symbols),
+        build=build,
+        weights=None if models.weights is None else describe_source(models.weights),
     )
 
 
@@ -208,6 +221,10 @@ async def _make_study(plan: Experiment, study: Study, stages: Stages) -> list[Ne
         automata = await stages.run("search", search_automata, model, states, data, *how, label)
         return automata, await stages.run("evaluate", evaluate_automata, automata, states, data, label)
 
+    if study.models.build is not None:
+        sources = find_sources(study)
+        brought = (data, study.models.build, sources.build, sources.weights)
+        return [await make_network(study.models.names[0], 0, await stages.run("data", bring_network, *brought))]
     blocks = [(cell, block) for cell in study.models.cells for block in trial_blocks(study.training.trials)]
     return [network for networks in await gather(*(make_block(*block) for block in blocks)) for network in networks]
 
@@ -216,6 +233,9 @@ async def _make_dataset(study: Study, stages: Stages) -> Ref:
     sources = find_sources(study)
     if study.dataset.language is not None:
         return await stages.run("data", draw_words, study.dataset, sources.automaton)
+    if study.dataset.symbols is not None:
+        how = (sources.symbols, study.models.build, sources.build, sources.weights, study.dataset)
+        return await stages.run("data", read_sequences, *how)
     if sources.text is None:
         corpus = await stages.run("data", fetch_movie_reviews)
     else:

@@ -56,7 +56,7 @@ _STRICT = ConfigDict(extra="forbid", strict=False)
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetConfig:
-    """What is learned: a `language` or labelled `text`, exactly one of them.
+    """What is learned: a `language`, labelled `text` or `symbols`, exactly one of them.
 
     A language is one of `LANGUAGES`, `regex:` with an expression over the signs of `alphabet`, or `automaton:` with a
     file (JSON or .dot). `text` is `movie-reviews` or the path of a file or folder. The sizes of the splits are numbers
@@ -65,7 +65,9 @@ class DatasetConfig:
     as `keep` says.
     `balanced`: as many members of the language as others. `vectors` is `learned`, `word2vec` (trained on the training
     texts) or the path of a word2vec or GloVe text file; words seen fewer than `min_count` times in training are unknown
-    words."""
+    words.
+    `symbols` is a file of sequences of symbols for a network that is brought along; `order` names all symbols by their
+    numbers there, sorted unless given, and `classes` the classes."""
 
     language: str | None = None
     alphabet: str = "01"
@@ -80,12 +82,15 @@ class DatasetConfig:
     vectors: str = "learned"
     min_count: int = 2
     seed: int = 0
+    symbols: str | None = None
+    order: tuple[str, ...] | None = None
+    classes: tuple[str, ...] | None = None
 
     __pydantic_config__ = _STRICT
 
     def __post_init__(self) -> None:
-        if (self.language is None) == (self.text is None):
-            raise ConfigError("each data set needs either 'language' or 'text', and not both")
+        if sum(kind is not None for kind in (self.language, self.text, self.symbols)) != 1:
+            raise ConfigError("each data set needs either 'language' or 'text', or 'symbols', and only one of them")
         if self.language is not None:
             if not self.language.startswith(GIVEN):
                 _check_choice("dataset.language", self.language, (*LANGUAGES, *(f"{kind}…" for kind in GIVEN)))
@@ -108,6 +113,8 @@ class DatasetConfig:
             return str(self.language)
         if self.language is not None:
             return _safe(Path(self.language.removeprefix("automaton:")).stem)
+        if self.symbols is not None:
+            return _safe(Path(self.symbols).stem)
         stem = Path(str(self.text)).name if self.text == MOVIE_REVIEWS else Path(str(self.text)).stem
         return _safe(stem)
 
@@ -136,22 +143,34 @@ class ModelsConfig:
     """Which networks are trained, by the names of their `cells`, and how large.
 
     `vector_size` is that of word vectors that are `learned` or `word2vec`. Vectors that are not learned stay as they
-    are, unless `tune_vectors`: then training begins with them and goes on."""
+    are, unless `tune_vectors`: then training begins with them and goes on. `build` is `package.module:callable`, which
+    makes a network that is brought along instead, and `weights` the file of its weights."""
 
     cells: tuple[str, ...] = CELLS
     hidden_size: int = 10
     vector_size: int = 50
     tune_vectors: bool = False
+    build: str | None = None
+    weights: str | None = None
 
     __pydantic_config__ = _STRICT
 
     def __post_init__(self) -> None:
+        if self.weights is not None and self.build is None:
+            raise ConfigError("models.weights needs models.build, which makes the network: package.module:callable")
         _check_list("models.cells", self.cells, NETWORKS)
         _check_range("models.hidden_size", self.hidden_size, least=1)
         light = next((cell for cell in self.cells if cell.removeprefix(ATTENTION) in LIGHT_CELLS), None)
         if light is not None and self.hidden_size < 2:
             raise ConfigError(f"models.hidden_size must be at least 2 for {light}, one unit for each layer, got 1")
         _check_range("models.vector_size", self.vector_size, least=1)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the networks are called in results: by their cells, or one that is brought along by its weights."""
+        if self.build is None:
+            return self.cells
+        return (_safe(Path(self.weights).stem if self.weights is not None else self.build.replace(":", ".")),)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -287,7 +306,16 @@ class Study:
     __pydantic_config__ = _STRICT
 
     def __post_init__(self) -> None:
-        for cell in self.models.cells:
+        if (self.dataset.symbols is None) != (self.models.build is None):
+            raise ConfigError(
+                "dataset.symbols and models.build go together: sequences, and the network that reads them"
+            )
+        if self.models.build is not None and (self.explain.enabled or "sensitivity" in self.clustering.methods):
+            raise ConfigError(
+                "explain and the method sensitivity follow the gradients of networks trained here: turn them off for a "
+                "network that is brought along"
+            )
+        for cell in self.models.names:
             methods, rules = self.ways(cell)
             if not methods or not rules:
                 raise ConfigError(

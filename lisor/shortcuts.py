@@ -105,7 +105,7 @@ def extract(
             return refined.extraction.automaton
         found.append(refined.extraction)
     compared = is_text and isinstance(adapted, TrainedModel)
-    metric = sensitivity(adapted, fitted, points.state, points.cell_state) if compared else None  # type: ignore[arg-type]
+    metric = sensitivity(adapted, fitted, points.state, points.cell_state) if compared else None
     blocks = clustering.cluster(
         points.state,
         range(2, most + 1),

@@ -15,6 +15,7 @@ from tasks.artifacts import Ref, open_artifact, open_store
 from tasks.caching import cached
 from tasks.data import read_dataset
 from tasks.fsa import SEARCHED
+from tasks.networks import read_about
 
 _EVALUATIONS = "evaluations.parquet"
 RESULTS = "results.parquet"
@@ -81,17 +82,16 @@ def evaluate_automata(folder: Path, automata: Ref, states: Ref, dataset: Ref, la
 def collect_results(folder: Path, networks: Sequence[Network]) -> None:
     """The table of all evaluations, with the automata that are chosen and selected."""
     from lisor.fsa import evaluation
-    from lisor.rnn.classifier import TrainedModel
 
     tables = []
     for network in networks:
-        model = TrainedModel.read(open_artifact(network.model))
-        tolerance = evaluation.default_tolerance(is_text=model.tokenizer is not None)
+        about = read_about(network.model)
+        tolerance = evaluation.default_tolerance(is_text=about["tokenizer"] is not None)
         table = evaluation.choose(read_evaluations(network), tolerance=tolerance, most_states=network.most_states)
         peers = [_read_timed(automata, rows) for automata, rows in network.baselines]
         if any(len(rows) for rows in peers):
             table = pd.concat([table, evaluation.apart(pd.concat(peers, ignore_index=True))], ignore_index=True)
-        identity = {"dataset": network.dataset, "cell": network.cell, "trial": network.trial, "seed": model.seed}
+        identity = {"dataset": network.dataset, "cell": network.cell, "trial": network.trial, "seed": about["seed"]}
         tables.append(table.assign(**identity))
     evaluation.write_results(pd.concat(tables, ignore_index=True), folder / RESULTS)
 

@@ -16,6 +16,7 @@ import numpy as np
 from tasks.artifacts import Ref, open_artifact
 from tasks.caching import cached
 from tasks.data import read_dataset
+from tasks.networks import read_network
 
 if TYPE_CHECKING:
     from lisor.fsa.extraction import Extraction
@@ -70,11 +71,10 @@ def cluster_hidden_states(
     from lisor.fsa import clustering
     from lisor.fsa.kmeans_x import Positions
     from lisor.fsa.sensitivity import sensitivity
-    from lisor.rnn.classifier import TrainedModel
     from lisor.rnn.hidden_states import HiddenStates
 
     dump = HiddenStates(folder=open_artifact(states))
-    network = None if model is None else TrainedModel.read(open_artifact(model))
+    network = None if model is None else read_network(model)
     positions, decisions, metric = None, None, None
     matrix = None if method == "kmeans" else dump.matrix()
     if method == "kmeans-x" and weight is not None:
@@ -108,10 +108,9 @@ def extract_automata(
 ) -> None:
     """An automaton for each clustering of a block and each rule."""
     from lisor.fsa import clustering, extraction
-    from lisor.rnn.classifier import TrainedModel
     from lisor.rnn.hidden_states import HiddenStates
 
-    network = TrainedModel.read(open_artifact(model))
+    network = read_network(model)
     points = HiddenStates(folder=open_artifact(states)).read()
     policy = extraction.default_unseen(is_text=network.tokenizer is not None) if unseen == "auto" else unseen
     blocks = clustering.read(open_artifact(clusterings))
@@ -144,10 +143,9 @@ def search_automata(
     """A refined or distilled automaton from each of some clusterings of a block; how the searches went beside them."""
     from lisor.fsa import clustering, distillation, extraction, refinement
     from lisor.fsa.probes import Probes
-    from lisor.rnn.classifier import TrainedModel
     from lisor.rnn.hidden_states import HiddenStates
 
-    network, data = TrainedModel.read(open_artifact(model)), read_dataset(dataset)
+    network, data = read_network(model), read_dataset(dataset)
     points = HiddenStates(folder=open_artifact(states)).read()
     probes = Probes.of(data)
     found, searches = [], []
@@ -200,9 +198,8 @@ def learn_baseline(folder: Path, model: Ref, dataset: Ref, method: str, seconds:
 
     Out of time or not is written beside it."""
     from lisor.fsa import baselines, extraction
-    from lisor.rnn.classifier import TrainedModel
 
-    network, data = TrainedModel.read(open_artifact(model)), read_dataset(dataset)
+    network, data = read_network(model), read_dataset(dataset)
     learned = baselines.learn(
         network,
         data.splits["validation"].sequences,

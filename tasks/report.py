@@ -20,6 +20,7 @@ from tasks.data import read_dataset
 from tasks.evaluation import RESULTS, Network
 from tasks.explain import ACTIVATIONS, EXPLANATION
 from tasks.fsa import LEARNED, SEARCHED, read_extraction
+from tasks.networks import read_about, read_network
 
 if TYPE_CHECKING:
     from lisor.fsa.clustering import Clustering
@@ -30,10 +31,9 @@ if TYPE_CHECKING:
 def project_hidden_states(folder: Path, model: Ref, states: Ref, label: str) -> None:
     """A network's hidden states in the plane."""
     from lisor.report import plane
-    from lisor.rnn.classifier import TrainedModel
     from lisor.rnn.hidden_states import HiddenStates
 
-    network, points = TrainedModel.read(open_artifact(model)), HiddenStates(folder=open_artifact(states)).read()
+    network, points = read_network(model), HiddenStates(folder=open_artifact(states)).read()
     plane.project(network, points.state, points.answer).write(folder)
 
 
@@ -53,13 +53,12 @@ def _find(network: Network) -> Findings:
     from lisor.fsa import clustering
     from lisor.report.findings import Findings
     from lisor.report.plane import Plane
-    from lisor.rnn.classifier import TrainedModel
 
     def find_clustering(method: str, k: int) -> Clustering:
         blocks = (clustering.read(open_artifact(block), {(method, k)}) for block in network.clusterings)
         return next(chain.from_iterable(blocks))
 
-    model = TrainedModel.read(open_artifact(network.model))
+    about = read_about(network.model)
     learned = [json.loads((open_artifact(automata) / LEARNED).read_text()) for automata, _ in network.baselines]
     searches = [json.loads((open_artifact(automata) / SEARCHED).read_text()) for automata, _ in network.searched]
     return Findings(
@@ -67,8 +66,8 @@ def _find(network: Network) -> Findings:
         name=network.name,
         cell=network.cell,
         trial=network.trial,
-        history=model.history,
-        restarts=model.restarts,
+        history=about["history"],
+        restarts=about["restarts"],
         clustering=find_clustering,
         extraction=partial(read_extraction, network.every_automaton),
         searches=tuple(search for block in searches for search in block if search["rule"] == "refined"),

@@ -11,9 +11,10 @@ from pathlib import Path
 from prefect.logging import get_run_logger
 
 from lisor.config import ModelsConfig, TrainingConfig
-from tasks.artifacts import Ref, open_artifact
+from tasks.artifacts import Ref
 from tasks.caching import cached, cached_block
 from tasks.data import read_dataset
+from tasks.networks import read_network
 
 TELL_SECONDS = 10.0
 
@@ -73,9 +74,8 @@ def train_networks(
 def dump_hidden_states(folder: Path, model: Ref, dataset: Ref, threads: int, label: str) -> None:
     """The hidden states of a network on the validation split, and its answers on every split."""
     from lisor.rnn import hidden_states
-    from lisor.rnn.classifier import TrainedModel
 
-    hidden_states.dump(TrainedModel.read(open_artifact(model)), read_dataset(dataset), folder)
+    hidden_states.dump(read_network(model), read_dataset(dataset), folder)
 
 
 def _tell(label: str) -> Callable[[int, int, float], None]:

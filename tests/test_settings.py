@@ -133,7 +133,7 @@ def test_a_wrong_setting_says_what_was_expected(override: str, says: str) -> Non
         ({"datasets": [{"language": "000"}]}, "name"),
         ({"name": "x"}, "at least one data set"),
         ({"name": "x", "datasets": [{}]}, "either 'language' or 'text'"),
-        ({"name": "x", "datasets": [{"language": "000", "text": "a.csv"}]}, "not both"),
+        ({"name": "x", "datasets": [{"language": "000", "text": "a.csv"}]}, "only one of them"),
         ({"name": "x", "datasets": [{"language": 0}]}, "quotes"),
         ({"name": "x", "datasets": "000"}, "list of mappings"),
         ({"name": "x", "datasets": [{"text": "a/r.csv"}, {"text": "b/r.csv"}]}, "two data sets are called 'r'"),

@@ -1,13 +1,20 @@
 """Sequences of symbols as they are, without cutting into words: numbered, and with their alphabet.
 
-Shapes: N sequences."""
+Shapes: N sequences, M of a split."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from jaxtyping import Int
+
+from lisor.data import text
 from lisor.data.sequences import Sequences
 from lisor.errors import DataError
 
@@ -68,3 +75,80 @@ def check_alphabet(alphabet: Sequence[str]) -> None:
             f"expected an alphabet of at least two symbols, got {found}: sequences of one symbol differ in length "
             "alone; look at how the symbols were read, or name all that the network knows"
         )
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """The columns symbols, and label and split if there, of a CSV, TSV or Parquet file; other columns are left out.
+
+    A cell of `symbols` is a list of texts or, in any of these files, a text: of symbols set apart by blanks if any text
+    has blanks inside, else of signs. An empty cell is the empty sequence.
+
+    Raises:
+        DataError: the file does not exist, is of no known kind, cannot be read, is empty or lacks the column."""
+    readers = {".csv": ",", ".tsv": "\t", ".parquet": None}
+    ending = path.suffix.lower()
+    if ending not in readers or not path.is_file():
+        raise DataError(f"expected a .csv, .tsv or .parquet file of sequences, got {path}")
+    try:
+        if ending == ".parquet":
+            table = pd.read_parquet(path)
+        else:
+            table = pd.read_csv(path, sep=readers[ending], dtype=str, keep_default_na=False, na_values=[""])
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise DataError(f"{path.name} cannot be read as {ending[1:].upper()}: {' '.join(str(error).split())}") from None
+    if "symbols" not in table or not len(table):
+        found = ", ".join(map(repr, table.columns)) or "none"
+        raise DataError(f"expected rows with a column 'symbols' in {path.name}, found {len(table)} with {found}")
+    cells = ["" if cell is None or cell is pd.NA or cell != cell else cell for cell in _plain(table["symbols"])]
+    apart = any(" " in cell.strip() for cell in cells if isinstance(cell, str))
+    words = [(cell.split() if apart else list(cell.strip())) if isinstance(cell, str) else list(cell) for cell in cells]
+    kept = {name: table[name] for name in ("label", "split") if name in table}
+    return pd.DataFrame({"symbols": pd.Series(words, dtype=object), **kept})
+
+
+def assign_splits(
+    table: pd.DataFrame, *, sizes: Mapping[str, int | None], seed: int
+) -> dict[str, Int[np.ndarray, " M"]]:
+    """The rows of each split, at most as many as its size says.
+
+    Without a column `split` half of the rows are for validation, whose hidden states are clustered, a quarter for
+    selection and a quarter for test: the network is trained already. With one it is as for texts.
+
+    Raises:
+        DataError: a split has no rows, or an unknown name."""
+    rng = np.random.default_rng(seed)
+    if "split" in table:
+        names = text.assign_splits(table, rng)
+        wanted = ["train", "validation", "selection", "test"]
+    else:
+        names = np.array(["validation", "validation", "selection", "test"])[rng.permutation(len(table)) % 4]
+        wanted = ["validation", "selection", "test"]
+    found = {}
+    for name in wanted:
+        rows = np.sort(rng.permutation(np.flatnonzero(names == name))[: sizes.get(name)])
+        if not len(rows) and name != "train":
+            raise DataError(f"no rows are left for the split '{name}': {len(table)} rows are too few")
+        found[name] = rows
+    return found
+
+
+def number_labels(labels: pd.Series, classes: Sequence[str] | None) -> tuple[Int[np.ndarray, " N"], tuple[str, ...]]:
+    """The labels by number, and the classes: in the order given, or by value where all are whole numbers, else by name.
+
+    Raises:
+        DataError: a label is missing or none of the classes."""
+    if labels.isna().any():
+        raise DataError(
+            f"expected a label in every row, found {int(labels.isna().sum())} without; leave the column out"
+        )
+    known = text.class_names(labels) if classes is None else tuple(classes)
+    place = {name: number for number, name in enumerate(known)}
+    names = [text.class_name(label) for label in labels]
+    odd = next((name for name in names if name not in place), None)
+    if odd is not None:
+        raise DataError(f"expected labels among the classes {', '.join(known)}, found {odd!r}")
+    return np.array([place[name] for name in names]), known
+
+
+def _plain(column: pd.Series) -> list[Any]:
+    return [cell.tolist() if isinstance(cell, np.ndarray) else cell for cell in column]

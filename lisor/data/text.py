@@ -59,7 +59,7 @@ def read_table(path: Path) -> pd.DataFrame:
     table = readers[ending](path)
     if not len(table):
         raise DataError(f"expected labelled texts, but {path.name} has no rows")
-    return table.assign(label=[None if pd.isna(label) else _class_name(label) for label in table["label"]])
+    return table.assign(label=[None if pd.isna(label) else class_name(label) for label in table["label"]])
 
 
 def prepare(table: pd.DataFrame, *, sizes: dict[str, int | None], seed: int) -> tuple[pd.DataFrame, list[str]]:
@@ -86,7 +86,7 @@ def prepare(table: pd.DataFrame, *, sizes: dict[str, int | None], seed: int) -> 
         found = ", ".join(map(repr, kept["label"].unique())) or "none"
         raise DataError(f"expected at least two classes in the column 'label', found {found}")
     rng = np.random.default_rng(seed)
-    splits = _assign_splits(kept, rng)
+    splits = assign_splits(kept, rng)
     chosen = []
     for name in ("train", "validation", "selection", "test"):
         rows = rng.permutation(np.flatnonzero(splits == name))[: sizes.get(name)]
@@ -122,11 +122,11 @@ def build(
     vocabulary = (PAD, UNKNOWN, *known)
     index = {word: i for i, word in enumerate(vocabulary)}
     sequences = Sequences.from_lists([[index.get(word, 1) for word in row] for row in words])
-    classes = _class_names(table["label"])
+    classes = class_names(table["label"])
     if table["label"][training].nunique() < 2:
         raise DataError("expected at least two classes among the training rows, found one; check the column 'split'")
     place = {label: i for i, label in enumerate(classes)}
-    labels = np.array([place[_class_name(label)] for label in table["label"]])
+    labels = np.array([place[class_name(label)] for label in table["label"]])
     splits = {}
     for name in ("train", "validation", "selection", "test"):
         rows = np.flatnonzero(table["split"] == name)
@@ -203,7 +203,7 @@ def _check_columns(names: Iterable[str], path: Path) -> None:
         raise DataError(f"expected the columns 'text' and 'label' in {path.name}, found {columns}")
 
 
-def _assign_splits(table: pd.DataFrame, rng: np.random.Generator) -> Shaped[np.ndarray, " N"]:
+def assign_splits(table: pd.DataFrame, rng: np.random.Generator) -> Shaped[np.ndarray, " N"]:
     """The name of the split of each row."""
     if "split" in table:
         named = table["split"].astype(str).str.lower().str.strip().map(_SPLIT_NAMES)
@@ -224,12 +224,12 @@ def _assign_splits(table: pd.DataFrame, rng: np.random.Generator) -> Shaped[np.n
     return splits
 
 
-def _class_names(labels: pd.Series) -> tuple[str, ...]:
+def class_names(labels: pd.Series) -> tuple[str, ...]:
     """The classes in order: by value where all are whole numbers, else by name."""
-    names = {_class_name(label) for label in labels}
+    names = {class_name(label) for label in labels}
     numeric = all(re.fullmatch(r"-?\d+", name) for name in names)
     return tuple(sorted(names, key=(lambda name: (int(name), name)) if numeric else (lambda name: (0, name))))
 
 
-def _class_name(label: object) -> str:
+def class_name(label: object) -> str:
     return str(int(label)) if isinstance(label, float) and label.is_integer() else str(label)

@@ -48,7 +48,7 @@ class Probes:
         return cls.like(
             dataset.splits["validation"].sequences,
             symbols=len(dataset.vocabulary),
-            is_text=dataset.is_text,
+            is_text=dataset.language is None,
             fixed_length=None if dataset.language is None else dataset.language.fixed_length,
         )
 

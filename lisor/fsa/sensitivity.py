@@ -13,8 +13,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lisor.data.sequences import Sequences
+from lisor.errors import ModelError
 from lisor.fsa.clustering import Metric
 from lisor.rnn.classifier import TrainedModel, length_batches
+from lisor.rnn.network import Network
 
 KEPT = 0.99
 """Share of what states differ by, in what matters, whose directions are kept."""
@@ -27,7 +29,7 @@ MOST_SYMBOLS = 1 << 17
 
 
 def sensitivity(
-    model: TrainedModel,
+    model: Network,
     sequences: Sequences,
     states: Float[np.ndarray, "P H"],
     cell_state: Float[np.ndarray, "P H"] | None = None,
@@ -41,7 +43,14 @@ def sensitivity(
     to the fewest that hold `KEPT` of its variance; G is scaled to trace D before.
 
     A state counts by how undecided the network is there, 1 − Σ p² over the classes (the Gini impurity), since where it
-    is decided a small error changes no answer."""
+    is decided a small error changes no answer.
+
+    Raises:
+        ModelError: the network was not trained here, so that its cell is not known."""
+    if not isinstance(model, TrainedModel):
+        raise ModelError(
+            f"sensitivity follows gradients through a cell of lisor, and {model.name} has none; use kmeans"
+        )
     products, covariance = _moments(model, sequences)
     size = len(products)
     values, vectors = np.linalg.eigh(products * (size / max(float(np.trace(products)), 1e-30)))

@@ -80,13 +80,18 @@ def _section(
     name = networks[0].name
     histories: dict[str, list[Mapping[str, Sequence[float]]]] = {}
     for network in networks:
-        histories.setdefault(network.cell, []).append(network.history)
-    training = page.Picture(
-        name=f"{name}-training",
-        title="Training",
-        caption="How the networks got there: one line for each trial.",
-        svg=figures.training_curves(histories),
-    )
+        if network.history:  # none where it was trained elsewhere
+            histories.setdefault(network.cell, []).append(network.history)
+    training = []
+    if histories:
+        training.append(
+            page.Picture(
+                name=f"{name}-training",
+                title="Training",
+                caption="How the networks got there: one line for each trial.",
+                svg=figures.training_curves(histories),
+            )
+        )
     quality = page.Picture(
         name=f"{name}-quality",
         title="Quality against the number of clusters",
@@ -109,9 +114,9 @@ def _section(
         title=networks[0].dataset,
         introduction=f"Labelled {kind} over {len(dataset.vocabulary):,} symbols with the classes "
         f"{', '.join(dataset.classes)}: {sizes}.",
-        notes=(*dataset.notes, *_short_grids(rows), *([] if dataset.is_text else _gate(rows, networks))),
+        notes=(*dataset.notes, *_short_grids(rows), *([] if dataset.language is None else _gate(rows, networks))),
         blocks=(
-            training,
+            *training,
             *_planes(rows, name, dataset, networks),
             *(of_this_kind(by_majority, name, dataset, networks) if len(by_majority) else ()),
             quality,

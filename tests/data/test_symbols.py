@@ -1,7 +1,8 @@
 import numpy as np
+import pandas as pd
 import pytest
 
-from lisor.data.symbols import number
+from lisor.data.symbols import assign_splits, number, number_labels, read_table
 from lisor.errors import DataError
 
 
@@ -39,3 +40,59 @@ def test_symbols_are_numbered_in_the_order_of_the_alphabet(given, alphabet, numb
 def test_what_cannot_be_numbered_is_refused(given, alphabet, reason):
     with pytest.raises(DataError, match=reason):
         number(given, alphabet)
+
+
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        (["ab", "", "ba"], [["a", "b"], [], ["b", "a"]]),
+        (["open close", "open"], [["open", "close"], ["open"]]),
+        ([["open", "a b"], []], [["open", "a b"], []]),
+    ],
+)
+@pytest.mark.parametrize("ending", ["csv", "tsv", "parquet"])
+def test_a_cell_is_a_list_or_is_split_at_blanks_or_into_signs(tmp_path, cells, words, ending):
+    path = tmp_path / f"data.{ending}"
+    table = pd.DataFrame({"time": range(len(cells)), "symbols": cells, "label": "1"})
+    if ending == "parquet":
+        table.to_parquet(path)
+    elif isinstance(cells[0], list):
+        pytest.skip("a list needs Parquet")
+    else:
+        table.to_csv(path, sep="," if ending == "csv" else "\t", index=False)
+    read = read_table(path)
+    assert list(read["symbols"]) == words
+    assert list(read.columns) == ["symbols", "label"]
+
+
+def test_a_file_without_the_column_is_refused(tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_text("text\nab\n")
+    with pytest.raises(DataError, match=r"column 'symbols' in data\.csv, found 1 with 'text'"):
+        read_table(path)
+    with pytest.raises(DataError, match=r"expected a \.csv"):
+        read_table(tmp_path / "none.txt")
+
+
+def test_every_row_is_in_one_split():
+    table = pd.DataFrame({"symbols": [["a"]] * 100})
+    rows = assign_splits(table, sizes={}, seed=0)
+    assert {name: len(some) for name, some in rows.items()} == {"validation": 50, "selection": 25, "test": 25}
+    assert sorted(np.concatenate(list(rows.values()))) == list(range(100))
+    given = table.assign(split=["train"] * 60 + ["validation"] * 20 + ["test"] * 20)
+    rows = assign_splits(given, sizes={"test": 5}, seed=0)
+    assert {name: len(some) for name, some in rows.items()} == {
+        "train": 60, "validation": 10, "selection": 10, "test": 5
+    }  # fmt: skip
+    with pytest.raises(DataError, match="too few"):
+        assign_splits(table[:2], sizes={}, seed=0)
+
+
+def test_labels_are_numbered_in_the_order_of_the_classes():
+    labels = pd.Series(["10", "9", "10"])
+    assert number_labels(labels, None)[1] == ("9", "10")
+    assert number_labels(labels, ["10", "9"])[0].tolist() == [0, 1, 0]
+    with pytest.raises(DataError, match="found '10'"):
+        number_labels(labels, ["9", "8"])
+    with pytest.raises(DataError, match="1 without"):
+        number_labels(pd.Series(["a", None]), None)

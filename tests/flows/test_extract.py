@@ -1,0 +1,140 @@
+"""The command `lisor extract`, with networks that know nothing of lisor."""
+
+import json
+import os
+import random
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from flows import cli
+from lisor.data.languages import LANGUAGES
+from lisor.fsa.automaton import Automaton
+from tests.plain import Acceptor, train
+
+pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.filterwarnings("default::lisor.errors.DataWarning")]
+
+MINE = """
+from tests.plain import Acceptor
+
+
+def build():
+    return Acceptor()
+
+
+def both():
+    return Acceptor(bidirectional=True)
+
+
+def deeper():
+    return Acceptor(layers=3)
+
+
+class Counter:
+    def initial_state(self):
+        return 0.0, [0.0]
+
+    def step(self, state, symbol):
+        zeros = 0.0 if symbol else state[0] + 1
+        return zeros, [max(state[1][0], float(zeros > 2.5))]
+
+    def is_accepting(self, state):
+        return state[1][0] > 0.5
+"""
+
+
+@pytest.fixture(scope="module")
+def mine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a module, a trained network's weights, and words."""
+    folder = tmp_path_factory.mktemp("mine")
+    (folder / "my_networks.py").write_text(MINE)
+    torch.manual_seed(0)
+    network = train(Acceptor())
+    save_file(network.state_dict(), folder / "acceptor.safetensors")
+    torch.save(network.state_dict(), folder / "acceptor.pt")
+    torch.save(Acceptor(bidirectional=True).state_dict(), folder / "both.pt")
+    torch.save(network, folder / "pickled.pt")
+    rng = random.Random(0)
+    words = ["".join(rng.choices("01", k=rng.randint(1, 15))) for _ in range(600)]
+    pd.DataFrame({"symbols": words, "label": [int("000" in word) for word in words]}).to_csv(folder / "words.csv")
+    pd.DataFrame({"symbols": [list(word) for word in words]}).to_parquet(folder / "bare.parquet")
+    (folder / "single.csv").write_text("symbols\naaa\naa\naaaa\n")
+    return folder
+
+
+@pytest.fixture
+def extract(
+    mine: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """The command, run in this process in that folder: exit status, standard output, standard error."""
+    monkeypatch.chdir(mine)
+    monkeypatch.setattr(sys, "path", [str(mine), *sys.path])
+    before = dict(os.environ)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["lisor", "extract", *arguments])
+        try:
+            with pytest.raises(SystemExit) as stop:
+                cli.main()
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+        return int(stop.value.code or 0), *capfd.readouterr()
+
+    return run
+
+
+def selected(home: Path, run: str, network: str) -> Automaton:
+    return Automaton.from_json((home / f"reports/{run}/automata/selected/{run}-{network}-0.json").read_text())
+
+
+@pytest.mark.parametrize("weights", ["acceptor.safetensors", "acceptor.pt"])
+def test_a_plain_network_becomes_an_exact_automaton(home: Path, extract, weights) -> None:
+    status, out, _ = extract("--network", "my_networks:build", "--weights", weights, "--data", "words.csv")
+    assert status == 0
+    automaton = selected(home, "words", "acceptor")
+    assert LANGUAGES["000"].equals(automaton)
+    assert automaton.n_states == 4
+    table = pd.read_parquet(home / "reports/words/results.parquet")
+    assert set(table["cell"]) == {"acceptor"}
+    assert set(table["rule"]) == {"majority", "dynamics", "refined"}
+    assert "0 of them training" in out
+    status, out, _ = extract("--network", "my_networks:build", "--weights", weights, "--data", "words.csv")
+    assert "answered from the cache" in out
+
+
+def test_a_hand_written_cell_does_without_weights_and_labels(home: Path, extract) -> None:
+    status, _, _ = extract("--network", "my_networks:Counter", "--data", "bare.parquet", "--classes", "no,yes")
+    assert status == 0
+    automaton = selected(home, "bare", "my_networks.Counter")
+    assert automaton.classes == ("no", "yes")
+    assert automaton.n_states == 4
+    assert automaton.accepts("1000")
+    record = json.loads((home / "reports/bare/run.json").read_text())
+    assert record["settings"]["models"]["build"] == "my_networks:Counter"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["my_networks:both", "both.pt", "words.csv"], "bidirectional"),
+        (["my_networks:deeper", "acceptor.pt", "words.csv"], "the weights do not fit Acceptor: Missing key"),
+        (["my_networks:build", "pickled.pt", "words.csv"], "nothing else is unpickled"),
+        (["my_networks:build", "acceptor.pt", "single.csv"], "an alphabet of at least two symbols"),
+        (["my_networks:nothing", "acceptor.pt", "words.csv"], "my_networks:nothing cannot be called"),
+        (["no_such_module:build", "acceptor.pt", "words.csv"], "expected package.module:build"),
+        (["my_networks:build", "acceptor.pt", "words.csv", "--alphabet", "012"], "symbols 0 … 2"),
+    ],
+)
+def test_what_cannot_be_used_is_one_line_and_status_2(home: Path, extract, arguments, reason) -> None:
+    network, weights, data, *more = arguments
+    status, _, error = extract("--network", network, "--weights", weights, "--data", data, *more)
+    assert status == 2
+    (line,) = [line for line in error.splitlines() if line.startswith("lisor: ")]
+    assert reason in line
+    assert "Traceback" not in error
