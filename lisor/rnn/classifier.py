@@ -24,7 +24,7 @@ from torch.nn.functional import embedding
 from lisor.data.sequences import Sequences
 from lisor.errors import ModelError, SchemaError
 from lisor.rnn.attention import AttentionRecurrent, Pooling
-from lisor.rnn.cells import WITH_CELL_STATE, Cell, State, make_cell
+from lisor.rnn.cells import GRU, WITH_CELL_STATE, Cell, State, make_cell
 from lisor.rnn.network import Visit
 
 SCHEMA = 2
@@ -131,10 +131,13 @@ class Classifier(nn.Module):
     ) -> Iterator[State]:
         """A state, the initial one unless given, then the state after each symbol; `keep` scales the word vectors of
         each sequence."""
+        return self.run_vectors(self._read(symbols, keep), state)
+
+    def _read(self, symbols: Int[Tensor, "R B T"], keep: Float[Tensor, "R B D"] | None) -> Float[Tensor, "R T B D"]:
         trials, batch, steps = symbols.shape
         flat = self.embed(symbols.transpose(1, 2).reshape(trials, steps * batch))
         vectors = flat.view(trials, steps, batch, flat.shape[-1])
-        return self.run_vectors(vectors if keep is None else vectors * keep[:, None], state)
+        return vectors if keep is None else vectors * keep[:, None]
 
     def run_vectors(self, vectors: Float[Tensor, "R T B D"], state: State | None = None) -> Iterator[State]:
         """A state, the initial one unless given, then the state after each word vector."""
@@ -150,7 +153,10 @@ class Classifier(nn.Module):
         self, symbols: Int[Tensor, "R B T"], keep: Float[Tensor, "R B D"] | None = None
     ) -> Float[Tensor, "R T+1 B H"]:
         """Every hidden state, the initial one first."""
-        return stack_hidden(self.run(symbols, keep))
+        vectors = self._read(symbols, keep)
+        if isinstance(self.cell, GRU):
+            return self.cell.hidden_states(vectors)
+        return stack_hidden(self.run_vectors(vectors))
 
     def summaries(self, hidden: Float[Tensor, "R T+1 B H"]) -> Float[Tensor, "R T+1 B H"]:
         """What is read out after each symbol, the initial state's first."""
