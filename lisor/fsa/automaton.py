@@ -16,7 +16,6 @@ from jaxtyping import Bool, Int
 
 from lisor.data.sequences import Sequences
 from lisor.errors import AutomatonError, SchemaError
-from lisor.fsa import kernels
 
 CLASSES = ("reject", "accept")
 """The classes of a regular language's words."""
@@ -81,6 +80,8 @@ class Automaton:
 
     def trace(self, sequences: Sequences) -> Int[np.ndarray, " P"]:
         """The state after each symbol of each sequence, laid out as the symbols are."""
+        from lisor.fsa import kernels  # loads numba, which a run from the cache does without
+
         self._check_symbols(sequences)
         trace = np.empty(len(sequences.symbols), np.int32)
         kernels.all_states(self.transitions, self.start, sequences.symbols, sequences.offsets, trace)
@@ -88,6 +89,8 @@ class Automaton:
 
     def run(self, sequences: Sequences, *, threads: int = 1) -> Int[np.ndarray, " N"]:
         """The state in which each sequence ends."""
+        from lisor.fsa import kernels
+
         self._check_symbols(sequences)
         width = len(self.alphabet)
         table = self.transitions.reshape(-1).astype(np.int64) * width  # a step is one addition and one look-up
