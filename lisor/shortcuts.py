@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from lisor.config import DatasetConfig, ModelsConfig, TrainingConfig
 from lisor.data import symbols
@@ -45,7 +46,10 @@ def train(dataset: Dataset, *, cell: str = "gru", hidden_size: int = 10, seed: i
     Raises:
         ConfigError: there is no cell of that name."""
     models = ModelsConfig(cells=(cell,), hidden_size=hidden_size)
-    return training.train(dataset, cell=cell, models=models, config=TrainingConfig(seed=seed), trials=[0])[0]
+    with threadpool_limits(
+        1
+    ):  # the products of one network are too small to share: on a busy machine threads only wait
+        return training.train(dataset, cell=cell, models=models, config=TrainingConfig(seed=seed), trials=[0])[0]
 
 
 def extract(
