@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: setup run test test-slow check bench results faithful choice ui readme docs demo-schedule
+.PHONY: setup run test test-slow check bench results faithful choice ui readme tutorial docs demo-schedule
 
 setup: $(READY)
 
@@ -30,6 +30,10 @@ test-slow: setup
 # Writes into README.md what the quickstart prints.
 readme: setup
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python docs/update_readme.py
+
+# Writes into docs/tutorial.md what its blocks print.
+tutorial: setup
+	@$(BIN)/python docs/write_tutorial.py
 
 # The site of the documentation, in site/; a warning is an error. The variable hides an advertisement of the theme.
 docs: setup

@@ -12,7 +12,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parent.parent
-FIRST = ["README.md"]
+FIRST = ["README.md", "docs/tutorial.md"]
 NOT_PAGES = ("docs/images/**/*.svg", "docs/site.css", "configs/*.yaml", "automations.yaml", "LICENSE")
 REFERENCE = "reference/index.md"
 
