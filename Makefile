@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: setup run test test-slow check bench results faithful choice ui readme demo-schedule
+.PHONY: setup run test test-slow check bench results faithful choice ui readme tutorial docs demo-schedule
 
 setup: $(READY)
 
@@ -12,7 +12,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in [(3, 11), (3, 12)])' || \
 	  { echo "lisor needs Python 3.11 or 3.12, found $$($(PYTHON) --version 2>&1); say: make setup PYTHON=/path/to/python3.11"; exit 2; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[baselines,dev,onnx]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[baselines,dev,docs,onnx]'
 	@touch $(READY)
 
 run: setup
@@ -30,6 +30,14 @@ test-slow: setup
 # Writes into README.md what the quickstart prints.
 readme: setup
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python docs/update_readme.py
+
+# Writes into docs/tutorial.md what its blocks print.
+tutorial: setup
+	@$(BIN)/python docs/write_tutorial.py
+
+# The site of the documentation, in site/; a warning is an error. The variable hides an advertisement of the theme.
+docs: setup
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # Writes docs/results.md from a run of configs/paper.yaml; IMDB=path/to/imdb.parquet adds real reviews.
 results: setup

@@ -57,6 +57,7 @@ def _page(reports: dict[int, Path]) -> Iterator[str]:
     rows = rows[rows["test_set"] == "test"]
     yield ""
     yield f"Weighted automata of {MOST_WEIGHTED} clusters of the method sensitivity:"
+    yield ""
     for cell, own in rows[(rows["k"] == MOST_WEIGHTED) & (rows["rule"] == "weighted")].groupby("cell", sort=False):
         fidelity = own.loc[own["method"] == "sensitivity", "fidelity"]
         yield f"- {cell}: fidelity {Interval.of(fidelity.tolist()):.3f}"

@@ -1,9 +1,11 @@
 """Train recurrent networks, read finite state automata off their hidden states, and measure how faithful they are.
 
+```python
 words = lisor.words("000")
 network = lisor.train(words, cell="gru")
 automaton = lisor.extract(network, words)
 lisor.draw(automaton, "000.svg")
+```
 """
 
 from importlib import import_module

@@ -1,6 +1,4 @@
-import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -35,33 +33,5 @@ def test_where_onnx_is_missing_it_says_what_to_install(monkeypatch):
 # The page
 
 
-def blocks(language: str) -> list[str]:
-    found = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
-    assert found
-    return found
-
-
 def test_every_format_is_on_the_page():
     assert set(re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE)) == set(WRITERS)
-
-
-def test_what_the_page_shows_works(tmp_path):
-    pytest.importorskip("onnxruntime", reason="pip install lisor[onnx]")
-    selected = tmp_path / ".lisor/reports/quickstart/automata/selected"
-    selected.mkdir(parents=True)
-    (selected / "000-gru-0.json").write_bytes(export(CONTAINS_000, "json"))
-    where = {"cwd": tmp_path, "check": True, "capture_output": True, "text": True}
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    for block in blocks("sh"):
-        (command,) = block.splitlines()
-        program, *arguments = command.split()
-        assert program == "lisor"
-        subprocess.run([sys.executable, "-m", "flows.cli", *arguments], env=environment, **where)
-    module, model = blocks("python")
-    assert subprocess.run([sys.executable, "-c", module], **where).stdout == "accept\n"
-    model += "\nassert classes.tolist() == [1, 0]"
-    subprocess.run([sys.executable, "-c", model], **where)
-    (program,) = blocks("c")
-    (tmp_path / "main.c").write_text(program)
-    subprocess.run(["gcc", "-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "main.c", "-o", "main"], **where)
-    assert subprocess.run(["./main"], **where).stdout == "accept\n"

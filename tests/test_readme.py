@@ -7,17 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from docs.code_blocks import read_blocks
 from flows.cli import app
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def python_block(heading: str) -> str:
-    """The Python under a heading, six lines at most."""
-    (block,) = re.findall(rf"^## {heading}\n\n```python\n(.*?)```", README, re.DOTALL | re.MULTILINE)
-    assert len([line for line in block.splitlines() if line.strip()]) <= 6
-    return str(block)
+SIX, OWN = (block.code for block in read_blocks(README) if block.language == "python")
+
+
+@pytest.mark.parametrize("code", [SIX, OWN])
+def test_six_lines_are_six(code: str) -> None:
+    assert len([line for line in code.splitlines() if line.strip()]) <= 6
 
 
 def test_the_six_lines_train_extract_and_draw_an_automaton(tmp_path: Path) -> None:
@@ -27,7 +29,7 @@ def test_the_six_lines_train_extract_and_draw_an_automaton(tmp_path: Path) -> No
         "assert automaton.minimized().n_states == 4\n"
         "assert not {'prefect', 'mlflow'} & set(sys.modules)\n"
     )
-    program = python_block("Six lines of Python") + check
+    program = SIX + check
     subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True, timeout=300)
     assert (tmp_path / "000.svg").read_text().count("<ellipse") >= 4
 
@@ -46,7 +48,7 @@ def test_six_lines_extract_an_exact_automaton_from_a_network_of_ones_own(tmp_pat
         "\nfrom lisor.data.languages import LANGUAGES\n"
         "assert LANGUAGES['000'].equals(automaton) and automaton.n_states == 4\n"
     )
-    program = python_block("Your own network") + check
+    program = OWN + check
     subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True, timeout=300)
     assert (tmp_path / "acceptor.svg").exists()
 

@@ -232,4 +232,5 @@ def class_names(labels: pd.Series) -> tuple[str, ...]:
 
 
 def class_name(label: object) -> str:
+    """The name of a label's class; a number that a column of numbers has read as 1.0 is 1."""
     return str(int(label)) if isinstance(label, float) and label.is_integer() else str(label)

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int, Shaped
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import Tags
+from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
 from lisor.data.sequences import Sequences
@@ -109,6 +111,12 @@ class AutomatonExtractor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """The share of sequences, each counted by its weight, that the automaton answers with y."""
         return float(np.average(self.predict(X, lengths) == np.asarray(y), weights=sample_weight))
 
+    def __sklearn_tags__(self) -> Tags:
+        """What scikit-learn is told: X is no table but a list of sequences."""
+        tags: Tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        return tags
+
     def _cluster(self, points: Points, network: Network | None) -> Clustering:
         looks: dict[str, Any] = {}
         if self.method == "kmeans-x":
@@ -172,6 +180,11 @@ def _arrange(
         )
     if answers.ndim != 1 or len(answers) not in (len(words), len(whole)):
         raise DataError(f"expected an answer for each of {len(words)} sequences, got {list(answers.shape)}")
+    if not np.isfinite(whole).all():
+        raise DataError("expected finite numbers as hidden states, found NaN or infinity")
+    no_numbers = answers.dtype.kind == "f" and not np.isfinite(answers).all()
+    if no_numbers or type_of_target(answers) not in ("binary", "multiclass"):
+        raise DataError("expected the answers as classes, found numbers that are none; give the class, not its score")
     step = np.arange(len(whole)) - np.repeat(words.offsets[:-1], words.lengths) + 1
     points = Points(
         sequence=np.repeat(np.arange(len(words)), words.lengths).astype(np.int32),

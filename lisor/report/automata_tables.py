@@ -71,6 +71,7 @@ def _peer_line(
 
 
 def chosen_table(rows: pd.DataFrame, name: str) -> page.Table:
+    """The chosen automata, one for each network, method and rule, on the test set."""
     chosen = rows[rows["chosen"] & (rows["test_set"] == "test")]
     return page.Table(
         name=f"{name}-chosen",

@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.filterwarnings("de
 
 MINE = """
 from tests.plain import Acceptor
+from torch import nn
 
 
 def build():
@@ -33,6 +34,21 @@ def both():
 
 def deeper():
     return Acceptor(layers=3)
+
+
+def wider():
+    network = Acceptor()
+    network.linear = nn.Linear(8, 3)
+    return network
+
+
+class Pooled(Acceptor):
+    def forward(self, symbols):
+        return self.linear(self.layer(self.embedding(symbols))[0].mean(dim=1))
+
+
+def broken():
+    raise ValueError("no such file: sizes.json\\nlook again")
 
 
 class Counter:
@@ -48,6 +64,16 @@ class Counter:
 """
 
 
+class Evil:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (self.path,)
+
+
 @pytest.fixture(scope="module")
 def mine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a module, a trained network's weights, and words."""
@@ -59,6 +85,9 @@ def mine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.save(network.state_dict(), folder / "acceptor.pt")
     torch.save(Acceptor(bidirectional=True).state_dict(), folder / "both.pt")
     torch.save(network, folder / "pickled.pt")
+    torch.save(Evil(str(folder / "run")), folder / "evil.pt")
+    (folder / "evil.safetensors").write_bytes((folder / "evil.pt").read_bytes())
+    torch.save([1, 2], folder / "list.pt")
     rng = random.Random(0)
     words = ["".join(rng.choices("01", k=rng.randint(1, 15))) for _ in range(600)]
     pd.DataFrame({"symbols": words, "label": [int("000" in word) for word in words]}).to_csv(folder / "words.csv")
@@ -124,17 +153,31 @@ def test_a_hand_written_cell_does_without_weights_and_labels(home: Path, extract
     [
         (["my_networks:both", "both.pt", "words.csv"], "bidirectional"),
         (["my_networks:deeper", "acceptor.pt", "words.csv"], "the weights do not fit Acceptor: Missing key"),
+        (
+            ["my_networks:wider", "acceptor.pt", "words.csv"],
+            "do not fit Acceptor: size mismatch for linear",
+        ),
+        (["my_networks:Pooled", "acceptor.pt", "words.csv"], "comes from more than the last state"),
+        (["my_networks:broken", "acceptor.pt", "words.csv"], "cannot be called without arguments: no such file"),
+        (["my_networks:Counter", "acceptor.pt", "words.csv"], "expected a torch module from my_networks:Counter"),
         (["my_networks:build", "pickled.pt", "words.csv"], "nothing else is unpickled"),
+        (["my_networks:build", "evil.pt", "words.csv"], "nothing else is unpickled"),
+        (["my_networks:build", "evil.safetensors", "words.csv"], "evil.safetensors cannot be read as weights"),
+        (["my_networks:build", "list.pt", "words.csv"], "expected a state dict of tensors in list.pt"),
+        (["my_networks:build", "absent.pt", "words.csv"], "absent.pt"),
+        (["my_networks:build", "acceptor.pt", "acceptor.pt"], "expected a .csv, .tsv or .parquet file of sequences"),
         (["my_networks:build", "acceptor.pt", "single.csv"], "an alphabet of at least two symbols"),
         (["my_networks:nothing", "acceptor.pt", "words.csv"], "my_networks:nothing cannot be called"),
         (["no_such_module:build", "acceptor.pt", "words.csv"], "expected package.module:build"),
         (["my_networks:build", "acceptor.pt", "words.csv", "--alphabet", "012"], "symbols 0 … 2"),
     ],
 )
-def test_what_cannot_be_used_is_one_line_and_status_2(home: Path, extract, arguments, reason) -> None:
+def test_what_cannot_be_used_is_one_line_and_status_2(home: Path, mine: Path, extract, arguments, reason) -> None:
     network, weights, data, *more = arguments
     status, _, error = extract("--network", network, "--weights", weights, "--data", data, *more)
     assert status == 2
     (line,) = [line for line in error.splitlines() if line.startswith("lisor: ")]
     assert reason in line
     assert "Traceback" not in error
+    assert not (home / "reports").exists()
+    assert not (mine / "run").exists()  # what a pickle would have made

@@ -1,7 +1,11 @@
+import pickle
+from copy import deepcopy
+
 import numpy as np
 import pytest
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.utils import estimator_checks
 
 import lisor
 from lisor import AutomatonExtractor
@@ -65,6 +69,44 @@ def test_by_the_rule_refined_it_is_exact(network, words: Dataset, flat):
     assert words.language.equals(automaton)
 
 
+@pytest.mark.parametrize(
+    "check",
+    [
+        "check_do_not_raise_errors_in_init_or_set_params",
+        "check_estimator_cloneable",
+        "check_estimator_repr",
+        "check_estimators_unfitted",
+        "check_get_params_invariance",
+        "check_mixin_order",
+        "check_no_attributes_set_in_init",
+        "check_parameters_default_constructible",
+        "check_set_params",
+        "check_valid_tag_types",
+    ],
+)
+def test_it_passes_those_of_scikit_learns_checks_that_ask_for_no_table(check):
+    getattr(estimator_checks, check)("AutomatonExtractor", AutomatonExtractor())
+
+
+def test_what_scikit_learn_checks_of_tables_holds_for_sequences(rows):
+    X, y = rows
+    given = deepcopy(X)
+    for array in given:
+        array.setflags(write=False)
+    estimator = AutomatonExtractor(k=6)
+    before = vars(estimator).copy()
+    assert estimator.fit(given, y) is estimator
+    assert {name: vars(estimator)[name] for name in before} == before
+    assert {name for name in vars(estimator) if name not in before} == {"automaton_", "clustering_", "classes_"}
+    answers = estimator.predict(X)
+    assert AutomatonExtractor(k=6).fit(X, y).automaton_ == estimator.automaton_ == estimator.fit(X, y).automaton_
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(estimator)).predict(X), answers)  # noqa: S301
+    np.testing.assert_array_equal(estimator.predict(X[::-1]), answers[::-1])
+    np.testing.assert_array_equal(np.concatenate([estimator.predict([row]) for row in X[:20]]), answers[:20])
+    (alone,) = set(AutomatonExtractor(k=6).fit(X, np.zeros(len(X), int)).predict(X))
+    assert alone == 0
+
+
 def test_a_clone_has_the_same_parameters_and_is_not_fitted(network, flat):
     fitted = AutomatonExtractor(method="kmeans-x", k=5, network=network, weight=0.2).fit(*flat)
     copy = clone(fitted)
@@ -97,6 +139,9 @@ def test_what_does_not_fit_together_is_refused(flat, rows):
         (states, symbols, lengths, outputs[:-1]),
         ([1, 2], outputs),
         (rows[0], None),
+        (np.full_like(states, np.nan), symbols, lengths, outputs),
+        (states, symbols, lengths, outputs + 0.5),
+        (states, symbols, lengths, np.full(len(outputs), np.nan)),
     ]:
         with pytest.raises(DataError):
             AutomatonExtractor().fit(*arguments)
