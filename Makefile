@@ -55,7 +55,8 @@ choice: setup
 bench: setup
 	@$(BIN)/python -m benchmarks --json benchmarks/rows.json
 	@$(BIN)/python -m benchmarks.growth benchmarks/growth.json
-	@$(BIN)/python docs/write_benchmarks.py benchmarks/rows.json benchmarks/growth.json
+	@$(BIN)/python -m benchmarks.random_languages benchmarks/languages.json
+	@$(BIN)/python docs/write_benchmarks.py $(addprefix benchmarks/,rows.json growth.json languages.json)
 
 # From nothing to a run that a schedule starts, everything stopped again.
 demo-schedule: setup
