@@ -21,7 +21,7 @@ from lisor.report.tables import Interval
 ALONE = ("models.cells=[attention-gru]", "training.trials=5", "clustering.k=[2, 2]", "explain.enabled=false")
 """Changes to the run for the accuracy of one network over five trials."""
 
-TUNED = ("models.tune_vectors=true", "training.dropout=0.5")
+TUNED = ("models.tune_vectors=true", "models.hidden_size=64", "training.dropout=0.5", "dataset.min_count=1")
 """How vectors of a file are used best, by validation."""
 
 FLOOR = 0.826

@@ -1,8 +1,8 @@
 """How the report looks: its style, its script, and the template that `page.render` fills.
 
 Attributions are blue where they speak for an answer and orange where they speak against it, which color-blind readers
-can tell apart (Okabe & Ito, 2008), and underlined, solid for and dashed against, so that print without color says the
-same."""
+can tell apart (Okabe & Ito, 2008), and underlined, solid where strong for it and dotted or dashed against it, so that
+print without color says the same."""
 
 from markupsafe import Markup
 
@@ -39,7 +39,7 @@ figure { margin: 1rem 0; } .plot svg { max-width: 100%; min-width: 38rem; height
   -webkit-print-color-adjust: exact; print-color-adjust: exact; }
 .for-1 { background: #d9eaf7; } .for-2 { background: #a3cdee; text-decoration: underline 1px; }
 .for-3 { background: #62aade; text-decoration: underline 2px; }
-.against-1 { background: #fdecd9; } .against-2 { background: #fbc98f; text-decoration: underline dashed 1px; }
+.against-1 { background: #fdecd9; text-decoration: underline dotted 1px; } .against-2 { background: #fbc98f; text-decoration: underline dashed 1px; }
 .against-3 { background: #f39a4a; text-decoration: underline dashed 2px; }
 .look-1 { background: #dcefe7; } .look-2 { background: #9fd6c0; text-decoration: underline 1px; }
 .look-3 { background: #4fb893; text-decoration: underline 2px; }
