@@ -39,7 +39,8 @@ figure { margin: 1rem 0; } .plot svg { max-width: 100%; min-width: 38rem; height
   -webkit-print-color-adjust: exact; print-color-adjust: exact; }
 .for-1 { background: #d9eaf7; } .for-2 { background: #a3cdee; text-decoration: underline 1px; }
 .for-3 { background: #62aade; text-decoration: underline 2px; }
-.against-1 { background: #fdecd9; text-decoration: underline dotted 1px; } .against-2 { background: #fbc98f; text-decoration: underline dashed 1px; }
+.against-1 { background: #fdecd9; text-decoration: underline dotted 1px; }
+.against-2 { background: #fbc98f; text-decoration: underline dashed 1px; }
 .against-3 { background: #f39a4a; text-decoration: underline dashed 2px; }
 .look-1 { background: #dcefe7; } .look-2 { background: #9fd6c0; text-decoration: underline 1px; }
 .look-3 { background: #4fb893; text-decoration: underline 2px; }
