@@ -65,7 +65,7 @@ def _page(report: Path, accuracies: dict[str, Interval], worked: float) -> Itera
     yield ""
     yield "| word vectors | accuracy |"
     yield "| --- | --- |"
-    yield from (f"| {name} | {accuracy} |" for name, accuracy in accuracies.items())
+    yield from (f"| {name} | {accuracy:.3f} |" for name, accuracy in accuracies.items())
     yield ""
     yield "## Do attributions point at what counts?"
     yield ""
