@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: setup run test test-slow check bench results faithful choice ui readme tutorial docs demo-schedule
+.PHONY: setup run test test-slow check bench results faithful choice ui readme tutorial docs demo-schedule explain
 
 setup: $(READY)
 
@@ -50,6 +50,10 @@ faithful: setup
 # Writes docs/choice.md from runs of configs/tomita.yaml and configs/faithful.yaml.
 choice: setup
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python docs/write_choice.py
+
+# Writes docs/explain.md from runs of configs/sentiment.yaml; VECTORS=path/to/glove.txt.gz adds networks with these vectors.
+explain: setup
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python docs/write_explain.py $(VECTORS)
 
 # Measures everything, most of an hour, and writes docs/benchmarks.md.
 bench: setup

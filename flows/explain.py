@@ -28,7 +28,7 @@ def explain(
         ConfigError: not exactly one of both is given, or the run has no such network."""
     if (text is None) == (word is None):
         raise ConfigError("give either --text with a text, or --word with a word of a language, and not both")
-    from lisor.report import page, walks
+    from lisor.report import sequence_page, walks
     from tasks.artifacts import write_text
     from tasks.explain import walk_through
     from tasks.register import find
@@ -37,21 +37,14 @@ def explain(
     network = _choose(record, dataset, cell, trial, is_text=text is not None)
     asked = text if text is not None else str(word)
     found = walk_through(network, record.artifacts.results, asked)
+    about = f"The run {record.name}: {network.dataset}, {network.cell}, trial {network.trial}."
     name = f"{network.label}-{hashlib.sha256(asked.encode()).hexdigest()[:8]}"
-    detail = walks.detail(name, network.label, found.steps, found.automaton, found.classes)
-    answers = f"{network.cell} answers {found.classes[found.steps.explained]}"
-    machine = f"its automaton {found.classes[found.steps.outputs[-1]]}"
-    walk = page.Walk(title=asked, lines=walks.lines(network.cell, found.steps, found.classes))
-    section = page.Section(
-        title=f"{network.dataset}, {network.cell}, trial {network.trial}",
-        introduction=f"{answers}, {machine}.",
-        blocks=(page.Walks(title="What counts", caption="", walks=(walk,)), *reversed(detail.blocks)),
-    )
     beside = Path(run) if Path(run).is_dir() else Path(record.out)
     written = out or beside / FOLDER / f"{name}.html"
-    write_text(written, page.render(f"{record.name}: one sequence", "Why did it answer so?", [section]))
+    seen = (found.steps, found.automaton, found.classes)
+    write_text(written, sequence_page.render(about, name, network.cell, asked, *seen))
     _print(walks.steps_table(name, found.steps, found.classes))
-    print(f"{answers}, {machine}\npage     {written}")
+    print(f"{walks.verdict(network.cell, found.steps, found.classes)}\npage     {written}")
 
 
 def _choose(record: Record, dataset: str | None, cell: str | None, trial: int, *, is_text: bool) -> Network:

@@ -18,6 +18,12 @@ from lisor.report.figures import CELL_COLORS, NETWORK, STYLE, finish, grid_of_pa
 LINES = ("-", "--", "-.", ":")
 """Styles that tell lines apart without color."""
 
+ATTENTION = (
+    "Dark is much. A strip: the share of each symbol in the answer. A square: in the row of each symbol, how much the "
+    "network looks back at each earlier one as it reads it. All shares of a strip, or of a row, sum to 1."
+)
+"""How `attention_map` is read."""
+
 
 def reach(explanations: Mapping[str, Explanation], method: str) -> str:
     """How far back each network looks: |attribution| by steps before the end, median and quartiles over sequences."""
@@ -129,17 +135,19 @@ def attention_map(walks: Mapping[str, Steps]) -> str:
     symbols = [printable(symbol) for symbol in next(iter(walks.values())).symbols]
     heights = [0.35] * len(strips) + [0.16 * max(6, len(symbols))] * len(squares)
     with mpl.rc_context(STYLE):
-        size = (max(4.0, 0.2 * len(symbols) + 1.8), sum(heights) + 0.9 * max(1, len(squares)) + 0.3)
+        size = (max(3.6, 0.2 * len(symbols) + 0.8), sum(heights) + 0.9 * len(heights) + 0.3)
         figure = Figure(figsize=size, layout="constrained")
         rows = figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
     places = range(len(symbols))
     for axes, (cell, steps) in zip(rows, [*strips.items(), *squares.items()], strict=True):
         weights = np.array([steps.attention] if steps.looks is None else steps.looks)
         axes.imshow(weights, cmap="Greens", vmin=0, aspect="auto", interpolation="nearest")
-        axes.set_ylabel(cell, rotation=0, ha="right", va="center")
+        axes.set_title(cell)
+        if steps.looks is not None:
+            axes.set_ylabel("as it reads")
+            axes.set_xlabel("it looks back at")
         axes.set_yticks(
             [] if steps.looks is None else places, labels=[] if steps.looks is None else symbols, fontsize=6
         )
-        axes.set_xticks([])
-    rows[-1].set_xticks(places, labels=symbols, rotation=90, fontsize=7)
+        axes.set_xticks(places, labels=symbols, rotation=90, fontsize=7)
     return finish(figure)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 
 from lisor.data.dataset import Dataset
@@ -66,8 +65,9 @@ def _examples(name: str, dataset: Dataset, explained: dict[str, Explained], auto
         title="Single sequences",
         caption=f"Test {kinds} chosen by a rule, from the mean probabilities of the networks: right, those of the "
         "surest right answers; wrong, of the surest wrong ones; uncertain, where the two likeliest classes are nearest "
-        "to each other. Beside each cell its answer and the probability it gives it; colors are integrated gradients, "
-        "or attention. Hold the pointer over a symbol for its number and the automaton's states.",
+        "to each other. Beside each cell its answer and the probability that it gives it. Colors are what each symbol "
+        "counts for that answer (integrated gradients), or attention; the strongest color of a line is that of its "
+        "largest number. Hold the pointer over a symbol for its number and the automaton's states.",
         walks=tuple(shown),
     )
 
@@ -84,8 +84,7 @@ def _attention(name: str, explained: dict[str, Explained]) -> Iterator[Gallery]:
                 Picture(
                     name=f"{name}-attention-{place + 1}",
                     title=f"{place + 1}. {example.kind}",
-                    caption="Dark is much. A strip: the weight of each symbol in the answer. A square: in the row of "
-                    "each symbol, how much it looks back at each earlier one.",
+                    caption=explain_figures.ATTENTION,
                     svg=explain_figures.attention_map(looking),
                 )
             )
@@ -107,10 +106,10 @@ def _methods(name: str, explained: dict[str, Explained]) -> Table:
                 (
                     cell,
                     judged.method,
-                    f"{_signed(judged.gain, 3)} ± {judged.gain_width:.3f}",
+                    f"{walks.signed(judged.gain, 3)} ± {judged.gain_width:.3f}",
                     "yes" if judged.finds else "no",
-                    _signed(agreed.correlation, 2),
-                    f"{_signed(agreed.shuffled, 2)} ± {2 * agreed.deviation:.2f}",
+                    walks.signed(agreed.correlation, 2),
+                    f"{walks.signed(agreed.shuffled, 2)} ± {2 * agreed.deviation:.2f}",
                     "–" if judged.close is None else f"{judged.close:.1%}",
                 )
             )
@@ -238,9 +237,4 @@ def _class_correlation(unit: Unit) -> str:
 def _state_correlations(unit: Unit) -> str:
     """The correlations with states of the automaton that the test lets stand, the strongest first."""
     found = sorted((link for link in unit.links if link.kind == "state"), key=lambda link: -abs(link.correlation))
-    return ", ".join(f"{link.name}: {_signed(link.correlation, 2)}" for link in found[:MOST_STATES_NAMED]) or "–"
-
-
-def _signed(value: float, digits: int) -> str:
-    """A number with its sign, a real minus, and none before zero; a dash for what is no number."""
-    return "–" if math.isnan(value) else f"{value:+z.{digits}f}".replace("-", "\N{MINUS SIGN}")
+    return ", ".join(f"{link.name}: {walks.signed(link.correlation, 2)}" for link in found[:MOST_STATES_NAMED]) or "–"

@@ -1,8 +1,8 @@
 """How the report looks: its style, its script, and the template that `page.render` fills.
 
 Attributions are blue where they speak for an answer and orange where they speak against it, which color-blind readers
-can tell apart (Okabe & Ito, 2008), and underlined, solid for and dashed against, so that print without color says the
-same."""
+can tell apart (Okabe & Ito, 2008), and underlined, solid where strong for it and dotted or dashed against it, so that
+print without color says the same."""
 
 from markupsafe import Markup
 
@@ -21,7 +21,7 @@ table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabul
 th, td { padding: .3rem .8rem .3rem 0; text-align: left; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th { color: var(--soft); font-weight: 600; }
 figure { margin: 1rem 0; } .plot svg { max-width: 100%; min-width: 38rem; height: auto; }
-.path svg { max-width: 100%; height: auto; max-height: 30rem; }
+.small svg { max-width: 100%; height: auto; max-height: 32rem; }
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 30rem), 1fr)); gap: 1rem; }
 .gallery figure { margin: 0; padding: .8rem; background: var(--tint); border-radius: 8px; min-width: 0; }
 .gallery svg { max-width: 100%; height: auto; max-height: 26rem; }
@@ -34,11 +34,13 @@ figure { margin: 1rem 0; } .plot svg { max-width: 100%; min-width: 38rem; height
 .line { display: flex; flex-wrap: wrap; gap: 0 .8rem; margin: .35rem 0; }
 .line .who { flex: 0 0 11rem; color: var(--soft); font-size: .85rem; }
 .line .words { flex: 1 1 20rem; line-height: 1.9; }
+.legend span { color: var(--ink); }
 .words span, .legend span { padding: .08em .1em; border-radius: 2px; text-underline-offset: .22em;
   -webkit-print-color-adjust: exact; print-color-adjust: exact; }
 .for-1 { background: #d9eaf7; } .for-2 { background: #a3cdee; text-decoration: underline 1px; }
 .for-3 { background: #62aade; text-decoration: underline 2px; }
-.against-1 { background: #fdecd9; } .against-2 { background: #fbc98f; text-decoration: underline dashed 1px; }
+.against-1 { background: #fdecd9; text-decoration: underline dotted 1px; }
+.against-2 { background: #fbc98f; text-decoration: underline dashed 1px; }
 .against-3 { background: #f39a4a; text-decoration: underline dashed 2px; }
 .look-1 { background: #dcefe7; } .look-2 { background: #9fd6c0; text-decoration: underline 1px; }
 .look-3 { background: #4fb893; text-decoration: underline 2px; }
@@ -102,7 +104,9 @@ PAGE = """<!doctype html>
 {% endmacro %}
 <h1>{{ title }}</h1>
 <p>{{ introduction }}</p>
+{% if sections | length > 1 %}
 <nav>{% for section in sections %}<a href="#section-{{ loop.index }}">{{ section.title }}</a>{% endfor %}</nav>
+{% endif %}
 {% for section in sections %}
 <section id="section-{{ loop.index }}">
 <h2>{{ section.title }}</h2>
@@ -117,7 +121,7 @@ PAGE = """<!doctype html>
 <h3>{{ block.title }}</h3>
 {% endif %}
 {% if block is picture %}
-{{ drawn(block, "plot") }}
+{{ drawn(block, "small" if block.small else "plot") }}
 {% elif block is gallery %}
 <p class="caption">{{ block.caption }}</p>
 <div class="gallery{{ " wide" if block.wide }}">
@@ -128,10 +132,11 @@ PAGE = """<!doctype html>
 {% elif block is walks %}
 <p class="caption">{{ block.caption }}</p>
 <p class="legend caption"><span class="for-3">strongly for</span> <span class="for-1">for</span> the network's answer,
-<span class="against-1">against</span> <span class="against-3">strongly against</span> it;
-<span class="look-1">looked at</span> <span class="look-3">closely</span></p>
+<span class="against-1">against</span> <span class="against-3">strongly against</span> it
+{%- if block.looks %}; <span class="look-1">looked at</span> <span class="look-3">closely</span>{% endif %}</p>
 {% for walk in block.walks %}
-<div class="walk"><div class="title">{{ walk.title }}</div>
+<div class="walk">{% if walk.title %}<div class="title">{{ walk.title }}</div>{% endif %}
+
 {% for line in walk.lines %}
 <div class="line"><span class="who">{{ line.label }}</span><span class="words">
 {%- for word in line.words %}
@@ -147,7 +152,7 @@ PAGE = """<!doctype html>
 <details><summary>{{ detail.title }}</summary>
 {% for seen in detail.blocks %}
 <div class="title">{{ seen.title }}</div>
-{% if seen is picture %}{{ drawn(seen, "path") }}{% else %}{{ tabled(seen) }}{% endif %}
+{% if seen is picture %}{{ drawn(seen, "small") }}{% else %}{{ tabled(seen) }}{% endif %}
 {% endfor %}
 </details>
 {% endfor %}

@@ -18,12 +18,14 @@ MOST_PICTURES, MOST_ROWS = 8, 24
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """An SVG with one plain sentence that says what it shows; `name` is that of its file."""
+    """An SVG with one plain sentence that says what it shows; `name` is that of its file. A `small` one keeps its size,
+    others are as wide as the page."""
 
     name: str
     title: str
     caption: str
     svg: str
+    small: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +111,11 @@ class Walks:
     caption: str
     walks: tuple[Walk, ...]
     folded: bool = False
+
+    @property
+    def looks(self) -> bool:
+        """Whether some line tells how closely symbols are looked at."""
+        return any(line.looks for walk in self.walks for line in walk.lines)
 
 
 Block = Table | Picture | Gallery | Walks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -26,6 +27,12 @@ def lines(label: str, steps: Steps, classes: Sequence[str]) -> tuple[Line, ...]:
     return tuple(colored)
 
 
+def verdict(label: str, steps: Steps, classes: Sequence[str]) -> str:
+    """What the network and its automaton answer, as a sentence."""
+    sure, automaton = steps.probabilities[-1][steps.explained], classes[steps.outputs[-1]]
+    return f"{label} answers {classes[steps.explained]} (probability {sure:.2f}), its automaton {automaton}."
+
+
 def detail(name: str, label: str, steps: Steps, automaton: Automaton, classes: Sequence[str]) -> Detail:
     """The steps of a sequence as a table, and its path on the automaton."""
     return Detail(title=label, blocks=(steps_table(name, steps, classes), path_picture(name, steps, automaton)))
@@ -36,7 +43,17 @@ def steps_table(name: str, steps: Steps, classes: Sequence[str]) -> Table:
     likely = classes[1] if len(classes) == 2 else classes[steps.explained]
     column = classes.index(likely)
     headings = ["step", "symbol", "state", "automaton says", f"network: {likely}", "attribution"]
-    headings += ["attention"] if steps.attention is not None else []
+    caption = (
+        "After each symbol: the state of the automaton and its answer there, the probability that the network gives "
+        f"{likely}, and what the symbol counts for the network's answer at the end, {classes[steps.explained]} "
+        "(attribution by integrated gradients, in units of the logit; below 0 it speaks against it)."
+    )
+    if steps.attention is not None:
+        headings.append("attention")
+        caption += " Attention is the symbol's share in what the answer is read from."
+    if steps.looks is not None:
+        headings.append("looks back most at")
+        caption += " Last, the earlier symbol that the network looks at most there, and the share of its attention."
     rows = [["0", "", str(steps.states[0]), classes[steps.outputs[0]], f"{steps.probabilities[0][column]:.2f}", ""]]
     rows[0] += [""] * (len(headings) - len(rows[0]))
     for number, symbol in enumerate(steps.symbols, 1):
@@ -46,15 +63,15 @@ def steps_table(name: str, steps: Steps, classes: Sequence[str]) -> Table:
             str(steps.states[number]),
             classes[steps.outputs[number]],
             f"{steps.probabilities[number][column]:.2f}",
-            f"{steps.attributions[number - 1]:+.2f}",
+            signed(steps.attributions[number - 1], 2),
         ]
-        rows.append(row + ([f"{steps.attention[number - 1]:.2f}"] if steps.attention is not None else []))
+        row += [f"{steps.attention[number - 1]:.2f}"] if steps.attention is not None else []
+        row += [_most_looked(steps, number)] if steps.looks is not None else []
+        rows.append(row)
     return Table(
         name=f"{name}-steps",
         title="Step by step",
-        caption="After each symbol: the state of the automaton and its answer there, the probability that the network "
-        f"gives {likely}, and how much the symbol counts for the network's answer, {classes[steps.explained]}, at the "
-        "end (integrated gradients).",
+        caption=caption,
         headings=tuple(headings),
         rows=tuple(map(tuple, rows)),
     )
@@ -62,13 +79,17 @@ def steps_table(name: str, steps: Steps, classes: Sequence[str]) -> Table:
 
 def path_picture(name: str, steps: Steps, automaton: Automaton) -> Picture:
     """The path of a sequence on the automaton: on all of it where it is small, else what the path visits."""
+    accepting = f" A double circle answers {automaton.classes[1]}." if len(automaton.classes) == 2 else ""
     whole = len(automaton.alphabet) <= drawing.LETTERS and automaton.n_states <= MOST_DRAWN
     if whole:
-        dot, caption = drawing.to_dot(automaton, path=steps.symbols), "The path is red."
+        dot, caption = drawing.to_dot(automaton, path=steps.symbols), f"The path is red and thick.{accepting}"
     else:
         dot = drawing.walk_to_dot(automaton, steps.states, steps.symbols)
         caption = "The states that the sequence visits; edges bear the numbers of its steps. It ends in the red state."
-    return Picture(name=f"{name}-path", title="The path on the automaton", caption=caption, svg=drawing.render(dot))
+        caption += accepting
+    return Picture(
+        name=f"{name}-path", title="The path on the automaton", caption=caption, svg=drawing.render(dot), small=True
+    )
 
 
 def _line(label: str, steps: Steps, values: Sequence[float], classes: Sequence[str], *, looks: bool = False) -> Line:
@@ -78,9 +99,16 @@ def _line(label: str, steps: Steps, values: Sequence[float], classes: Sequence[s
     for number, (symbol, value) in enumerate(zip(steps.symbols, values, strict=True)):
         before, after = steps.states[number : number + 2]
         sure = steps.probabilities[number + 1][steps.explained]
-        hint = f"{value:+.2f}; state {before} → {after}; {classes[steps.explained]} {sure:.2f} after it"
+        hint = f"{signed(value, 2)}; state {before} → {after}; {classes[steps.explained]} {sure:.2f} after it"
         words.append(Word(text=symbol, level=round(3 * value / largest), hint=hint))
     return Line(label=label, words=tuple(words), looks=looks)
+
+
+def _most_looked(steps: Steps, number: int) -> str:
+    """The earlier symbol that a step looks at most, and its share; nothing for the first step."""
+    row = steps.looks[number - 1][: number - 1] if steps.looks is not None else ()
+    most = max(range(len(row)), key=row.__getitem__, default=None)
+    return "" if most is None else f"{steps.symbols[most]} (step {most + 1}): {row[most]:.2f}"
 
 
 def _looked_at(looks: Sequence[Sequence[float]]) -> list[float]:
@@ -89,3 +117,8 @@ def _looked_at(looks: Sequence[Sequence[float]]) -> list[float]:
     evenly = np.array(looks) * np.arange(steps)[:, None]  # the step of number t has t earlier ones to look at
     means: list[float] = (evenly.sum(axis=0) / np.maximum(1, steps - 1 - np.arange(steps))).tolist()
     return means
+
+
+def signed(value: float, digits: int) -> str:
+    """A number with its sign, a real minus, and none before zero; a dash for what is no number."""
+    return "–" if math.isnan(value) else f"{value:+z.{digits}f}".replace("-", "\N{MINUS SIGN}")

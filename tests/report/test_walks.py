@@ -1,8 +1,9 @@
 import numpy as np
+import pytest
 
 from lisor.explain.steps import Steps, walk
 from lisor.fsa.automaton import Automaton
-from lisor.report import walks
+from lisor.report import sequence_page, walks
 from tests.conftest import random_network
 
 CLASSES = ("reject", "accept")
@@ -36,6 +37,25 @@ def test_every_step_has_a_row_and_unknown_words_are_marked() -> None:
     assert [row[0] for row in found.rows] == ["0", "1", "2", "3", "4"]
     assert [row[2] for row in found.rows] == ["0", "1", "1", "2", "0"]
     assert {len(row) for row in found.rows} == {len(found.headings)} == {7}
+
+
+def test_attention_in_the_recurrence_is_told_by_what_each_step_looks_at_most() -> None:
+    it = steps("attention-recurrent")
+    found = walks.steps_table("name", it, CLASSES)
+    assert found.headings[-1] == "looks back most at"
+    assert [row[-1] for row in found.rows[:3]] == ["", "", "1 (step 1): 1.00"]
+    assert it.looks is not None
+    place = int(np.argmax(it.looks[3][:3]))
+    assert found.rows[4][-1] == f"{it.symbols[place]} (step {place + 1}): {it.looks[3][place]:.2f}"
+
+
+@pytest.mark.parametrize("cell", ["gru", "attention-gru", "attention-recurrent"])
+def test_the_page_of_a_sequence_shows_attention_where_there_is_some(cell: str) -> None:
+    shown = sequence_page.render("about", "name", cell, "<1011>", steps(cell), table(3), CLASSES)
+    assert shown.count("<svg") == (1 if cell == "gru" else 2)
+    assert ("closely</span>" in shown) == ("Where the network looks" in shown) == (cell != "gru")
+    assert "&lt;1011&gt;" in shown
+    assert walks.verdict(cell, steps(cell), CLASSES) in shown
 
 
 def test_a_small_automaton_is_drawn_whole_and_of_a_large_one_what_is_visited() -> None:
