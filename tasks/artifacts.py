@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -218,12 +219,26 @@ class Store:
         return Ref(kind, key, manifest["sha256"])
 
 
+_HOME: ContextVar[str | None] = ContextVar("home", default=None)
+
+
+@contextmanager
+def store_at(home: str | None) -> Iterator[None]:
+    """Makes this folder the store of what is done inside, whatever LISOR_HOME says where a task happens to run; None
+    changes nothing."""
+    before = _HOME.set(home or _HOME.get())
+    try:
+        yield
+    finally:
+        _HOME.reset(before)
+
+
 def open_store() -> Store:
-    """The store of this process: LISOR_HOME, or .lisor in the working folder.
+    """The store of this task or process: LISOR_HOME, or .lisor in the working folder.
 
     Raises:
         StoreError: there is a file in its place."""
-    return Store(check_folder(Path(os.environ.get("LISOR_HOME") or ".lisor").absolute()))
+    return Store(check_folder(Path(_HOME.get() or os.environ.get("LISOR_HOME") or ".lisor").absolute()))
 
 
 def check_folder(path: Path) -> Path:

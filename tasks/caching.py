@@ -19,12 +19,15 @@ from prefect.context import TaskRunContext
 from prefect.results import get_result_store
 from prefect.tasks import Task
 
-from tasks.artifacts import Ref, open_store
+from tasks.artifacts import Ref, open_store, store_at
 from tasks.keys import canonical, digest, library_versions, read_code
 from tasks.recipes import Recipe
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+HOME = "home"
+"""The argument of every cached task that says where the store is, and is no part of its key."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,22 +126,28 @@ def _make_task(function: Callable[..., None], step: Step) -> CachedTask[Any, Any
     run = _prepared(function, step.modules)
 
     def find_record(context: TaskRunContext, arguments: dict[str, Any]) -> str:
-        key = step.key(arguments)
-        refs = open_store().find(step.kind, step.artifact_keys(key, arguments))
+        arguments = dict(arguments)
+        with store_at(arguments.pop(HOME)):
+            key = step.key(arguments)
+            refs = open_store().find(step.kind, step.artifact_keys(key, arguments))
         _forget_stale(key, None if refs is None else step.result(refs))
         return key
 
     @wraps(function)
-    def body(*args: Any, **kwargs: Any) -> Any:
+    def body(*args: Any, home: str | None = None, **kwargs: Any) -> Any:
         arguments = step.bind(*args, **kwargs)
 
         def write(folders: list[Path]) -> None:
             run(folders[0] if step.parts is None else folders, **arguments)
 
         keys = step.artifact_keys(step.key(arguments), arguments)
-        return step.result(open_store().build(step.kind, keys, write, step.recipe(arguments).to_json()))
+        with store_at(home):
+            return step.result(open_store().build(step.kind, keys, write, step.recipe(arguments).to_json()))
 
-    body.__signature__ = step.signature  # type: ignore[attr-defined]
+    where = inspect.Parameter(HOME, inspect.Parameter.KEYWORD_ONLY, default=None)
+    body.__signature__ = step.signature.replace(  # type: ignore[attr-defined]
+        parameters=[*step.signature.parameters.values(), where]
+    )
     made: CachedTask[Any, Any] = CachedTask(
         fn=body,
         name=step.name,
