@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeAlias
@@ -19,8 +20,8 @@ Runner: TypeAlias = TaskRunner[PrefectFuture[Any]]
 
 LOOPBACK = "127.0.0.1"
 
-CONNECT_SECONDS = 20
-"""A scheduler that has not answered by then is not there."""
+CONNECT_SECONDS = 10
+"""A cluster that has not answered by then is not there."""
 
 
 def find_runner(plan: Experiment) -> Runner:
@@ -28,7 +29,9 @@ def find_runner(plan: Experiment) -> Runner:
     uses so many threads.
 
     Raises:
-        ConfigError: it belongs to an extra that is not installed."""
+        ConfigError: it belongs to an extra that is not installed, or nothing answers at its address."""
+    if plan.runner_address is not None:
+        _check_answers(plan.runner_address)
     makers = {"threads": _threads, "processes": _processes, "dask": _dask, "ray": _ray}
     try:
         runner: Any = makers[plan.runner](plan)
@@ -43,25 +46,30 @@ def start_runner(plan: Experiment) -> Iterator[Runner]:
     """The runner of the flow that is running, until the flow needs it no more.
 
     Raises:
-        ConfigError: it belongs to an extra that is not installed, or no cluster answers at its address."""
+        ConfigError: as `find_runner`."""
     with ExitStack() as running:
         context = FlowRunContext.get()
         if plan.runner != "threads" and context is not None:  # else each process starts a temporary server for itself
             running.enter_context(temporary_settings({PREFECT_API_URL: str(context.client.api_url).rstrip("/")}))
-        runner = find_runner(plan)
-        try:
-            running.enter_context(runner)
-            if plan.runner == "dask":
-                _ = runner.client  # type: ignore[attr-defined]  # connects, which it would do at its first task
-        except (OSError, TimeoutError) as error:  # Ray's ConnectionError is the first of these
-            where = plan.runner_address or LOOPBACK
-            reason = str(error).split("\n")[0]
-            raise ConfigError(f"no cluster of {plan.runner} answers at {where}, start it first: {reason}") from None
         if plan.runner == "ray":
             from prefect_ray.context import remote_options
 
             running.enter_context(remote_options(num_cpus=plan.threads))
-        yield runner
+        yield running.enter_context(find_runner(plan))
+
+
+def _check_answers(address: str) -> None:
+    """Knock at the address of a cluster: Ray itself tries for minutes.
+
+    Raises:
+        ConfigError: nothing answers there."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise ConfigError(
+            f"no cluster answers at runner_address {address} ({error}); start it, or correct it"
+        ) from None
 
 
 def _side_by_side(plan: Experiment) -> int:
@@ -80,17 +88,19 @@ def _dask(plan: Experiment) -> Any:
     from prefect_dask.task_runners import DaskTaskRunner
 
     if plan.runner_address is not None:
-        return DaskTaskRunner(address=plan.runner_address, client_kwargs={"timeout": CONNECT_SECONDS})
+        return DaskTaskRunner(address=plan.runner_address)
     workers = {"n_workers": _side_by_side(plan), "threads_per_worker": 1}
     return DaskTaskRunner(cluster_kwargs={"host": LOOPBACK, "dashboard_address": None, **workers})
 
 
 def _ray(plan: Experiment) -> Any:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if plan.runner_address is None:
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # all its parts then listen on 127.0.0.1 only
     from prefect_ray.task_runners import RayTaskRunner
 
     quiet = {"log_to_driver": False, "logging_level": "ERROR"}
     if plan.runner_address is not None:
         return RayTaskRunner(address=plan.runner_address, init_kwargs=quiet)
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    here = {"address": "local", "include_dashboard": False, "_node_ip_address": LOOPBACK, "num_cpus": os.cpu_count()}
+    here = {"address": "local", "include_dashboard": False, "num_cpus": os.cpu_count()}
     return RayTaskRunner(init_kwargs={**quiet, **here})
