@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: setup run test test-slow check bench results faithful choice ui readme demo-schedule
+.PHONY: setup run test test-slow check bench results faithful choice ui readme demo-schedule demo-dask demo-ray scaling
 
 setup: $(READY)
 
@@ -52,6 +52,16 @@ bench: setup
 # From nothing to a run that a schedule starts, everything stopped again.
 demo-schedule: setup
 	@$(BIN)/python -m demos.schedule
+
+# The same run on threads and on a cluster of this machine, compared; installs the extra of that name.
+demo-dask demo-ray: demo-%: setup
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$*]'
+	@$(BIN)/python -m demos.cluster $*
+
+# What tasks and runs cost on each runner; writes the tables of docs/scaling.md.
+scaling: setup
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dask,ray]'
+	@$(BIN)/python -m demos.cost docs/scaling.md
 
 check: setup
 	@$(BIN)/ruff check .
