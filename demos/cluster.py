@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -36,6 +37,7 @@ clustering: {k: [2, 12]}
 def main() -> None:
     """Run it."""
     runner = sys.argv[1]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that the cluster is stopped too
     started = time.monotonic()
 
     def say(what: str) -> None:

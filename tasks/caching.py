@@ -77,16 +77,17 @@ class CachedTask(Task[P, R]):
 
 
 def cached(
-    kind: str, *modules: str, name: str, without: Iterable[str] = ()
+    kind: str, *modules: str, name: str, without: Iterable[str] = (), retry_after: Sequence[float] = ()
 ) -> Callable[[Callable[Concatenate[Path, P], None]], CachedTask[P, Ref]]:
     """A Prefect task that returns the reference of one artifact of this kind.
 
     The decorated function fills the folder it gets as its first argument. `modules` are the `lisor` modules whose code,
     with all that they import, decides the content; `name` is a format of the arguments that a person can read;
-    `without` lists arguments, or fields of arguments (`training.trials`), that do not change the content."""
+    `without` lists arguments, or fields of arguments (`training.trials`), that do not change the content; `retry_after`
+    the seconds after which a task that needs a network is tried again."""
 
     def decorate(function: Callable[Concatenate[Path, P], None]) -> CachedTask[P, Ref]:
-        return _make_task(function, _describe(function, kind, modules, name, without, None))
+        return _make_task(function, _describe(function, kind, modules, name, without, None), retry_after)
 
     return decorate
 
@@ -122,7 +123,7 @@ def _describe(
     )
 
 
-def _make_task(function: Callable[..., None], step: Step) -> CachedTask[Any, Any]:
+def _make_task(function: Callable[..., None], step: Step, retry_after: Sequence[float] = ()) -> CachedTask[Any, Any]:
     run = _prepared(function, step.modules)
 
     def find_record(context: TaskRunContext, arguments: dict[str, Any]) -> str:
@@ -156,6 +157,8 @@ def _make_task(function: Callable[..., None], step: Step) -> CachedTask[Any, Any
         persist_result=True,
         result_serializer="json",
         cache_result_in_memory=False,
+        retries=len(retry_after),
+        retry_delay_seconds=list(retry_after) or None,
     )
     made.step = step
     return made
