@@ -53,10 +53,14 @@ bench: setup
 demo-schedule: setup
 	@$(BIN)/python -m demos.schedule
 
-# The same run on threads and on a cluster of this machine, compared; installs the extra of that name.
-demo-dask demo-ray: demo-%: setup
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$*]'
-	@$(BIN)/python -m demos.cluster $*
+# The same run on threads and on a cluster of this machine, compared; installs its extra.
+demo-dask: setup
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dask]'
+	@$(BIN)/python -m demos.cluster dask
+
+demo-ray: setup
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ray]'
+	@$(BIN)/python -m demos.cluster ray
 
 # What tasks and runs cost on each runner; writes the tables of docs/scaling.md.
 scaling: setup
