@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: setup run test test-slow check bench results faithful choice ui readme tutorial docs demo-schedule explain
+.PHONY: setup run test test-slow check bench results faithful choice ui readme tutorial docs demo-schedule explain demo-dask demo-ray scaling
 
 setup: $(READY)
 
@@ -65,6 +65,20 @@ bench: setup
 # From nothing to a run that a schedule starts, everything stopped again.
 demo-schedule: setup
 	@$(BIN)/python -m demos.schedule
+
+# The same run on threads and on a cluster of this machine, compared; installs its extra.
+demo-dask: setup
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dask]'
+	@$(BIN)/python -m demos.cluster dask
+
+demo-ray: setup
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ray]'
+	@$(BIN)/python -m demos.cluster ray
+
+# What tasks and runs cost on each runner; writes the tables of docs/scaling.md.
+scaling: setup
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dask,ray]'
+	@$(BIN)/python -m demos.cost docs/scaling.md
 
 check: setup
 	@$(BIN)/ruff check .

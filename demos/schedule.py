@@ -41,7 +41,7 @@ def main() -> None:
         print(f"{time.monotonic() - started:6.1f} s  {what}", flush=True)
 
     with TemporaryDirectory(prefix="lisor-demo-") as folder, ExitStack() as running:
-        port = _free_port()
+        port = free_port()
         environment = {
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -67,14 +67,14 @@ def main() -> None:
             process = subprocess.Popen(
                 command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
             )
-            running.callback(_stop, process)
+            running.callback(stop, process)
 
         def runs() -> list[dict[str, Any]]:
             found: list[dict[str, Any]] = _post(environment["PREFECT_API_URL"], "flow_runs/filter")
             return [run for run in found if run["auto_scheduled"] and run["state_type"] == "COMPLETED"]
 
         start("server", "start")
-        _wait(lambda: _answers(environment["PREFECT_API_URL"]), 120)
+        wait(lambda: _answers(environment["PREFECT_API_URL"]), 120)
         say(f"Prefect's server answers on 127.0.0.1:{port}")
         prefect("work-pool", "create", "lisor", "--type", "process")
         say("work pool lisor made")
@@ -86,7 +86,7 @@ def main() -> None:
         say(f"deployment lisor/quickstart made, a run every {EVERY} s")
         start("worker", "start", "--pool", "lisor", "--limit", "1")
         say("worker started")
-        _wait(lambda: bool(runs()), 300)
+        wait(lambda: bool(runs()), 300)
         run = runs()[0]
         say(f"run {run['name']} was started by the schedule and is {run['state_name'].lower()}")
         summary = json.loads(Path(folder, "store/reports/scheduled/summary.json").read_text())
@@ -95,14 +95,14 @@ def main() -> None:
     say("worker and server stopped, all their files deleted")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
     return port
 
 
-def _stop(process: subprocess.Popen[Any]) -> None:
+def stop(process: subprocess.Popen[Any]) -> None:
     """End a process with all that it has started."""
     os.killpg(process.pid, signal.SIGTERM)
     try:
@@ -126,7 +126,7 @@ def _post(url: str, path: str) -> Any:
         return json.loads(answer.read())
 
 
-def _wait(condition: Callable[[], bool], seconds: float) -> None:
+def wait(condition: Callable[[], bool], seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

@@ -102,7 +102,8 @@ def _run(settings: dict[str, Any], out: Path | None, *, only_plan: bool = False)
 
     plan = experiment(settings)
     _set_environment()
-    from flows.pipeline import find_sources, lisor_pipeline, plan_pipeline, thread_runner
+    from flows.pipeline import find_sources, lisor_pipeline, plan_pipeline
+    from flows.runners import find_runner
     from tasks.artifacts import check_folder
 
     if out is not None:
@@ -113,8 +114,8 @@ def _run(settings: dict[str, Any], out: Path | None, *, only_plan: bool = False)
         print(plan_pipeline(plan))
         return
     _set_logging()
-    flow = lisor_pipeline.with_options(task_runner=thread_runner(plan.threads))
-    summary = flow(settings, None if out is None else str(out))
+    find_runner(plan)  # a missing extra should not cost a minute either
+    summary = lisor_pipeline(settings, None if out is None else str(out))
     _show(summary)
 
 

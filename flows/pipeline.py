@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import time
 from asyncio import gather
 from collections.abc import Mapping
@@ -16,10 +15,9 @@ from typing import Any
 import pandas as pd
 from prefect import flow
 from prefect.artifacts import create_link_artifact
-from prefect.futures import PrefectFuture
-from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows.plan import Plan
+from flows.runners import start_runner
 from flows.stages import Stages
 from lisor.config import ATTENTION, MOVIE_REVIEWS, OWN_VECTORS, RULES, SEARCHES, Experiment, Study
 from lisor.data.languages import FILE, find
@@ -91,13 +89,7 @@ def find_sources(study: Study) -> Sources:
     )
 
 
-def thread_runner(threads: int = 1) -> TaskRunner[PrefectFuture[Any]]:
-    """As many tasks at a time as fill the machine when each uses so many threads."""
-    runner: Any = ThreadPoolTaskRunner(max_workers=max(1, (os.cpu_count() or 1) // threads))
-    return runner  # type: ignore[no-any-return]  # its type parameter is invariant
-
-
-@flow(name="lisor", flow_run_name="{settings[name]}", task_runner=thread_runner())
+@flow(name="lisor", flow_run_name="{settings[name]}")
 def lisor_pipeline(settings: dict[str, Any], out: str | None = None) -> dict[str, Any]:
     """Run an experiment and return its summary, which also stands in `summary.json`.
 
@@ -108,7 +100,7 @@ def lisor_pipeline(settings: dict[str, Any], out: str | None = None) -> dict[str
     store = open_store()
     folder = Path(out).absolute() if out else store.home / "reports" / plan.name
     with store.in_use():
-        with Stages() as stages:
+        with start_runner(plan) as runner, Stages(runner, store.home) as stages:
             networks, results, report = asyncio.run(_make_all(plan, stages))
         artifacts = Artifacts(results=results, report=report, networks=tuple(networks))
         record = Record(name=plan.name, out=str(folder), settings=settings, artifacts=artifacts)
@@ -135,13 +127,13 @@ def plan_pipeline(plan: Experiment) -> Plan:
     return stages
 
 
-async def _make_networks(plan: Experiment, stages: Stages) -> list[Network]:
+async def _make_networks(plan: Experiment, stages: Stages | Plan) -> list[Network]:
     """Everything that is made for each network, in the order of data sets, cells and trials."""
     made = await gather(*(_make_study(plan, study, stages) for study in plan.studies))
     return [network for networks in made for network in networks]
 
 
-async def _make_study(plan: Experiment, study: Study, stages: Stages) -> list[Network]:
+async def _make_study(plan: Experiment, study: Study, stages: Stages | Plan) -> list[Network]:
     """The networks of one data set; a block of trials goes on as soon as it is trained."""
     data = await _make_dataset(study, stages)
 
@@ -229,7 +221,7 @@ async def _make_study(plan: Experiment, study: Study, stages: Stages) -> list[Ne
     return [network for networks in await gather(*(make_block(*block) for block in blocks)) for network in networks]
 
 
-async def _make_dataset(study: Study, stages: Stages) -> Ref:
+async def _make_dataset(study: Study, stages: Stages | Plan) -> Ref:
     sources = find_sources(study)
     if study.dataset.language is not None:
         return await stages.run("data", draw_words, study.dataset, sources.automaton)
@@ -246,7 +238,7 @@ async def _make_dataset(study: Study, stages: Stages) -> Ref:
     return await stages.run("data", number_words, corpus, vectors, study.dataset)
 
 
-async def _make_all(plan: Experiment, stages: Stages) -> tuple[list[Network], Ref, Ref]:
+async def _make_all(plan: Experiment, stages: Stages | Plan) -> tuple[list[Network], Ref, Ref]:
     """The networks, their results, and the report."""
     networks = await _make_networks(plan, stages)
     results = await stages.run("report", collect_results, networks)
@@ -254,7 +246,7 @@ async def _make_all(plan: Experiment, stages: Stages) -> tuple[list[Network], Re
     return networks, results, await stages.run("report", write_report, plan.name, results, networks)
 
 
-async def _explain(plan: Experiment, networks: list[Network], results: Ref, stages: Stages) -> list[Network]:
+async def _explain(plan: Experiment, networks: list[Network], results: Ref, stages: Stages | Plan) -> list[Network]:
     """The networks, and with the first trial of each cell its explanation where the settings ask for it."""
     studies = {study.dataset.title: study for study in plan.studies if study.explain.enabled}
     asked = [network for network in networks if network.trial == 0 and network.dataset in studies]

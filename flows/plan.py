@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from flows.stages import Stages
 from tasks.artifacts import Awaited, open_store
 from tasks.caching import CachedTask
 from tasks.recipes import PARTS, Difference, Recipe, Shelf, stages_before
@@ -36,15 +35,14 @@ class Planned:
     reason: str = ""
 
 
-class Plan(Stages):
-    """Answers tasks from the store and runs none.
+class Plan:
+    """Stages that answer tasks from the store and run none.
 
     The key of a task is known when its inputs are there. One that waits for others may still be answered from the
     cache, if these make what they made before; it is sure to run where the store has nothing that was made in its way
     from any inputs."""
 
     def __init__(self) -> None:
-        super().__init__()
         self.tasks: list[Planned] = []
         self._store = open_store()
         self._shelves: dict[str, Shelf] = {}

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -16,7 +17,8 @@ from prefect.futures import PrefectFuture
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from tasks.caching import CachedTask
+from flows.runners import Runner
+from tasks.caching import HOME, CachedTask
 from tasks.rnn import PROGRESS
 
 R = TypeVar("R")
@@ -26,11 +28,12 @@ QUIET_SECONDS = 5.0
 
 
 class Stages:
-    """Runs tasks, so that waiting for one keeps no thread: a task is submitted when what it needs is there.
+    """Hands tasks to a runner, each when what it needs is there, so that waiting keeps no thread.
 
-    On a terminal a bar shows each stage; a pipe gets plain lines."""
+    `home` is the folder of the store. On a terminal a bar shows each stage; a pipe gets plain lines."""
 
-    def __init__(self) -> None:
+    def __init__(self, runner: Runner, home: Path) -> None:
+        self._runner, self._home = runner, str(home)
         console = Console(stderr=True)
         columns = (TextColumn("{task.description:<9}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         self._bars = Progress(*columns, console=console) if console.is_terminal else None
@@ -53,14 +56,14 @@ class Stages:
             self._bars.stop()
 
     async def run(self, stage: str, task: CachedTask[..., R], *arguments: Any) -> R:
-        """The result of a task, once a thread is free and it is done."""
+        """The result of a task, once the runner has room for it and it is done."""
         loop, done = asyncio.get_running_loop(), asyncio.Event()
 
         def wake(_: PrefectFuture[R]) -> None:
             with suppress(RuntimeError):  # the loop is closed: another task failed, and nobody waits any more
                 loop.call_soon_threadsafe(done.set)
 
-        future: PrefectFuture[R] = task.submit(*arguments)
+        future: PrefectFuture[R] = self._runner.submit(task, {**task.step.bind(*arguments), HOME: self._home})
         future.add_done_callback(wake)
         self._count(stage)
         await done.wait()

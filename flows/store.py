@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from tasks.mirror import Carried
     from tasks.upkeep import Held
 
 app = typer.Typer(no_args_is_help=True, help="Look after the store of LISOR_HOME.")
@@ -65,6 +66,31 @@ def gc(
     for kind, count in sorted(Counter(held.kind for held in some).items()):
         print(f"{kind}: {count}, {_size([held for held in some if held.kind == kind])}")
     print(f"{_tell(some)} {'deleted' if delete else 'would be deleted; to delete, add --delete'}")
+
+
+Runs = Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", help="Some runs [all].")]
+
+
+@app.command()
+def push(
+    url: Annotated[str, typer.Argument(help="Such as s3://bucket/lisor; a folder is file:///path.")], runs: Runs = None
+) -> None:
+    """Mirror runs to object storage, or to any place that fsspec reaches."""
+    from tasks.mirror import push as carry
+
+    carry(url, runs or (), lambda carried: print(_tell_carried(carried), flush=True))
+
+
+@app.command()
+def pull(url: Annotated[str, typer.Argument(help="Where runs were pushed to.")], runs: Runs = None) -> None:
+    """Take runs that were pushed into this store."""
+    from tasks.mirror import pull as carry
+
+    carry(url, runs or (), lambda carried: print(_tell_carried(carried), flush=True))
+
+
+def _tell_carried(carried: Carried) -> str:
+    return f"{carried.run}: {carried.carried:,} artifacts carried, {carried.there:,} were there"
 
 
 def _tell(some: list[Held]) -> str:

@@ -40,6 +40,10 @@ SEARCHES = ("refined", "distilled")
 BASELINES = ("lstar", "kv", "rpni")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
+CLUSTERS = ("dask", "ray")
+RUNNERS = ("threads", "processes", *CLUSTERS)
+"""Where the tasks of a run go; none of them changes a result."""
+
 LARGEST = 2**31 - 1
 """Of numbers of things: files count in 32 bits."""
 
@@ -339,11 +343,16 @@ class Study:
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """Everything one run does. `threads` is the number of threads of each numerical task."""
+    """Everything one run does. `threads` is the number of threads of each numerical task.
+
+    `runner` says where tasks go: to threads or processes of this machine, or to a cluster of Dask or Ray, the one at
+    `runner_address` or else one that is started on this machine for the run."""
 
     name: str
     studies: tuple[Study, ...]
     threads: int = 1
+    runner: str = "threads"
+    runner_address: str | None = None
 
     __pydantic_config__ = _STRICT
 
@@ -353,6 +362,14 @@ class Experiment:
                 f"name must be made of at most {LONGEST_NAME} letters, digits, '-', '_' and '.', got {self.name!r}"
             )
         _check_range("threads", self.threads, least=1)
+        _check_choice("runner", self.runner, RUNNERS)
+        if self.runner_address is not None and self.runner not in CLUSTERS:
+            raise ConfigError(
+                f"runner_address is that of a cluster, for runner {' or '.join(CLUSTERS)}, but runner is {self.runner}"
+            )
+        if self.runner_address is not None and not re.fullmatch(r"([a-z]+://)?\S+:\d+", self.runner_address):
+            example = {"dask": "tcp://10.0.0.5:8786", "ray": "ray://10.0.0.5:10001"}[self.runner]
+            raise ConfigError(f"runner_address must be host and port such as {example}, got {self.runner_address!r}")
         if not self.studies:
             raise ConfigError('datasets must list at least one data set: - {language: "000"}')
         names = [study.dataset.name for study in self.studies]

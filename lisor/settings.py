@@ -7,6 +7,7 @@ datasets:                      each may override any section below for itself
 models: {hidden_size: 10}
 training: {trials: 3}
 clustering: {k: [2, 32]}
+runner: threads                of the whole run, as threads: 1
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ from lisor.errors import ConfigError
 
 _SECTIONS: dict[str, type] = {part.name: typing.get_type_hints(Study)[part.name] for part in fields(Study)}
 _COMMON = {name: section for name, section in _SECTIONS.items() if name != "dataset"}
-_TOP = ("name", "datasets", *_COMMON, "threads")
+_WHOLE = {"name": str, "threads": int, "runner": str, "runner_address": str}
+"""Settings of the whole experiment, which stand in no section, with their types."""
+
+_TOP = (*_WHOLE, "datasets", *_COMMON)
 
 
 def load(path: Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
@@ -88,10 +92,10 @@ def experiment(settings: Mapping[str, Any]) -> Experiment:
         dataset = {key: value for key, value in entry.items() if key not in _COMMON}
         sections = {name: _section(name, values) for name, values in {"dataset": dataset, **own}.items()}
         studies.append(Study(**sections))
-    top = {key: settings[key] for key in ("name", "threads") if key in settings}
-    for key, kind in (("name", str), ("threads", int)):
-        if key in top and type(top[key]) is not kind:
-            raise ConfigError(f"{key} must be a {_KINDS[kind]}, got {top[key]!r}")
+    top = {key: settings[key] for key in _WHOLE if key in settings}
+    for key, value in top.items():
+        if type(value) is not _WHOLE[key]:
+            raise ConfigError(f"{key} must be a {_KINDS[_WHOLE[key]]}, got {value!r}")
     if "name" not in top:
         raise ConfigError("the settings need a 'name', which reports and MLflow show")
     return Experiment(studies=tuple(studies), **top)
@@ -144,9 +148,9 @@ def _split_override(text: str) -> tuple[str, str]:
 def _parse_value(key: str, text: str) -> Any:
     section, _, name = key.partition(".")
     known = [f"{section}.{part.name}" for section, kind in _SECTIONS.items() for part in fields(kind)]
-    if key not in (*known, "name", "threads"):
-        _unknown(key, [*known, "name", "threads"])
-    hint = typing.get_type_hints(_SECTIONS[section])[name] if name else {"name": str, "threads": int}[section]
+    if key not in (*known, *_WHOLE):
+        _unknown(key, [*known, *_WHOLE])
+    hint = typing.get_type_hints(_SECTIONS[section])[name] if name else _WHOLE[section]
     options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     if str in options:
         return text

@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -90,6 +91,33 @@ class Store:
                 seconds = (time.perf_counter() - started) / len(keys)
                 pairs = zip(keys, folders, strict=True)
                 return [self._enter(kind, key, folder, seconds, recipe) for key, folder in pairs]
+            finally:
+                shutil.rmtree(scratch, ignore_errors=True)
+
+    def adopt(
+        self, kind: str, key: str, manifest: bytes, fetch: Callable[[str, Path], None], sha256: str | None
+    ) -> None:
+        """Take in an artifact that was built in another store; `fetch` brings its file of a name to a path,
+        and `sha256` is the digest that it must have, if that is known.
+
+        It enters whole or not at all, and only if its files are those of which its manifest tells.
+
+        Raises:
+            StoreError: they are not, or the manifest is damaged or another's, or the store cannot be written."""
+        files = _check_manifest(manifest, kind, key)
+        if sha256 not in (None, _digest_of_digests(files)):
+            raise StoreError(f"{kind}/{key} has another digest than its run says; push the run again")
+        with self.lock(f"{kind}-{key}"):
+            scratch = self.home / "scratch" / f"adopted-{kind}-{key}"
+            shutil.rmtree(scratch, ignore_errors=True)
+            try:
+                for name, digest in files.items():
+                    (scratch / name).parent.mkdir(parents=True, exist_ok=True)
+                    fetch(name, scratch / name)
+                    if _digest(scratch / name) != digest:
+                        raise StoreError(f"{name} of {kind}/{key} is not the file that was stored: push the run again")
+                write_text(scratch / MANIFEST, manifest.decode())
+                self._place(kind, key, scratch)
             finally:
                 shutil.rmtree(scratch, ignore_errors=True)
 
@@ -208,6 +236,10 @@ class Store:
         if recipe is not None:
             manifest["recipe"] = recipe
         write_text(folder / MANIFEST, json.dumps(manifest, indent=1))
+        self._place(kind, key, folder)
+        return Ref(kind, key, manifest["sha256"])
+
+    def _place(self, kind: str, key: str, folder: Path) -> None:
         place = self.folder(kind, key)
         place.parent.mkdir(parents=True, exist_ok=True)
         if place.exists():  # a damaged one: set it aside first, since a folder cannot replace another
@@ -215,15 +247,28 @@ class Store:
             place.replace(aside)
             shutil.rmtree(aside)
         folder.replace(place)
-        return Ref(kind, key, manifest["sha256"])
+
+
+_HOME: ContextVar[str | None] = ContextVar("home", default=None)
+
+
+@contextmanager
+def store_at(home: str | None) -> Iterator[None]:
+    """Makes this folder the store of what is done inside, whatever LISOR_HOME says where a task happens to run; None
+    changes nothing."""
+    before = _HOME.set(home or _HOME.get())
+    try:
+        yield
+    finally:
+        _HOME.reset(before)
 
 
 def open_store() -> Store:
-    """The store of this process: LISOR_HOME, or .lisor in the working folder.
+    """The store of this task or process: LISOR_HOME, or .lisor in the working folder.
 
     Raises:
         StoreError: there is a file in its place."""
-    return Store(check_folder(Path(os.environ.get("LISOR_HOME") or ".lisor").absolute()))
+    return Store(check_folder(Path(_HOME.get() or os.environ.get("LISOR_HOME") or ".lisor").absolute()))
 
 
 def check_folder(path: Path) -> Path:
@@ -272,6 +317,31 @@ def write_text(path: Path, text: str) -> None:
         handle.flush()
         os.fsync(handle.fileno())
     Path(handle.name).replace(path)
+
+
+def is_name(name: str) -> bool:
+    """Is this a plain name of a file or folder, which leads nowhere else?"""
+    return name not in ("", ".", "..") and not set(name) & set("/\\\0")
+
+
+def _check_manifest(manifest: bytes, kind: str, key: str) -> dict[str, str]:
+    """The files and their digests in a manifest that comes from elsewhere.
+
+    Raises:
+        StoreError: it is damaged, another artifact's, or names a file outside its folder."""
+    try:
+        said = json.loads(manifest)
+        files: dict[str, str] = said["files"]
+        good = (said["schema"], said["kind"], said["key"]) == (SCHEMA, kind, key) and is_name(kind) and is_name(key)
+        good = good and said["sha256"] == _digest_of_digests(files) and MANIFEST not in files
+        good = good and all(is_name(part) for name in files for part in name.split("/"))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        good = False
+    if not good:
+        raise StoreError(
+            f"the manifest of {kind}/{key} is damaged or names files outside its folder: nothing was taken"
+        )
+    return files
 
 
 def _describe(kind: str, key: str, folder: Path, seconds: float) -> dict[str, Any]:

@@ -19,12 +19,15 @@ from prefect.context import TaskRunContext
 from prefect.results import get_result_store
 from prefect.tasks import Task
 
-from tasks.artifacts import Ref, open_store
+from tasks.artifacts import Ref, open_store, store_at
 from tasks.keys import canonical, digest, library_versions, read_code
 from tasks.recipes import Recipe
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+HOME = "home"
+"""The argument of every cached task that says where the store is, and is no part of its key."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,16 +77,17 @@ class CachedTask(Task[P, R]):
 
 
 def cached(
-    kind: str, *modules: str, name: str, without: Iterable[str] = ()
+    kind: str, *modules: str, name: str, without: Iterable[str] = (), retry_after: Sequence[float] = ()
 ) -> Callable[[Callable[Concatenate[Path, P], None]], CachedTask[P, Ref]]:
     """A Prefect task that returns the reference of one artifact of this kind.
 
     The decorated function fills the folder it gets as its first argument. `modules` are the `lisor` modules whose code,
     with all that they import, decides the content; `name` is a format of the arguments that a person can read;
-    `without` lists arguments, or fields of arguments (`training.trials`), that do not change the content."""
+    `without` lists arguments, or fields of arguments (`training.trials`), that do not change the content; `retry_after`
+    the seconds after which a task that needs a network is tried again."""
 
     def decorate(function: Callable[Concatenate[Path, P], None]) -> CachedTask[P, Ref]:
-        return _make_task(function, _describe(function, kind, modules, name, without, None))
+        return _make_task(function, _describe(function, kind, modules, name, without, None), retry_after)
 
     return decorate
 
@@ -119,26 +123,32 @@ def _describe(
     )
 
 
-def _make_task(function: Callable[..., None], step: Step) -> CachedTask[Any, Any]:
+def _make_task(function: Callable[..., None], step: Step, retry_after: Sequence[float] = ()) -> CachedTask[Any, Any]:
     run = _prepared(function, step.modules)
 
     def find_record(context: TaskRunContext, arguments: dict[str, Any]) -> str:
-        key = step.key(arguments)
-        refs = open_store().find(step.kind, step.artifact_keys(key, arguments))
+        arguments = dict(arguments)
+        with store_at(arguments.pop(HOME)):
+            key = step.key(arguments)
+            refs = open_store().find(step.kind, step.artifact_keys(key, arguments))
         _forget_stale(key, None if refs is None else step.result(refs))
         return key
 
     @wraps(function)
-    def body(*args: Any, **kwargs: Any) -> Any:
+    def body(*args: Any, home: str | None = None, **kwargs: Any) -> Any:
         arguments = step.bind(*args, **kwargs)
 
         def write(folders: list[Path]) -> None:
             run(folders[0] if step.parts is None else folders, **arguments)
 
         keys = step.artifact_keys(step.key(arguments), arguments)
-        return step.result(open_store().build(step.kind, keys, write, step.recipe(arguments).to_json()))
+        with store_at(home):
+            return step.result(open_store().build(step.kind, keys, write, step.recipe(arguments).to_json()))
 
-    body.__signature__ = step.signature  # type: ignore[attr-defined]
+    where = inspect.Parameter(HOME, inspect.Parameter.KEYWORD_ONLY, default=None)
+    body.__signature__ = step.signature.replace(  # type: ignore[attr-defined]
+        parameters=[*step.signature.parameters.values(), where]
+    )
     made: CachedTask[Any, Any] = CachedTask(
         fn=body,
         name=step.name,
@@ -147,6 +157,8 @@ def _make_task(function: Callable[..., None], step: Step) -> CachedTask[Any, Any
         persist_result=True,
         result_serializer="json",
         cache_result_in_memory=False,
+        retries=len(retry_after),
+        retry_delay_seconds=list(retry_after) or None,
     )
     made.step = step
     return made

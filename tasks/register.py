@@ -39,6 +39,11 @@ class Record:
     settings: Mapping[str, Any]
     artifacts: Artifacts
 
+    @property
+    def file(self) -> str:
+        """The name of the record's file in the register: a digest of what the run has made."""
+        return f"{digest(asdict(self.artifacts))}.json"
+
     def to_json(self) -> str:
         """The record as indented JSON text."""
         return json.dumps({"schema": SCHEMA, **asdict(self)}, indent=1, ensure_ascii=False)
@@ -49,7 +54,7 @@ def register(record: Record) -> None:
 
     Raises:
         StoreError: it cannot be written."""
-    path = open_store().home / "runs" / record.name / f"{digest(asdict(record.artifacts))}.json"
+    path = open_store().home / "runs" / record.name / record.file
     try:
         write_text(check_folder(path.parent) / path.name, record.to_json())
     except OSError as error:
@@ -82,12 +87,21 @@ def find(run: str) -> Record:
     return _read(path, run) if path.is_file() else newest(run)
 
 
+def parse(text: str, name: str) -> Record:
+    """The record of that name in a JSON text.
+
+    Raises:
+        StoreError: it was written by another version.
+        ValueError, KeyError, TypeError, AttributeError: it is damaged."""
+    fields = json.loads(text)
+    if fields.pop("schema") != SCHEMA:
+        raise StoreError(f"the run {name!r} was recorded by another version; run it again")
+    return TypeAdapter(Record).validate_python(fields)
+
+
 def _read(path: Path, name: str) -> Record:
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-        if fields.pop("schema") != SCHEMA:
-            raise StoreError(f"the run {name!r} was recorded by another version; run it again")
-        return TypeAdapter(Record).validate_python(fields)
+        return parse(path.read_text(encoding="utf-8"), name)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ValidationError):
         raise StoreError(f"the record {path} is damaged; run {name!r} again: nothing is computed anew") from None
 

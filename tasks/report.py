@@ -89,7 +89,7 @@ def _read_explained(ref: Ref) -> Explained:
     )
 
 
-@task(name="publish", task_run_name="publish to {out}")
+@task(name="publish", task_run_name="publish to {out}", retries=1, retry_delay_seconds=1)
 def publish(out: str, results: Ref, report: Ref, record: str, summary: str) -> None:
     """Copy the files of a run to the folder where its user looks for them, each whole or not at all.
 

@@ -46,7 +46,7 @@ def tracking_uri(home: Path) -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home / 'mlflow.db'}"
 
 
-@task(name="track", task_run_name="track {record.name} in MLflow")
+@task(name="track", task_run_name="track {record.name} in MLflow", retries=1, retry_delay_seconds=2)
 def track(record: Record) -> tuple[str, str]:
     """The ids of the experiment and of the parent run that show this run in MLflow, made unless they are there.
 

@@ -40,8 +40,8 @@ def holdings(*, forgotten: Collection[str] = (), verify: bool = False) -> list[H
     users: dict[tuple[str, str], set[str]] = {}
     for run in registered():
         if run not in forgotten:
-            for ref in _refs(newest(run).artifacts):
-                users.setdefault((ref.kind, _block(ref.key)), set()).add(run)
+            for ref in refs(newest(run).artifacts):
+                users.setdefault((ref.kind, block(ref.key)), set()).add(run)
     found = []
     for kind, key in store.entries():
         files = [path.stat() for path in store.folder(kind, key).rglob("*") if path.is_file()]
@@ -51,7 +51,7 @@ def holdings(*, forgotten: Collection[str] = (), verify: bool = False) -> list[H
             size=sum(file.st_size for file in files),
             age=now - max((file.st_mtime for file in files), default=0.0),
             whole=not verify or store.find(kind, [key]) is not None,
-            runs=tuple(sorted(users.get((kind, _block(key)), ()))),
+            runs=tuple(sorted(users.get((kind, block(key)), ()))),
         )
         found.append(held)
     return found
@@ -79,18 +79,18 @@ def collect(*, older_than: float, forgotten: Collection[str] = ()) -> list[Held]
     return gone
 
 
-def _refs(value: Any) -> Iterator[Ref]:
+def refs(value: Any) -> Iterator[Ref]:
     """Every reference in a record."""
     if isinstance(value, Ref):
         yield value
     elif is_dataclass(value):
         for field in fields(value):
-            yield from _refs(getattr(value, field.name))
+            yield from refs(getattr(value, field.name))
     elif isinstance(value, tuple):
         for item in value:
-            yield from _refs(item)
+            yield from refs(item)
 
 
-def _block(key: str) -> str:
+def block(key: str) -> str:
     """What the keys of artifacts that one task made together have in common."""
     return key.partition("-")[0]

@@ -1,0 +1,106 @@
+"""Where the tasks of a run go: threads or processes of this machine, or a cluster of Dask or Ray."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, TypeAlias
+
+from prefect.context import FlowRunContext
+from prefect.futures import PrefectFuture
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
+
+from lisor.config import Experiment
+from lisor.errors import ConfigError
+
+Runner: TypeAlias = TaskRunner[PrefectFuture[Any]]
+
+LOOPBACK = "127.0.0.1"
+
+CONNECT_SECONDS = 10
+"""A cluster that has not answered by then is not there."""
+
+
+def find_runner(plan: Experiment) -> Runner:
+    """The runner that an experiment asks for, not started: on one machine as many tasks at a time as fill it when each
+    uses so many threads.
+
+    Raises:
+        ConfigError: it belongs to an extra that is not installed, or nothing answers at its address."""
+    if plan.runner_address is not None:
+        _check_answers(plan.runner_address)
+    makers = {"threads": _threads, "processes": _processes, "dask": _dask, "ray": _ray}
+    try:
+        runner: Any = makers[plan.runner](plan)
+    except ModuleNotFoundError:
+        extra = plan.runner
+        raise ConfigError(f"runner {extra} needs the extra {extra}; say: pip install 'lisor[{extra}]'") from None
+    return runner  # type: ignore[no-any-return]  # the type parameter of runners is invariant
+
+
+@contextmanager
+def start_runner(plan: Experiment) -> Iterator[Runner]:
+    """The runner of the flow that is running, until the flow needs it no more.
+
+    Raises:
+        ConfigError: as `find_runner`."""
+    with ExitStack() as running:
+        context = FlowRunContext.get()
+        if plan.runner != "threads" and context is not None:  # else each process starts a temporary server for itself
+            running.enter_context(temporary_settings({PREFECT_API_URL: str(context.client.api_url).rstrip("/")}))
+        if plan.runner == "ray":
+            from prefect_ray.context import remote_options
+
+            running.enter_context(remote_options(num_cpus=plan.threads))
+        yield running.enter_context(find_runner(plan))
+
+
+def _check_answers(address: str) -> None:
+    """Knock at the address of a cluster: Ray itself tries for minutes.
+
+    Raises:
+        ConfigError: nothing answers there."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise ConfigError(
+            f"no cluster answers at runner_address {address} ({error}); start it, or correct it"
+        ) from None
+
+
+def _side_by_side(plan: Experiment) -> int:
+    return max(1, (os.cpu_count() or 1) // plan.threads)
+
+
+def _threads(plan: Experiment) -> Any:
+    return ThreadPoolTaskRunner(max_workers=_side_by_side(plan))
+
+
+def _processes(plan: Experiment) -> Any:
+    return ProcessPoolTaskRunner(max_workers=_side_by_side(plan))
+
+
+def _dask(plan: Experiment) -> Any:
+    from prefect_dask.task_runners import DaskTaskRunner
+
+    if plan.runner_address is not None:
+        return DaskTaskRunner(address=plan.runner_address)
+    workers = {"n_workers": _side_by_side(plan), "threads_per_worker": 1}
+    return DaskTaskRunner(cluster_kwargs={"host": LOOPBACK, "dashboard_address": None, **workers})
+
+
+def _ray(plan: Experiment) -> Any:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if plan.runner_address is None:
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # all its parts then listen on 127.0.0.1 only
+    from prefect_ray.task_runners import RayTaskRunner
+
+    quiet = {"log_to_driver": False, "logging_level": "ERROR"}
+    if plan.runner_address is not None:
+        return RayTaskRunner(address=plan.runner_address, init_kwargs=quiet)
+    here = {"address": "local", "include_dashboard": False, "num_cpus": os.cpu_count()}
+    return RayTaskRunner(init_kwargs={**quiet, **here})

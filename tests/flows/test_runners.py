@@ -1,0 +1,74 @@
+"""Where tasks go changes no result."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from flows.pipeline import lisor_pipeline
+from flows.runners import find_runner
+from lisor.errors import ConfigError
+from lisor.settings import experiment, override
+from tests.flows.conftest import records_in
+
+pytestmark = pytest.mark.xdist_group("prefect")
+
+
+def digests(home: Path) -> dict[str, str]:
+    """Of every artifact but those that hold seconds."""
+    said = [json.loads(path.read_text()) for path in home.glob("store/*/*/manifest.json")]
+    return {f"{one['kind']}/{one['key']}": one["sha256"] for one in said if one["kind"] not in ("results", "report")}
+
+
+def table(home: Path) -> pd.DataFrame:
+    return pd.read_parquet(home / "reports/tiny/results.parquet").drop(columns="seconds")
+
+
+def test_processes_find_what_threads_find_wherever_their_store_is_said_to_be(
+    finished: Path, tiny: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other"
+    monkeypatch.setenv("LISOR_HOME", str(other))
+    with records_in(other):
+        summary = lisor_pipeline({**tiny, "runner": "processes"})
+    assert summary["tasks"]["run"] == len(digests(other)) + 2
+    assert digests(other) == digests(finished)
+    pd.testing.assert_frame_equal(table(other), table(finished))
+
+
+def test_a_runner_whose_extra_is_missing_is_an_error_that_names_it(
+    tiny: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for runner in ("dask", "ray"):
+        monkeypatch.setitem(sys.modules, f"prefect_{runner}", None)
+        monkeypatch.setitem(sys.modules, f"prefect_{runner}.task_runners", None)
+        with pytest.raises(ConfigError, match=rf"pip install 'lisor\[{runner}\]'"):
+            find_runner(experiment({**tiny, "runner": runner}))
+
+
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1:1", "tcp://127.0.0.1:1", "tcp://nowhere.invalid:8786", "[::1]:1", "a:99999"]
+)
+def test_a_cluster_that_does_not_answer_is_an_error(tiny: dict[str, Any], address: str) -> None:
+    with pytest.raises(ConfigError, match="no cluster answers at runner_address"):
+        find_runner(experiment(override({**tiny, "runner": "dask"}, [f"runner_address={address}"])))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (["runner=thread"], "did you mean 'threads'"),
+        (["runner="], "runner must be one of"),
+        (["runner_address=tcp://127.0.0.1:8786"], "but runner is threads"),
+        (["runner=processes", "runner_address=tcp://127.0.0.1:8786"], "but runner is processes"),
+        (["runner=dask", "runner_address=tcp://127.0.0.1"], "must be host and port such as tcp://"),
+        (["runner=ray", "runner_address="], "must be host and port such as ray://"),
+        (["runner.address=x"], "nearest known one is 'runner_address'"),
+    ],
+)
+def test_a_wrong_runner_is_an_error(tiny: dict[str, Any], changes: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        experiment(override(tiny, changes))
