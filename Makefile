@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: setup run test test-slow check bench results faithful choice ui readme demo-schedule
+.PHONY: setup run test test-slow check bench results faithful choice ui readme screenshots audit demo-schedule
 
 setup: $(READY)
 
@@ -30,6 +30,15 @@ test-slow: setup
 # Writes into README.md what the quickstart prints.
 readme: setup
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python docs/update_readme.py
+
+# Writes the pictures of pages in docs/images/ from a run of the quickstart; needs Chromium.
+screenshots: setup
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m docs.take_screenshots
+
+# Known holes in what is installed, by pip-audit, which asks a database over the network.
+audit: setup
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt 'pip-audit>=2.9'
+	@$(BIN)/pip-audit --skip-editable
 
 # Writes docs/results.md from a run of configs/paper.yaml; IMDB=path/to/imdb.parquet adds real reviews.
 results: setup
