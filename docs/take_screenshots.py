@@ -54,7 +54,8 @@ def take_mlflow(browser: Browser) -> None:
     with mlflow_pages(HOME) as url:
         page = _open(browser, 1280, 800)
         page.goto(f"{url}/#/experiments/{experiment}/runs/{run}")
-        page.get_by_text("selected.fidelity").first.wait_for()
+        page.get_by_role("heading", name="000-gru-0").wait_for()
+        page.get_by_text("Parameters").first.wait_for()
         page.get_by_role("button", name="Close").click()  # a chat with a language model, which is not set up
         _save(page, "mlflow-run")
         page.get_by_role("tab", name="Model metrics").click()
