@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: setup run test test-slow check bench results faithful choice ui readme tutorial docs demo-schedule explain demo-dask demo-ray scaling
+.PHONY: setup run test test-slow check bench results faithful choice ui readme tutorial docs demo-schedule explain demo-dask demo-ray scaling screenshots audit
 
 setup: $(READY)
 
@@ -38,6 +38,14 @@ tutorial: setup
 # The site of the documentation, in site/; a warning is an error. The variable hides an advertisement of the theme.
 docs: setup
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+# Writes the pictures of pages in docs/images/ from a run of the quickstart; needs Chromium.
+screenshots: setup
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m docs.take_screenshots
+
+# Known holes in what is installed, by pip-audit, which asks a database over the network.
+audit: setup
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt 'pip-audit>=2.9'
+	@$(BIN)/pip-audit --skip-editable
 
 # Writes docs/results.md from a run of configs/paper.yaml; IMDB=path/to/imdb.parquet adds real reviews.
 results: setup

@@ -6,9 +6,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import socket
-import subprocess
 import sys
 import time
 import urllib.request
@@ -19,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from demos.servers import free_port, running, wait_until_it_answers
 from tasks.artifacts import open_store
 from tasks.serving import ALIAS
 from tasks.tracking import tracking_uri
@@ -44,23 +42,13 @@ def main(seconds: float = 60.0) -> None:
 @contextmanager
 def served(model: str) -> Iterator[str]:
     """The address at which a registered model answers, until the context ends."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # MLflow starts uvicorn by its name
     environment = {**os.environ, "PATH": path, "MLFLOW_TRACKING_URI": tracking_uri(open_store().home)}
-    command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", model, "--env-manager", "local"]
-    server = subprocess.Popen(
-        [*command, "--host", "127.0.0.1", "--port", str(port)],
-        env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
-    try:
-        _wait(f"http://127.0.0.1:{port}/ping", server)
+    where = ("--env-manager", "local", "--host", "127.0.0.1", "--port", str(port))
+    with running("-m", "mlflow", "models", "serve", "-m", model, *where, environment=environment) as server:
+        wait_until_it_answers(f"http://127.0.0.1:{port}/ping", server)
         yield f"http://127.0.0.1:{port}/invocations"
-    finally:
-        if server.poll() is None:
-            os.killpg(server.pid, signal.SIGTERM)
-        server.wait(timeout=30)
 
 
 def ask(url: str, texts: list[str]) -> list[dict[str, object]]:
@@ -84,18 +72,6 @@ def _ask_until(url: str, client: int, until: float) -> np.ndarray:
             right = False
         waits.append(time.perf_counter() - started if right else np.nan)
     return np.array(waits)
-
-
-def _wait(url: str, server: subprocess.Popen[bytes], seconds: float = 120.0) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            urllib.request.urlopen(url, timeout=5).close()
-        except OSError:
-            time.sleep(0.2)
-        else:
-            return
-    raise RuntimeError("the server did not answer")
 
 
 if __name__ == "__main__":

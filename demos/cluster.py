@@ -19,9 +19,7 @@ from tempfile import TemporaryDirectory
 
 import pandas as pd
 
-from demos.schedule import free_port, stop, wait
-
-ROOT = Path(__file__).parent.parent
+from demos.servers import ROOT, free_port, running, wait
 
 CONFIG = """\
 name: scaled
@@ -43,12 +41,12 @@ def main() -> None:
     def say(what: str) -> None:
         print(f"{time.monotonic() - started:6.1f} s  {what}", flush=True)
 
-    with TemporaryDirectory(prefix="lisor-demo-") as folder, ExitStack() as running:
+    with TemporaryDirectory(prefix="lisor-demo-") as folder, ExitStack() as cluster:
         config = Path(folder, "scaled.yaml")
         config.write_text(CONFIG, encoding="utf-8")
         stores = [run(config, Path(folder, "threads"), "runner=threads")]
         say(f"on threads: {told(stores[0])}")
-        address = {"dask": start_dask, "ray": start_ray}[runner](Path(folder), running)
+        address = {"dask": start_dask, "ray": start_ray}[runner](Path(folder), cluster)
         say(f"a cluster of {runner} answers at {address}")
         stores.append(run(config, Path(folder, runner), f"runner={runner}", f"runner_address={address}"))
         say(f"on {runner}: {told(stores[1])}")
@@ -86,36 +84,31 @@ def artifacts(store: Path) -> dict[str, str]:
     return {f"{said['kind']}/{said['key']}": said["sha256"] for said in manifests if said["kind"] not in timed}
 
 
-def start_dask(folder: Path, running: ExitStack) -> str:
+def start_dask(folder: Path, cluster: ExitStack) -> str:
     """The address of a scheduler with two workers, which know nothing of the store."""
-    address = f"tcp://127.0.0.1:{free_port()}"
-    python, local = [sys.executable, "-m"], ["--no-dashboard", "--dashboard-address", "127.0.0.1:0"]
-    where = ["--host", "127.0.0.1", "--port", address.rpartition(":")[2]]
-    start([*python, "distributed.cli.dask_scheduler", *where, *local], folder / "scheduler.log", running)
-    workers = ["--host", "127.0.0.1", "--nthreads", "1", "--nworkers", "2"]
-    start([*python, "distributed.cli.dask_worker", address, *workers, *local], folder / "workers.log", running)
+    address, local = f"tcp://127.0.0.1:{free_port()}", ("--no-dashboard", "--dashboard-address", "127.0.0.1:0")
+    where = ("--host", "127.0.0.1", "--port", address.rpartition(":")[2])
+    start("-m", "distributed.cli.dask_scheduler", *where, *local, log=folder / "scheduler.log", cluster=cluster)
+    workers = (address, "--host", "127.0.0.1", "--nthreads", "1", "--nworkers", "2")
+    start("-m", "distributed.cli.dask_worker", *workers, *local, log=folder / "workers.log", cluster=cluster)
     wait(lambda: (folder / "scheduler.log").read_text().count("Register worker") == 2, 120)
     return address
 
 
-def start_ray(folder: Path, running: ExitStack) -> str:
+def start_ray(folder: Path, cluster: ExitStack) -> str:
     """The address of a head of Ray, which knows nothing of the store."""
     port = str(free_port())
-    head = ["--head", "--port", port, "--num-cpus", "2", "--include-dashboard", "false", "--block"]
-    start([str(Path(sys.executable).parent / "ray"), "start", *head], folder / "ray.log", running)
+    head = ("--head", "--port", port, "--num-cpus", "2", "--include-dashboard", "false", "--block")
+    start("-m", "ray.scripts.scripts", "start", *head, log=folder / "ray.log", cluster=cluster)
     wait(lambda: "Ray runtime started" in (folder / "ray.log").read_text(), 120)
     return f"127.0.0.1:{port}"
 
 
-def start(command: list[str], log: Path, running: ExitStack) -> None:
+def start(*arguments: str, log: Path, cluster: ExitStack) -> None:
     """Start a part of a cluster, on this machine only, which is stopped in the end."""
     environment = {name: value for name, value in os.environ.items() if name != "LISOR_HOME"}
     environment |= {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": str(ROOT)}
-    with log.open("w") as out:
-        process = subprocess.Popen(
-            command, cwd=log.parent, env=environment, stdout=out, stderr=out, start_new_session=True
-        )
-    running.callback(stop, process)
+    cluster.enter_context(running(*arguments, environment=environment, log=log, cwd=log.parent))
 
 
 if __name__ == "__main__":
