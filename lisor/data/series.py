@@ -5,6 +5,7 @@ Shapes: N series, T steps, C channels."""
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pandas as pd
 from lisor.data import symbols, tables
 from lisor.data.dataset import Dataset, Split
 from lisor.data.quantizer import Series, check, fit
-from lisor.errors import DataError
+from lisor.errors import DataError, DataWarning
 
 COLUMN = "series"
 
@@ -68,6 +69,8 @@ def build(
 
     Raises:
         DataError: labels are missing, of one class or too few, or the series cannot be turned into symbols."""
+    if "label" not in table:
+        raise DataError("expected a column 'label' beside 'series': a network is trained on what is right")
     check(list(table[COLUMN]), window, table[COLUMN].iloc[0].shape[1])
     labels, classes = symbols.number_labels(table["label"], None)
     rows = tables.deal(table, labels, sizes=sizes, held_out=held_out, folds=folds, fold=fold, seed=seed)
@@ -77,6 +80,8 @@ def build(
     left = max(len(one) % window for one in table[COLUMN])
     notes = [*table.attrs.get("notes", ())]
     notes += [f"up to {left} steps at the end of a series fill no window of {window} and are not read"] if left else []
+    for note in notes:
+        warnings.warn(note, DataWarning, stacklevel=2)
     return Dataset(
         vocabulary=quantizer.names,
         classes=classes,

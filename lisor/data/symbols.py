@@ -4,6 +4,7 @@ Shapes: N sequences, M of a split."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
 from pathlib import Path
@@ -16,7 +17,7 @@ from jaxtyping import Int
 from lisor.data import tables, text
 from lisor.data.dataset import Dataset, Split
 from lisor.data.sequences import Sequences
-from lisor.errors import DataError
+from lisor.errors import DataError, DataWarning
 
 SHOWN = 5
 """Symbols that a message lists."""
@@ -99,7 +100,8 @@ def read_table(path: Path) -> pd.DataFrame:
 def build(
     table: pd.DataFrame, *, order: Sequence[str] | None, sizes: Mapping[str, int | None], held_out: float, seed: int
 ) -> Dataset:
-    """A data set of labelled sequences of symbols to train on; `order` gives the order of the symbols.
+    """A data set of labelled sequences of symbols to train on; `order` gives the order of the symbols, by value where
+    all are whole numbers and else sorted unless given.
 
     Where many of the test sequences occur in training, those that do not also make a split of their own, "unseen".
 
@@ -107,7 +109,9 @@ def build(
         DataError: there are no labels, or sequences, alphabet or labels cannot be used."""
     if "label" not in table:
         raise DataError("expected a column 'label' beside 'symbols': a network is trained on what is right")
-    words, vocabulary = number(table["symbols"], order)
+    for note in table.attrs.get("notes", ()):
+        warnings.warn(note, DataWarning, stacklevel=2)
+    words, vocabulary = number(table["symbols"], order or _in_order(table["symbols"]))
     labels, classes = number_labels(table["label"], None)
     rows = tables.deal(table, labels, sizes=sizes, held_out=held_out, folds=None, fold=0, seed=seed)
     splits = {name: Split(sequences=words.select(own), labels=labels[own]) for name, own in rows.items()}
@@ -157,6 +161,11 @@ def number_labels(labels: pd.Series, classes: Sequence[str] | None) -> tuple[Int
     if odd is not None:
         raise DataError(f"expected labels among the classes {', '.join(known)}, found {odd!r}")
     return np.array([place[name] for name in names]), known
+
+
+def _in_order(words: Iterable[Iterable[str]]) -> tuple[str, ...]:
+    """The symbols that occur: by value where all are whole numbers, else sorted."""
+    return text.class_names(pd.Series(sorted({str(symbol) for word in words for symbol in word}), dtype=object))
 
 
 def _plain(column: pd.Series) -> list[Any]:

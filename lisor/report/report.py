@@ -201,7 +201,7 @@ def _write_automata(
             if row["selected"]:
                 names.append(f"selected/{network.label}")
                 if dot.count(" -> ") <= drawing.MOST_EDGES:
-                    pictures.append(_picture(network, row, svg))
+                    pictures.append(_picture(network, row, svg, automaton.classes))
             for name in names:
                 for ending, text in {"json": automaton.to_json(), "dot": dot, "svg": svg}.items():
                     (folder / "automata" / f"{name}.{ending}").write_text(text, encoding="utf-8")
@@ -214,8 +214,10 @@ def _selected(rows: pd.DataFrame, network: Findings) -> Automaton:
     return network.extraction(mine["method"], mine["rule"], int(mine["k"])).automaton
 
 
-def _picture(network: Findings, row: pd.Series, svg: str) -> page.Picture:
+def _picture(network: Findings, row: pd.Series, svg: str, classes: Sequence[str]) -> page.Picture:
     exact = {True: " It is exactly the language.", False: " It is not exactly the language."}.get(row["exact"], "")
+    if row["exact"] is None and len(classes) == 2:
+        exact = f" States with a double circle answer {classes[1]}, others {classes[0]}."
     return page.Picture(
         name=f"{network.label}-selected",
         title=f"{network.cell}, trial {network.trial}",
