@@ -1,6 +1,7 @@
 """Write docs/domains.md: networks and automata on language, speech, time series, event logs and heartbeats.
 
-make domains LOGS=logs.parquet HEARTBEATS=heartbeats.parquet        files of one's own; without them their parts are left out
+make domains                                           runs configs/domains.yaml
+make domains LOGS=events.parquet HEARTBEATS=beats.parquet   and configs/logs.yaml and configs/heartbeats.yaml
 """
 
 from __future__ import annotations
@@ -49,11 +50,11 @@ def _page(rows: pd.DataFrame, pictures: dict[str, tuple[str, Path]]) -> Iterator
     yield "# Other domains"
     yield ""
     yield "Written by `make domains` from runs of `configs/domains.yaml`, `configs/logs.yaml` (event numbers of a file"
-    yield "system) and `configs/heartbeats.yaml`. The network reads words, symbols or the numbers of a series as they"
-    yield "are; the automaton of a series reads symbols, one for each window of steps: the nearest prototype of those that"
-    yield "k-means has found in the training series, or a level of SAX. Fidelity compares the automaton on symbols with"
-    yield "the network on numbers. Everything is chosen on the selection split; the figures are of the test set: mean and"
-    yield "95 % interval over trials, of heartbeats over five folds."
+    yield "system) and `configs/heartbeats.yaml`. The network reads words, symbols, or the numbers of a series. The"
+    yield "automaton of a series reads symbols, one for each window of steps: the nearest of the prototypes that k-means"
+    yield "has found in the training series. Fidelity compares the automaton on symbols with the network on numbers."
+    yield "Everything is chosen on the selection split; the figures are of the test set: mean and 95 % interval over"
+    yield "trials, of heartbeats over five folds."
     yield ""
     yield "| data set | network | automaton | fidelity | network less automaton | states | rules picked |"
     yield "| --- | --- | --- | --- | --- | --- | --- |"
@@ -67,8 +68,8 @@ def _page(rows: pd.DataFrame, pictures: dict[str, tuple[str, Path]]) -> Iterator
     yield ""
     yield "## What smaller automata reach"
     yield ""
-    yield "The best accuracy on the test set among deterministic automata of at most so many states, mean over trials or"
-    yield "folds: what is there, not what was chosen."
+    yield "The best accuracy on the test set among deterministic automata of at most so many states, mean over trials"
+    yield "or folds: what is there, not what was chosen."
     yield ""
     yield "| at most | " + " | ".join(map(str, SHOWN)) + " |"
     yield "| --- |" + " --- |" * len(SHOWN)
@@ -89,4 +90,4 @@ def _page(rows: pd.DataFrame, pictures: dict[str, tuple[str, Path]]) -> Iterator
 
 
 if __name__ == "__main__":
-    main(*(sys.argv[1:] + ["", ""])[:2])
+    main(sys.argv[1], sys.argv[2])
