@@ -135,6 +135,7 @@ def text_automaton(size: int) -> Automaton:
         classes=("no", "yes"),
         transitions=np.zeros((1, size), int),
         outputs=np.array([0]),
+        tokenizer="words",
     )
 
 
