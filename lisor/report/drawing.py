@@ -84,7 +84,8 @@ def to_dot(
         if shown.any():
             label = _label(automaton, shown)
             if word_classes:
-                label = [f"{source}-{target}: {shown.sum():,} words", *label[:MOST_WORDS]]
+                words = [automaton.alphabet[symbol] for symbol in np.flatnonzero(shown)[:MOST_WORDS]]
+                label = [f"{source}-{target}: {shown.sum():,} words", *words]
             edges.append(_Edge(source, target, shown, label))
         unseen = edge & ~shown
         if letters and unseen.any():
