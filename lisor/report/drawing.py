@@ -50,8 +50,8 @@ _HEAD = """digraph automaton {
   edge [fontname="Helvetica", fontsize=11, arrowsize=0.7]
   nowhere [shape=point, style=invis, width=0]"""
 
-CURVE_STEP, CURVE_HEIGHT = 5.0, 10.0
-"""Of a curve on an edge, in points: how far its numbers stand apart, and between the lowest and the highest."""
+CURVE_STEP, CURVE_WIDTH, CURVE_HEIGHT = 6.0, 72.0, 10.0
+"""Of a curve on an edge, in points: how far its numbers stand apart and all of them at most, and how high it is."""
 
 _TEXT_OF_BARS = re.compile(rf"<text(?P<attributes>[^>]*)>(?P<bars>[{BARS}]{{2,}})(?: \d+)?</text>")
 
@@ -153,9 +153,10 @@ def _curve(text: re.Match[str]) -> str:
     """A small curve over its zero line, where SVG has a text of bars."""
     color, x, y = (re.search(rf'{name}="([^"]*)"', text["attributes"]) for name in ("fill", "x", "y"))
     heights = [BARS.index(bar) for bar in text["bars"]]
-    left = float(x[1]) - CURVE_STEP * (len(heights) - 1) / 2 if x else 0.0
+    apart = min(CURVE_STEP, CURVE_WIDTH / (len(heights) - 1))
+    left = float(x[1]) - apart * (len(heights) - 1) / 2 if x else 0.0
     bottom = float(y[1]) + 2 if y else 0.0
-    places = [(left + CURVE_STEP * step, bottom - CURVE_HEIGHT * height / 7) for step, height in enumerate(heights)]
+    places = [(left + apart * step, bottom - CURVE_HEIGHT * height / 7) for step, height in enumerate(heights)]
     points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
     base = f'<path d="M{places[0][0]:.1f},{bottom:.1f}H{places[-1][0]:.1f}" stroke="#cccccc" fill="none"/>'
     name = f"<title>{text['bars']}</title>"
