@@ -46,7 +46,7 @@ def test_series_become_an_automaton_that_reads_other_series(lisor, config: str, 
     assert "<polyline" in chosen.with_suffix(".svg").read_text()
     status, out, _ = lisor("predict", "--automaton", str(chosen), "--data", "beats.parquet")
     assert status == 0
-    classes = [line.split(",")[0] for line in out.splitlines()[1:]]
+    classes = [line.split(",")[0].strip('"') for line in out.splitlines()[1:]]
     assert np.mean(np.array(classes) == table["label"]) > 0.8
     table.head(3).assign(series=[[1.0, 2.0]] * 3).to_parquet(tmp_path / "single.parquet")
     status, _, err = lisor("predict", "--automaton", str(chosen), "--data", "single.parquet")
