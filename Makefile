@@ -3,7 +3,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: setup run test test-slow check bench results faithful choice ui readme tutorial docs demo-schedule explain demo-dask demo-ray scaling screenshots audit
+.PHONY: setup run test test-slow check bench results faithful domains choice explain ui readme tutorial docs screenshots audit scaling \
+  demo-schedule demo-dask demo-ray
 
 setup: $(READY)
 
@@ -12,7 +13,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in [(3, 11), (3, 12)])' || \
 	  { echo "lisor needs Python 3.11 or 3.12, found $$($(PYTHON) --version 2>&1); say: make setup PYTHON=/path/to/python3.11"; exit 2; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[baselines,dev,docs,onnx]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[aeon,baselines,dev,docs,onnx]'
 	@touch $(READY)
 
 run: setup
@@ -54,6 +55,10 @@ results: setup
 # Writes docs/faithful.md from runs of configs/faithful.yaml.
 faithful: setup
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python docs/write_faithful.py
+
+# Writes docs/domains.md; LOGS=path/to/events.parquet and HEARTBEATS=path/to/beats.parquet add those domains.
+domains: setup
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python docs/write_domains.py "$(LOGS)" "$(HEARTBEATS)"
 
 # Writes docs/choice.md from runs of configs/tomita.yaml and configs/faithful.yaml.
 choice: setup

@@ -122,7 +122,9 @@ def _run(settings: dict[str, Any], out: Path | None, *, only_plan: bool = False)
 @app.command()
 def predict(
     automaton: Annotated[Path, typer.Option(help=AUTOMATON)],
-    data: Annotated[Path, typer.Option(help="CSV, TSV or Parquet with a column text, or a .txt file of lines.")],
+    data: Annotated[
+        Path, typer.Option(help="CSV, TSV or Parquet with a column text (or series), or a .txt file of lines.")
+    ],
     out: Annotated[Path | None, typer.Option(help="A .csv or .parquet file [CSV to the terminal].")] = None,
 ) -> None:
     """Run an automaton: class, final state and path of each sequence of a file without labels."""
@@ -135,7 +137,7 @@ def predict(
     read = reader(machine)
     rows = symbols = 0
     spent = {"cutting texts into symbols": 0.0, "running the automaton and writing": 0.0}
-    batches = stream_texts(data)
+    batches = stream_texts(data, "text" if machine.quantizer is None else "series")
     first = next(batches, [])  # before anything is written: a bad file should leave nothing behind
     with csv_writer(sys.stdout.buffer) if out is None else writer(out) as write:
         for texts in chain([first], batches):

@@ -49,8 +49,11 @@ def explain(
 
 def _choose(record: Record, dataset: str | None, cell: str | None, trial: int, *, is_text: bool) -> Network:
     """The first network of a run that fits what is asked for."""
-    studies = {study.dataset.title: study.dataset for study in experiment(record.settings).studies}
-    fitting = [name for name, own in studies.items() if own.symbols is None and (own.text is not None) == is_text]
+    studies = {study.dataset.title: study for study in experiment(record.settings).studies}
+    explicable = {
+        name: own.dataset for name, own in studies.items() if own.dataset.series is None and own.models.build is None
+    }
+    fitting = [name for name, own in explicable.items() if (own.text is not None) == is_text]
     kind, other = ("text", "--word") if is_text else ("language", "--text")
     if dataset is not None and dataset in studies and dataset not in fitting:
         raise ConfigError(f"{dataset} is not a {kind}; use {other}")

@@ -26,7 +26,7 @@ from lisor.errors import TrackingError
 from lisor.report.tables import summarize
 from lisor.settings import experiment
 from tasks.artifacts import Awaited, Ref, Source, describe_source, open_artifact, open_store
-from tasks.data import draw_words, fetch_movie_reviews, number_words, read_corpus
+from tasks.data import draw_words, fetch_movie_reviews, number_words, read_corpus, read_series, read_symbols
 from tasks.evaluation import RESULTS, Network, collect_results, evaluate_automata, selected_ways
 from tasks.explain import explain_network
 from tasks.fsa import (
@@ -57,6 +57,7 @@ class Sources:
     vectors: Source | None
     annotations: Source | None
     symbols: Source | None = None
+    series: Source | None = None
     build: Source | None = None
     """The file of the module that builds a network which is brought along."""
     weights: Source | None = None
@@ -84,6 +85,7 @@ def find_sources(study: Study) -> Sources:
         vectors=None if dataset.vectors in OWN_VECTORS else describe_source(dataset.vectors),
         annotations=None if study.explain.annotations is None else describe_source(study.explain.annotations),
         symbols=None if dataset.symbols is None else describe_source(dataset.symbols),
+        series=None if dataset.series is None or dataset.aeon else describe_source(dataset.series),
         build=build,
         weights=None if models.weights is None else describe_source(models.weights),
     )
@@ -225,6 +227,10 @@ async def _make_dataset(study: Study, stages: Stages | Plan) -> Ref:
     sources = find_sources(study)
     if study.dataset.language is not None:
         return await stages.run("data", draw_words, study.dataset, sources.automaton)
+    if study.dataset.series is not None:
+        return await stages.run("data", read_series, sources.series, study.dataset.aeon, study.dataset)
+    if study.dataset.symbols is not None and study.models.build is None:
+        return await stages.run("data", read_symbols, sources.symbols, study.dataset)
     if study.dataset.symbols is not None:
         how = (sources.symbols, study.models.build, sources.build, sources.weights, study.dataset)
         return await stages.run("data", read_sequences, *how)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
@@ -18,6 +18,16 @@ MOVIE_REVIEWS = "movie-reviews"
 
 OWN_VECTORS = ("learned", "word2vec")
 """Word vectors that are made here; all others are read from a path."""
+
+KINDS = ("language", "text", "symbols", "series")
+"""What a data set is made of."""
+
+AEON = "aeon:"
+AEON_SETS = ("GunPoint", "ItalyPowerDemand", "JapaneseVowels")
+"""Series that lie inside aeon's wheel."""
+
+FOLD = "-fold-"
+"""In the name of a data set, before the number of its part."""
 
 LANGUAGES = ("000", "0110", *(f"tomita-{number}" for number in range(1, 8)))
 GIVEN = ("regex:", "automaton:")
@@ -60,7 +70,7 @@ _STRICT = ConfigDict(extra="forbid", strict=False)
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetConfig:
-    """What is learned: a `language`, labelled `text` or `symbols`, exactly one of them.
+    """What is learned: a `language`, labelled `text`, `symbols` or `series`, exactly one of them.
 
     A language is one of `LANGUAGES`, `regex:` with an expression over the signs of `alphabet`, or `automaton:` with a
     file (JSON or .dot). `text` is `movie-reviews` or the path of a file or folder. The sizes of the splits are numbers
@@ -70,8 +80,12 @@ class DatasetConfig:
     `balanced`: as many members of the language as others. `vectors` is `learned`, `word2vec` (trained on the training
     texts) or the path of a word2vec or GloVe text file; words seen fewer than `min_count` times in training are unknown
     words.
-    `symbols` is a file of sequences of symbols for a network that is brought along; `order` names all symbols by their
-    numbers there, sorted unless given, and `classes` the classes."""
+    `symbols` is a file of sequences of symbols, for a network that is brought along or to train on; `order` names all
+    symbols by their numbers there, sorted unless given, and `classes` the classes.
+    `series` is a file of sequences of numbers, or `aeon:` with one of `AEON_SETS`. Of every `window` steps one of
+    `symbol_count` symbols is made, by `kmeans` (vector quantisation) or `sax`. Of symbols and series without splits the
+    share `held_out` is for testing, and of the rest for validation and selection. `folds` makes so many data sets of
+    series, of each of which another part is for testing, or the one of number `fold`, from 0."""
 
     language: str | None = None
     alphabet: str = "01"
@@ -89,12 +103,22 @@ class DatasetConfig:
     symbols: str | None = None
     order: tuple[str, ...] | None = None
     classes: tuple[str, ...] | None = None
+    series: str | None = None
+    quantizer: Literal["kmeans", "sax"] = "kmeans"
+    symbol_count: int = 8
+    window: int = 1
+    held_out: float = 0.15
+    folds: int | None = None
+    fold: int | None = None
 
     __pydantic_config__ = _STRICT
 
     def __post_init__(self) -> None:
-        if sum(kind is not None for kind in (self.language, self.text, self.symbols)) != 1:
-            raise ConfigError("each data set needs either 'language' or 'text', or 'symbols', and only one of them")
+        if sum(getattr(self, kind) is not None for kind in KINDS) != 1:
+            raise ConfigError(
+                "each data set needs either 'language' or 'text', 'symbols' or 'series', and only one of them"
+            )
+        self._check_series()
         if self.language is not None:
             if not self.language.startswith(GIVEN):
                 _check_choice("dataset.language", self.language, (*LANGUAGES, *(f"{kind}…" for kind in GIVEN)))
@@ -108,6 +132,33 @@ class DatasetConfig:
                 _check_range(f"dataset.{name}", value, least=1)
         _check_range("dataset.seed", self.seed, least=0, most=LARGEST_SEED)
 
+    def _check_series(self) -> None:
+        if self.aeon is not None:
+            _check_choice("dataset.series", str(self.series), tuple(f"{AEON}{name}" for name in AEON_SETS))
+        _check_range("dataset.symbol_count", self.symbol_count, least=2)
+        _check_range("dataset.window", self.window, least=1)
+        if not 0 < self.held_out < 1:
+            raise ConfigError(f"dataset.held_out must be above 0 and below 1, got {self.held_out}")
+        if self.folds is not None:
+            _check_range("dataset.folds", self.folds, least=2)
+            if self.series is None:
+                raise ConfigError("dataset.folds is for series")
+        if self.fold is not None and (self.folds is None or not 0 <= self.fold < self.folds):
+            raise ConfigError(f"dataset.fold must be from 0 to one less than dataset.folds, got {self.fold}")
+
+    @property
+    def aeon(self) -> str | None:
+        """The name of the data set in aeon's wheel; None where the series are not from there."""
+        name = str(self.series)
+        return name.removeprefix(AEON) if name.startswith(AEON) else None
+
+    @property
+    def parts(self) -> tuple[DatasetConfig, ...]:
+        """The data set itself, or the one of each fold."""
+        if self.folds is None or self.fold is not None:
+            return (self,)
+        return tuple(replace(self, fold=fold) for fold in range(self.folds))
+
     @property
     def name(self) -> str:
         """The name of the data set in file names: the language, or the stem of its or the text's file."""
@@ -119,6 +170,9 @@ class DatasetConfig:
             return _safe(Path(self.language.removeprefix("automaton:")).stem)
         if self.symbols is not None:
             return _safe(Path(self.symbols).stem)
+        if self.series is not None:
+            stem = _safe(self.aeon or Path(self.series).stem)
+            return stem if self.fold is None else f"{stem[: LONGEST_NAME - 10]}{FOLD}{self.fold + 1}"
         stem = Path(str(self.text)).name if self.text == MOVIE_REVIEWS else Path(str(self.text)).stem
         return _safe(stem)
 
@@ -310,10 +364,10 @@ class Study:
     __pydantic_config__ = _STRICT
 
     def __post_init__(self) -> None:
-        if (self.dataset.symbols is None) != (self.models.build is None):
-            raise ConfigError(
-                "dataset.symbols and models.build go together: sequences, and the network that reads them"
-            )
+        if self.models.build is not None and self.dataset.symbols is None:
+            raise ConfigError("models.build needs dataset.symbols: the sequences that the network reads")
+        if self.dataset.series is not None and self.explain.enabled:
+            raise ConfigError("explain is for symbols and words: turn it off for series of numbers")
         if self.models.build is not None and (self.explain.enabled or "sensitivity" in self.clustering.methods):
             raise ConfigError(
                 "explain and the method sensitivity follow the gradients of networks trained here: turn them off for a "

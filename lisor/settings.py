@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from lisor.config import Experiment, Study
+from lisor.config import KINDS, Experiment, Study
 from lisor.errors import ConfigError
 
 _SECTIONS: dict[str, type] = {part.name: typing.get_type_hints(Study)[part.name] for part in fields(Study)}
@@ -52,19 +52,22 @@ def load(path: Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
 def override(settings: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
     """The settings with each `KEY=VALUE` applied; it beats what a data set overrides for itself.
 
-    `dataset.language=…` or `dataset.text=…` replaces the data sets by that one; another `dataset.…` applies to all. A
-    text field takes the value as it stands, any other is read as YAML.
+    `dataset.language=…` or `dataset.text=…` replaces the data sets by that one; so do `symbols` and `series`, but a
+    single data set of that kind keeps its other settings. Another `dataset.…` applies to all. A text field takes the
+    value as it stands, any other is read as YAML.
 
     Raises:
         ConfigError: an override is not `KEY=VALUE`, or its key is unknown."""
     changed = {**settings, "datasets": [dict(entry) for entry in _entries(settings)]}
     pairs = [_split_override(text) for text in overrides]
-    pairs.sort(key=lambda pair: pair[0] not in ("dataset.language", "dataset.text"))
+    kinds = {f"dataset.{kind}" for kind in KINDS}
+    pairs.sort(key=lambda pair: pair[0] not in kinds)
     for key, text in pairs:
         section, _, name = key.partition(".")
         value = _parse_value(key, text)
-        if key in ("dataset.language", "dataset.text"):
-            changed["datasets"] = [{name: value}]
+        if key in kinds:
+            kept = changed["datasets"] if name in ("symbols", "series") and len(changed["datasets"]) == 1 else []
+            changed["datasets"] = [{**next((entry for entry in kept if name in entry), {}), name: value}]
         elif section == "dataset":
             changed["datasets"] = [{**entry, name: value} for entry in changed["datasets"]]
         elif name:
@@ -91,7 +94,7 @@ def experiment(settings: Mapping[str, Any]) -> Experiment:
         own = {name: {**common[name], **_mapping(name, entry.get(name))} for name in _COMMON}
         dataset = {key: value for key, value in entry.items() if key not in _COMMON}
         sections = {name: _section(name, values) for name, values in {"dataset": dataset, **own}.items()}
-        studies.append(Study(**sections))
+        studies += [Study(**{**sections, "dataset": part}) for part in sections["dataset"].parts]
     top = {key: settings[key] for key in _WHOLE if key in settings}
     for key, value in top.items():
         if type(value) is not _WHOLE[key]:

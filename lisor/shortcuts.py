@@ -95,8 +95,8 @@ def extract(
         # Every other sequence decides; a single one has to do for both.
         fitted, kept = (words.select(np.arange(first % len(words), len(words), 2)) for first in (0, 1))
         # Nobody says that the network is to be trusted on words longer than those it is shown with.
-        lengths = {"shortest": int(words.lengths.min()), "longest": int(words.lengths.max())}
-        probes, is_text = Probes(words=words, symbols=len(known), **lengths), False
+        shortest, longest = int(words.lengths.min()), int(words.lengths.max())
+        probes, is_text = Probes(words=words, symbols=len(known), shortest=shortest, longest=longest), False
     points = hidden_states.collect(adapted, fitted)
     most = clustering.count_distinct(points.state, most_states - 1)
     if most < 2:
@@ -130,7 +130,7 @@ def _most_faithful(network: Network, found: list[extraction.Extraction], parts: 
         splits[name] = Split(sequences=words, labels=probabilities.argmax(axis=1))  # the choice looks at fidelity alone
         answers[name] = hidden_states.answer(network, splits[name])
     table = pd.DataFrame([asdict(row) for row in evaluation.evaluate(found, splits, answers)])
-    chosen = evaluation.choose(table, tolerance=evaluation.TEXT_TOLERANCE)
+    chosen = evaluation.choose(table, tolerance=evaluation.TOLERANCE)
     way = chosen[chosen["selected"]].iloc[0]
     return next(one.automaton for one in found if (one.rule, one.k) == (way["rule"], way["k"]))
 

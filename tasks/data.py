@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from lisor.config import DatasetConfig
-from lisor.data import movie_reviews, text, words
+from lisor.data import movie_reviews, series, symbols, text, words
 from lisor.data.dataset import Dataset
 from lisor.data.vectors import Word2Vec
 from tasks.artifacts import Ref, Source, open_artifact
@@ -52,6 +52,32 @@ def number_words(folder: Path, corpus: Ref, vectors: Source | Word2Vec | None, c
         vectors=Path(vectors.path) if isinstance(vectors, Source) else vectors,
     )
     dataset.write(folder)
+
+
+@cached("dataset", "lisor.data.symbols", name="read {source.path}", without=["config.symbols"])
+def read_symbols(folder: Path, source: Source, config: DatasetConfig) -> None:
+    """A data set of a user's labelled sequences of symbols."""
+    table = symbols.read_table(Path(source.path))
+    symbols.build(table, order=config.order, sizes=config.sizes, held_out=config.held_out, seed=config.seed).write(
+        folder
+    )
+
+
+@cached("dataset", "lisor.data.series", name="read {config.name}", without=["config.series"])
+def read_series(folder: Path, source: Source | None, aeon: str | None, config: DatasetConfig) -> None:
+    """A data set of labelled series, of a user's file or one that lies in aeon's wheel, with symbols made of them."""
+    table = series.read_table(Path(source.path)) if source is not None else series.load_aeon(str(aeon))
+    series.build(
+        table,
+        method=config.quantizer,
+        symbol_count=config.symbol_count,
+        window=config.window,
+        sizes=config.sizes,
+        held_out=config.held_out,
+        folds=config.folds,
+        fold=config.fold or 0,
+        seed=config.seed,
+    ).write(folder)
 
 
 def read_dataset(ref: Ref) -> Dataset:

@@ -86,7 +86,7 @@ def collect_results(folder: Path, networks: Sequence[Network]) -> None:
     tables = []
     for network in networks:
         about = read_about(network.model)
-        tolerance = evaluation.default_tolerance(is_text=about["tokenizer"] is not None)
+        tolerance = evaluation.default_tolerance(about["classes"])
         table = evaluation.choose(read_evaluations(network), tolerance=tolerance, most_states=network.most_states)
         peers = [_read_timed(automata, rows) for automata, rows in network.baselines]
         if any(len(rows) for rows in peers):

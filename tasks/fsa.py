@@ -112,7 +112,7 @@ def extract_automata(
 
     network = read_network(model)
     points = HiddenStates(folder=open_artifact(states)).read()
-    policy = extraction.default_unseen(is_text=network.tokenizer is not None) if unseen == "auto" else unseen
+    policy = extraction.default_unseen(network.classes) if unseen == "auto" else unseen
     blocks = clustering.read(open_artifact(clusterings))
     found = (extraction.extract_each(network, points, block, rules, unseen=policy) for block in blocks)
     extraction.write(chain.from_iterable(found), folder)

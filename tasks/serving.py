@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from importlib.metadata import version
 from pathlib import Path
@@ -72,6 +73,9 @@ def _save(automaton: Path, folder: Path) -> None:
 
 def _example(automaton: Automaton) -> pd.DataFrame:
     """Three words of five symbols, as texts that the automaton reads."""
+    if automaton.quantizer is not None:
+        series = [automaton.quantizer.example(symbol).tolist() for symbol in range(2)]
+        return pd.DataFrame({"text": [json.dumps(one) for one in series]})
     symbols = automaton.alphabet
     between = "" if all(len(symbol) == 1 for symbol in symbols) else " "
     numbers = np.random.default_rng(0).integers(0, len(symbols), (3, 5))

@@ -244,7 +244,9 @@ def _headline(table: pd.DataFrame, names: Mapping[str, str]) -> list[Metric]:
         named = {name: interval.mean for name, interval in figures.items()}
         if row.exact is not None:
             named["exact"] = row.exact / row.trials
-        metrics += [_metric(f"{names[row.dataset]}.{row.cell}.{name}", value) for name, value in named.items()]
+        metrics += [
+            _metric(f"{names.get(row.dataset, row.dataset)}.{row.cell}.{name}", value) for name, value in named.items()
+        ]
     return metrics
 
 

@@ -16,11 +16,12 @@ import pyarrow.parquet as pq
 from jaxtyping import Float, Int
 
 from lisor.data.languages import Language
+from lisor.data.quantizer import Quantizer
 from lisor.data.sequences import Sequences
 from lisor.errors import DataError, SchemaError
 from lisor.fsa.automaton import Automaton
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the file written by `Dataset.write`."""
 
 
@@ -48,7 +49,8 @@ class Dataset:
 
     `unknown` is the index of the symbol that stands for words the vocabulary does not hold, `tokenizer` the name of the
     way text was cut into symbols, `vectors` the word vectors read from a file, `language` the regular language that
-    says what is true; each None where there is none. `notes` say in plain words what was left out of the source.
+    says what is true, `quantizer` what made symbols of numbers, whose prototypes are the `vectors`; each None where
+    there is none. `notes` say in plain words what was left out of the source.
 
     Raises:
         DataError: a symbol or a label lies outside the vocabulary or the classes."""
@@ -61,6 +63,7 @@ class Dataset:
     vectors: Float[np.ndarray, "S D"] | None = None
     notes: tuple[str, ...] = ()
     language: Language | None = None
+    quantizer: Quantizer | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "splits", MappingProxyType(dict(self.splits)))
@@ -78,7 +81,8 @@ class Dataset:
         return self.tokenizer is not None
 
     def write(self, folder: Path) -> None:
-        """Write `dataset.parquet` (split, symbols, label) and, where there are vectors, `vectors.npy`."""
+        """Write `dataset.parquet` (split, symbols, label; for series numbers) and, where there are vectors,
+        `vectors.npy`."""
         tables = []
         for name, split in self.splits.items():
             symbols = pa.ListArray.from_arrays(
@@ -89,6 +93,8 @@ class Dataset:
                 "symbols": symbols,
                 "label": pa.array(split.labels),
             }
+            if split.sequences.numbers is not None:
+                columns["numbers"] = _number_lists(split.sequences)
             tables.append(pa.table(columns))
         about = {
             "schema": SCHEMA,
@@ -100,6 +106,7 @@ class Dataset:
             "notes": self.notes,
             "language": None if self.language is None else self.language.automaton.to_json(),
             "fixed_length": None if self.language is None else self.language.fixed_length,
+            "quantizer": None if self.quantizer is None else self.quantizer.to_json(),
         }
         table = pa.concat_tables(tables).replace_schema_metadata({"lisor": json.dumps(about)})
         pq.write_table(table, folder / "dataset.parquet", compression="zstd")
@@ -120,7 +127,11 @@ class Dataset:
             symbols = rows["symbols"].combine_chunks()
             if isinstance(symbols, pa.ChunkedArray):  # an empty table combines to no chunk at all
                 symbols = pa.array([], pa.list_(pa.int32()))
-            sequences = Sequences(symbols=symbols.flatten().to_numpy(), offsets=_offsets(symbols))
+            numbers = None
+            if "numbers" in rows.column_names:
+                lists = rows["numbers"].combine_chunks().flatten()
+                numbers = lists.flatten().to_numpy().reshape(len(lists), -1)
+            sequences = Sequences(symbols=symbols.flatten().to_numpy(), offsets=_offsets(symbols), numbers=numbers)
             splits[name] = Split(sequences=sequences, labels=rows["label"].to_numpy())
         language = None
         if about["language"] is not None:
@@ -135,7 +146,15 @@ class Dataset:
             vectors=np.load(vectors, allow_pickle=False) if vectors.exists() else None,
             notes=tuple(about["notes"]),
             language=language,
+            quantizer=None if about["quantizer"] is None else Quantizer.from_json(about["quantizer"]),
         )
+
+
+def _number_lists(sequences: Sequences) -> pa.ListArray:
+    """The numbers of each step of each sequence."""
+    numbers = np.asarray(sequences.numbers)
+    steps = pa.FixedSizeListArray.from_arrays(pa.array(numbers.reshape(-1)), numbers.shape[1])
+    return pa.ListArray.from_arrays(pa.array(sequences.offsets.astype(np.int32)), steps)
 
 
 def _offsets(lists: pa.ListArray) -> Int[np.ndarray, " N+1"]:

@@ -1,6 +1,6 @@
 """Ragged batches of symbol sequences in Arrow's list layout.
 
-Shapes: N sequences, P symbols in all of them together."""
+Shapes: N sequences, P symbols in all of them together, D numbers of a step."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int, Shaped
 
 from lisor.errors import DataError
 
@@ -17,11 +17,14 @@ from lisor.errors import DataError
 class Sequences:
     """N sequences laid end to end; sequence i is `symbols[offsets[i]:offsets[i + 1]]`.
 
+    Where the symbols were made from `numbers`, these are what a network reads in place of the symbols' vectors.
+
     Raises:
-        DataError: the offsets do not run from 0 to P without stepping back."""
+        DataError: the offsets do not run from 0 to P without stepping back, or there are not P rows of numbers."""
 
     symbols: Int[np.ndarray, " P"]
     offsets: Int[np.ndarray, " N+1"]
+    numbers: Float[np.ndarray, "P D"] | None = None
 
     def __post_init__(self) -> None:
         symbols = np.ascontiguousarray(self.symbols, dtype=np.int32)
@@ -32,7 +35,13 @@ class Sequences:
             raise DataError(f"offsets must rise from 0 to the number of symbols ({len(symbols)})")
         if len(symbols) and symbols.min() < 0:
             raise DataError(f"symbols are indices from 0 up, got {symbols.min()}")
-        for name, array in (("symbols", symbols), ("offsets", offsets)):
+        arrays: dict[str, np.ndarray] = {"symbols": symbols, "offsets": offsets}
+        if self.numbers is not None:
+            numbers = np.ascontiguousarray(self.numbers, dtype=np.float32)
+            if numbers.ndim != 2 or len(numbers) != len(symbols):
+                raise DataError(f"{len(symbols)} symbols need as many rows of numbers, got {numbers.shape}")
+            arrays["numbers"] = numbers
+        for name, array in arrays.items():
             array = array.view()
             array.setflags(write=False)
             object.__setattr__(self, name, array)
@@ -46,11 +55,13 @@ class Sequences:
 
     @classmethod
     def join(cls, parts: Iterable[Sequences]) -> Sequences:
-        """The sequences of all parts, one part after the other."""
+        """The sequences of all parts, one part after the other; they have numbers where all parts do."""
         some = list(parts)
         lengths = np.concatenate([[0], *(part.lengths for part in some)])
         symbols = np.concatenate([np.empty(0, np.int32), *(part.symbols for part in some)])
-        return cls(symbols=symbols, offsets=np.cumsum(lengths))
+        numbers = [part.numbers for part in some if part.numbers is not None]
+        every = np.concatenate(numbers) if numbers and len(numbers) == len(some) else None
+        return cls(symbols=symbols, offsets=np.cumsum(lengths), numbers=every)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -67,17 +78,25 @@ class Sequences:
 
     def select(self, rows: Int[np.ndarray, " M"]) -> Sequences:
         """The sequences at `rows`, in that order."""
-        lengths = self.lengths[rows]
+        return self.cut(self.offsets[:-1][rows], self.lengths[rows])
+
+    def cut(self, starts: Int[np.ndarray, " M"], lengths: Int[np.ndarray, " M"]) -> Sequences:
+        """Sequences of some `lengths` that begin at some places of the P symbols."""
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
-        return Sequences(symbols=self.symbols[np.repeat(self.offsets[:-1][rows], lengths) + within], offsets=offsets)
+        places = np.repeat(starts, lengths) + within
+        numbers = None if self.numbers is None else self.numbers[places]
+        return Sequences(symbols=self.symbols[places], offsets=offsets, numbers=numbers)
 
-    def padded(self, width: int | None = None) -> Int[np.ndarray, "N T"]:
-        """A rectangle of symbols, 0 after the end of each sequence; as wide as the longest unless `width` says so."""
+    def padded(self, width: int | None = None) -> Shaped[np.ndarray, "N T ..."]:
+        """A rectangle of what a network reads, symbols or rows of D numbers, 0 after the end of each sequence.
+
+        It is as wide as the longest sequence unless `width` says so."""
         lengths = self.lengths
         width = int(lengths.max(initial=0)) if width is None else width
-        rectangle = np.zeros((len(self), width), np.int64)
-        rectangle[np.arange(width) < lengths[:, None]] = self.symbols
+        read = self.symbols.astype(np.int64) if self.numbers is None else self.numbers
+        rectangle: Shaped[np.ndarray, "N T ..."] = np.zeros((len(self), width, *read.shape[1:]), read.dtype)
+        rectangle[np.arange(width) < lengths[:, None]] = read
         return rectangle
 
     def keys(self) -> list[bytes]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -19,10 +21,10 @@ ROWS = 4096
 COLUMN = "text"
 
 
-def stream_texts(path: Path) -> Iterator[list[str]]:
-    """The texts of a file, `ROWS` at a time: the column text of CSV, TSV or Parquet, or the lines of a .txt file.
+def stream_texts(path: Path, column: str = COLUMN) -> Iterator[list[str]]:
+    """The texts of a file, `ROWS` at a time: a column of CSV, TSV or Parquet, or the lines of a .txt file.
 
-    A row without a text is the empty sequence.
+    A row without a text is the empty sequence; a list of numbers, or of lists of them, is read as JSON.
 
     Raises:
         DataError: the file does not exist, is of no known kind, cannot be read or lacks the column."""
@@ -30,7 +32,12 @@ def stream_texts(path: Path) -> Iterator[list[str]]:
         raise DataError(
             f"expected a file of sequences, but {path} {'is a folder' if path.is_dir() else 'does not exist'}"
         )
-    readers = {".csv": _stream_csv, ".tsv": _stream_csv, ".parquet": _stream_parquet, ".txt": _stream_lines}
+    readers: dict[str, Callable[[Path], Iterator[list[str]]]] = {
+        ".csv": partial(_stream_csv, column=column),
+        ".tsv": partial(_stream_csv, column=column),
+        ".parquet": partial(_stream_parquet, column=column),
+        ".txt": _stream_lines,
+    }
     ending = path.suffix.lower()
     if ending not in readers:
         raise DataError(f"expected a .csv, .tsv, .parquet or .txt file of sequences, got {path.name}")
@@ -40,14 +47,14 @@ def stream_texts(path: Path) -> Iterator[list[str]]:
         raise DataError(f"{path.name} cannot be read as {ending[1:].upper()}: {' '.join(str(error).split())}") from None
 
 
-def _stream_csv(path: Path) -> Iterator[list[str]]:
+def _stream_csv(path: Path, column: str) -> Iterator[list[str]]:
     csv.field_size_limit(sys.maxsize)
     separator = "\t" if path.suffix.lower() == ".tsv" else ","
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = csv.reader(file, delimiter=separator, strict=True)
         header = next(rows, [])
-        _check_column(header, path)
-        place = header.index(COLUMN)
+        _check_column(header, column, path)
+        place = header.index(column)
         texts = (_cell(row, place, len(header), rows.line_num, path) for row in rows if row)
         while batch := list(islice(texts, ROWS)):
             yield batch
@@ -61,16 +68,20 @@ def _cell(row: list[str], place: int, width: int, line: int, path: Path) -> str:
     return row[place] if place < len(row) else ""
 
 
-def _stream_parquet(path: Path) -> Iterator[list[str]]:
+def _stream_parquet(path: Path, column: str) -> Iterator[list[str]]:
     file = pq.ParquetFile(path)
     names = file.schema_arrow.names
-    _check_column(names, path)
-    kind = file.schema_arrow.types[names.index(COLUMN)]
+    _check_column(names, column, path)
+    kind = file.schema_arrow.types[names.index(column)]
+    if pa.types.is_nested(kind) and column != COLUMN:
+        for batch in file.iter_batches(ROWS, columns=[column]):
+            yield [json.dumps(cell) for cell in batch.column(0).to_pylist()]
+        return
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
-        raise DataError(f"expected texts in the column '{COLUMN}' of {path.name}, found {kind}")
-    for batch in file.iter_batches(ROWS, columns=[COLUMN]):
+        raise DataError(f"expected texts in the column '{column}' of {path.name}, found {kind}")
+    for batch in file.iter_batches(ROWS, columns=[column]):
         yield ["" if text is None else text for text in batch.column(0).to_pylist()]
 
 
@@ -80,8 +91,8 @@ def _stream_lines(path: Path) -> Iterator[list[str]]:
             yield rows
 
 
-def _check_column(names: list[str], path: Path) -> None:
-    if names.count(COLUMN) != 1:
-        which = "the" if COLUMN not in names else "one"
+def _check_column(names: list[str], column: str, path: Path) -> None:
+    if names.count(column) != 1:
+        which = "the" if column not in names else "one"
         found = ", ".join(map(repr, names)) or "none"
-        raise DataError(f"expected {which} column '{COLUMN}' in {path.name}, found {found}")
+        raise DataError(f"expected {which} column '{column}' in {path.name}, found {found}")

@@ -4,6 +4,7 @@ Shapes: N sequences, M of a split."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
 from pathlib import Path
@@ -11,12 +12,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from jaxtyping import Int
 
-from lisor.data import text
+from lisor.data import tables, text
+from lisor.data.dataset import Dataset, Split
 from lisor.data.sequences import Sequences
-from lisor.errors import DataError
+from lisor.errors import DataError, DataWarning
 
 SHOWN = 5
 """Symbols that a message lists."""
@@ -81,29 +82,41 @@ def read_table(path: Path) -> pd.DataFrame:
     """The columns symbols, and label and split if there, of a CSV, TSV or Parquet file; other columns are left out.
 
     A cell of `symbols` is a list of texts or, in any of these files, a text: of symbols set apart by blanks if any text
-    has blanks inside, else of signs. An empty cell is the empty sequence.
+    has blanks inside, else of signs. An empty cell is the empty sequence. A file without that column may have `text`,
+    of symbols set apart by blanks. Notes on what was left out are in the table's `attrs`.
 
     Raises:
         DataError: the file does not exist, is of no known kind, cannot be read, is empty or lacks the column."""
-    readers = {".csv": ",", ".tsv": "\t", ".parquet": None}
-    ending = path.suffix.lower()
-    if ending not in readers or not path.is_file():
-        raise DataError(f"expected a .csv, .tsv or .parquet file of sequences, got {path}")
-    try:
-        if ending == ".parquet":
-            table = pd.read_parquet(path)
-        else:
-            table = pd.read_csv(path, sep=readers[ending], dtype=str, keep_default_na=False, na_values=[""])
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise DataError(f"{path.name} cannot be read as {ending[1:].upper()}: {' '.join(str(error).split())}") from None
-    if "symbols" not in table or not len(table):
-        found = ", ".join(map(repr, table.columns)) or "none"
-        raise DataError(f"expected rows with a column 'symbols' in {path.name}, found {len(table)} with {found}")
+    table, notes = tables.read(path, ("symbols", "text"))
     cells = ["" if cell is None or cell is pd.NA or cell != cell else cell for cell in _plain(table["symbols"])]
     apart = any(" " in cell.strip() for cell in cells if isinstance(cell, str))
     words = [(cell.split() if apart else list(cell.strip())) if isinstance(cell, str) else list(cell) for cell in cells]
     kept = {name: table[name] for name in ("label", "split") if name in table}
-    return pd.DataFrame({"symbols": pd.Series(words, dtype=object), **kept})
+    found = pd.DataFrame({"symbols": pd.Series(words, dtype=object), **kept})
+    found.attrs["notes"] = notes
+    return found
+
+
+def build(
+    table: pd.DataFrame, *, order: Sequence[str] | None, sizes: Mapping[str, int | None], held_out: float, seed: int
+) -> Dataset:
+    """A data set of labelled sequences of symbols to train on; `order` gives the order of the symbols, by value where
+    all are whole numbers and else sorted unless given.
+
+    Where many of the test sequences occur in training, those that do not also make a split of their own, "unseen".
+
+    Raises:
+        DataError: there are no labels, or sequences, alphabet or labels cannot be used."""
+    if "label" not in table:
+        raise DataError("expected a column 'label' beside 'symbols': a network is trained on what is right")
+    for note in table.attrs.get("notes", ()):
+        warnings.warn(note, DataWarning, stacklevel=2)
+    words, vocabulary = number(table["symbols"], order or _in_order(table["symbols"]))
+    labels, classes = number_labels(table["label"], None)
+    rows = tables.deal(table, labels, sizes=sizes, held_out=held_out, folds=None, fold=0, seed=seed)
+    splits = {name: Split(sequences=words.select(own), labels=labels[own]) for name, own in rows.items()}
+    splits |= text.unseen(splits)
+    return Dataset(vocabulary=vocabulary, classes=classes, splits=splits, notes=tuple(table.attrs.get("notes", ())))
 
 
 def assign_splits(
@@ -148,6 +161,11 @@ def number_labels(labels: pd.Series, classes: Sequence[str] | None) -> tuple[Int
     if odd is not None:
         raise DataError(f"expected labels among the classes {', '.join(known)}, found {odd!r}")
     return np.array([place[name] for name in names]), known
+
+
+def _in_order(words: Iterable[Iterable[str]]) -> tuple[str, ...]:
+    """The symbols that occur: by value where all are whole numbers, else sorted."""
+    return text.class_names(pd.Series(sorted({str(symbol) for word in words for symbol in word}), dtype=object))
 
 
 def _plain(column: pd.Series) -> list[Any]:

@@ -8,7 +8,7 @@ import html
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -32,7 +32,7 @@ _TAG = re.compile(r"</?[A-Za-z][^<>]{0,39}>")
 MOST_REPEATED = 0.02
 """Share of test sequences that may occur in training before the others are also scored apart."""
 
-_SPLIT_NAMES = {"train": "train", "test": "test"} | dict.fromkeys(("validation", "valid", "val", "dev"), "validation")
+SPLIT_NAMES = {"train": "train", "test": "test"} | dict.fromkeys(("validation", "valid", "val", "dev"), "validation")
 
 
 def tokenize(text: str) -> list[str]:
@@ -131,12 +131,7 @@ def build(
     for name in ("train", "validation", "selection", "test"):
         rows = np.flatnonzero(table["split"] == name)
         splits[name] = Split(sequences=sequences.select(rows), labels=labels[rows])
-    trained, test = set(splits["train"].sequences.keys()), splits["test"]
-    keys = test.sequences.keys()
-    unseen = np.array([key not in trained for key in keys])
-    if 0 < unseen.sum() < (1 - MOST_REPEATED) * len(test):
-        rows = np.flatnonzero(unseen)
-        splits["unseen"] = Split(sequences=test.sequences.select(rows), labels=test.labels[rows])
+    splits |= unseen(splits)
     if isinstance(vectors, Path):
         matrix: Float[np.ndarray, "S D"] | None = read_vectors(vectors, vocabulary)
     else:
@@ -152,6 +147,16 @@ def build(
         vectors=matrix,
         notes=tuple(notes),
     )
+
+
+def unseen(splits: Mapping[str, Split]) -> dict[str, Split]:
+    """The test sequences that training did not have, as the split "unseen", where `MOST_REPEATED` are exceeded."""
+    trained, test = set(splits["train"].sequences.keys()), splits["test"]
+    keys = test.sequences.keys()
+    rows = np.flatnonzero([key not in trained for key in keys])
+    if not 0 < len(rows) < (1 - MOST_REPEATED) * len(test):
+        return {}
+    return {"unseen": Split(sequences=test.sequences.select(rows), labels=test.labels[rows])}
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
@@ -186,7 +191,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 def _read_folder(path: Path) -> pd.DataFrame:
     """Texts as train/pos/*.txt, train/neg/*.txt, test/pos/*.txt, …; the names of the class folders are the labels."""
     rows: list[tuple[Path, str, str]] = []
-    for split in sorted(_SPLIT_NAMES):
+    for split in sorted(SPLIT_NAMES):
         for folder in sorted(entry for entry in (path / split).glob("*") if entry.is_dir() and entry.name != "unsup"):
             rows.extend((file, folder.name, split) for file in sorted(folder.glob("*.txt")))
     if not rows:
@@ -206,7 +211,7 @@ def _check_columns(names: Iterable[str], path: Path) -> None:
 def assign_splits(table: pd.DataFrame, rng: np.random.Generator) -> Shaped[np.ndarray, " N"]:
     """The name of the split of each row."""
     if "split" in table:
-        named = table["split"].astype(str).str.lower().str.strip().map(_SPLIT_NAMES)
+        named = table["split"].astype(str).str.lower().str.strip().map(SPLIT_NAMES)
         if named.isna().any():
             odd = table["split"][named.isna()].iloc[0]
             raise DataError(f"expected 'train', 'validation' or 'test' in the column 'split', found {odd!r}")

@@ -104,7 +104,7 @@ def _attribute(
         own = logits.gather(1, classes[:, None])[:, 0]
         return own - (logits.sum(dim=1) - own) / (logits.shape[1] - 1)
 
-    vectors = model.network.embed(symbols.flatten(1)).view(batch, symbols.shape[2], -1)
+    vectors = model.network.by_step(symbols)[0].transpose(0, 1)
     others = (lengths[0], answers)
     if method == "saliency":
         found, missed = Saliency(margin).attribute(vectors.requires_grad_(), additional_forward_args=others), None

@@ -7,13 +7,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Int
 
+from lisor.data.quantizer import Quantizer
 from lisor.data.sequences import Sequences
 from lisor.errors import AutomatonError, SchemaError
 
@@ -29,7 +30,8 @@ class Automaton:
     """A finite state automaton with a class for each state (Moore, 1956); with two classes, class 1 accepts.
 
     `transitions[q, a]` is the state after symbol a in state q, and every pair has one. `unknown` is the index of the
-    symbol that stands for words outside the alphabet, `tokenizer` the name of the way text becomes symbols.
+    symbol that stands for words outside the alphabet, `tokenizer` the name of the way text becomes symbols, `quantizer`
+    what makes symbols of numbers.
 
     Raises:
         AutomatonError: a target, an output, the start or the unknown symbol does not exist."""
@@ -41,6 +43,7 @@ class Automaton:
     start: int = 0
     unknown: int | None = None
     tokenizer: str | None = None
+    quantizer: Quantizer | None = None
 
     def __post_init__(self) -> None:
         transitions, outputs = np.array(self.transitions), np.array(self.outputs)
@@ -61,6 +64,8 @@ class Automaton:
             raise AutomatonError(f"the start must be one of the states 0 … {states - 1}, got {self.start}")
         if self.unknown is not None and not 0 <= self.unknown < symbols:
             raise AutomatonError(f"the unknown symbol must be one of 0 … {symbols - 1}, got {self.unknown}")
+        if self.quantizer is not None and len(self.quantizer.prototypes) != symbols:
+            raise AutomatonError(f"{symbols} symbols need a quantizer of as many, got {len(self.quantizer.prototypes)}")
         for name, array in (("transitions", transitions.astype(np.int32)), ("outputs", outputs.astype(np.int32))):
             array.setflags(write=False)
             object.__setattr__(self, name, array)
@@ -173,15 +178,7 @@ class Automaton:
         outputs = self.outputs[reachable][representative]
         order = _breadth_first(quotient, int(block[renumber[self.start]]))
         place = np.argsort(order)
-        return Automaton(
-            alphabet=self.alphabet,
-            classes=self.classes,
-            transitions=place[quotient[order]],
-            outputs=outputs[order],
-            start=0,
-            unknown=self.unknown,
-            tokenizer=self.tokenizer,
-        )
+        return replace(self, transitions=place[quotient[order]], outputs=outputs[order], start=0)
 
     def distinguishing_word(self, other: Automaton) -> tuple[str, ...] | None:
         """A shortest word that the two answer differently; None where they are equal on every word.
@@ -218,7 +215,7 @@ class Automaton:
         return None
 
     def to_json(self) -> str:
-        """The automaton as JSON text of schema 1."""
+        """The automaton as JSON text of schema 1; the field `quantizer` is there where it reads numbers."""
         fields = {
             "schema": SCHEMA,
             "alphabet": self.alphabet,
@@ -229,6 +226,8 @@ class Automaton:
             "unknown": self.unknown,
             "tokenizer": self.tokenizer,
         }
+        if self.quantizer is not None:
+            fields["quantizer"] = self.quantizer.to_json()
         return json.dumps(fields, ensure_ascii=False)
 
     @classmethod
@@ -237,6 +236,7 @@ class Automaton:
 
         Raises:
             AutomatonError: the text is not JSON, lacks a field, or has one of the wrong type.
+            DataError: its quantizer is none.
             SchemaError: it was written by another version."""
         try:
             fields = json.loads(text)
@@ -261,6 +261,7 @@ class Automaton:
             start=start,
             unknown=unknown,
             tokenizer=tokenizer,
+            quantizer=None if fields.get("quantizer") is None else Quantizer.from_json(fields["quantizer"]),
         )
 
     def _check_symbols(self, sequences: Sequences) -> None:

@@ -5,7 +5,7 @@ Shapes: N sequences."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from jaxtyping import Int
 from lisor.data.dataset import Split
 from lisor.data.languages import Language
 from lisor.errors import DataError
-from lisor.fsa.automaton import Automaton
+from lisor.fsa.automaton import CLASSES, Automaton
 from lisor.fsa.extraction import Extraction
 from lisor.rnn.hidden_states import Answers
 
@@ -55,13 +55,13 @@ COLUMNS = pa.schema(
 )
 """The columns of `results.parquet`, a row for each automaton and test set."""
 
-TEXT_TOLERANCE = 0.005
-"""On text a smaller automaton is preferred to one that is at most this much more faithful."""
+TOLERANCE = 0.005
+"""Of what is no language a smaller automaton is preferred to one that is at most this much more faithful."""
 
 
-def default_tolerance(*, is_text: bool) -> float:
-    """How much fidelity a smaller automaton may cost: none where the language can be met exactly."""
-    return TEXT_TOLERANCE if is_text else 0.0
+def default_tolerance(classes: Sequence[str]) -> float:
+    """How much fidelity a smaller automaton may cost: none where a language can be met exactly."""
+    return 0.0 if tuple(classes) == CLASSES else TOLERANCE
 
 
 @dataclass(frozen=True, kw_only=True)

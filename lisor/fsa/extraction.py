@@ -18,7 +18,7 @@ from jaxtyping import Bool, Int, Shaped
 
 from lisor.data.sequences import Sequences
 from lisor.errors import AutomatonError, SchemaError
-from lisor.fsa.automaton import Automaton
+from lisor.fsa.automaton import CLASSES, Automaton
 from lisor.fsa.clustering import Clustering
 from lisor.fsa.dynamics import center_states, follow, follow_members
 from lisor.fsa.weighted import WeightedAutomaton
@@ -43,9 +43,9 @@ _COUNTS = ("source", "symbol", "target", "count")
 """The arrays of counted transitions that a weighted automaton has beyond a deterministic one, with its answers."""
 
 
-def default_unseen(*, is_text: bool) -> Unseen:
-    """The usual policy: a word of a language that goes where none went is rejected, a text's word changes nothing."""
-    return "stay" if is_text else "reject"
+def default_unseen(classes: Sequence[str]) -> Unseen:
+    """The usual policy: a word of a language that goes where none went is rejected; elsewhere it changes nothing."""
+    return "reject" if tuple(classes) == CLASSES else "stay"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

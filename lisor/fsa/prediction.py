@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
@@ -17,6 +18,8 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from lisor.data import series
+from lisor.data.quantizer import Quantizer
 from lisor.data.sequences import Sequences
 from lisor.data.text import TOKENIZER, tokenize
 from lisor.errors import AutomatonError, DataError
@@ -29,15 +32,22 @@ SCHEMA = pa.schema([("class", pa.string()), ("state", pa.int32()), ("path", pa.l
 def reader(automaton: Automaton) -> Callable[[str], Sequence[str]]:
     """How a text becomes symbols of the automaton: its words, its characters, or what stands between blanks.
 
-    Characters where every symbol of the alphabet is one.
+    Characters where every symbol of the alphabet is one. The text of a series is its numbers, with blanks between or as
+    a JSON list; symbols are made of them as they were for the network.
 
     Raises:
         AutomatonError: the automaton names a tokenizer that is not known here."""
     if automaton.tokenizer == TOKENIZER:
         return tokenize
+    if automaton.quantizer is not None:
+        return partial(_quantize, automaton.quantizer)
     if automaton.tokenizer is not None:
         raise AutomatonError(f"expected the tokenizer {TOKENIZER!r} or none, got {automaton.tokenizer!r}")
     return list if all(len(symbol) == 1 for symbol in automaton.alphabet) else str.split
+
+
+def _quantize(quantizer: Quantizer, text: str) -> list[str]:
+    return [quantizer.names[symbol] for symbol in quantizer.read([series.parse(text)]).symbols]
 
 
 def predict(automaton: Automaton, words: Sequence[Sequence[str]]) -> pa.Table:

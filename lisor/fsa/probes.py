@@ -8,7 +8,7 @@ Shapes: S symbols."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -27,6 +27,7 @@ class Probes:
     """Draws words like some others, of a length from `shortest` to `longest`.
 
     Symbols are drawn as often as they occur in `words`, each counted once more, so that every one of them can occur.
+    Where `words` have numbers, those of a drawn symbol are its row of `vectors`.
 
     Raises:
         DataError: there are no words to begin with, or no length is allowed."""
@@ -35,6 +36,7 @@ class Probes:
     symbols: int
     shortest: int
     longest: int
+    vectors: Float[np.ndarray, "S D"] | None = None
 
     def __post_init__(self) -> None:
         if len(self.words) == 0:
@@ -50,10 +52,19 @@ class Probes:
             symbols=len(dataset.vocabulary),
             is_text=dataset.language is None,
             fixed_length=None if dataset.language is None else dataset.language.fixed_length,
+            vectors=dataset.vectors,
         )
 
     @classmethod
-    def like(cls, words: Sequences, *, symbols: int, is_text: bool, fixed_length: int | None) -> Probes:
+    def like(
+        cls,
+        words: Sequences,
+        *,
+        symbols: int,
+        is_text: bool,
+        fixed_length: int | None,
+        vectors: Float[np.ndarray, "S D"] | None = None,
+    ) -> Probes:
         """Probes of the lengths that matter: those of the texts, or for a language also words twice as long.
 
         A language of one length is asked for words of that length alone."""
@@ -61,25 +72,30 @@ class Probes:
         if fixed_length is not None:
             return cls(words=words, symbols=symbols, shortest=fixed_length, longest=fixed_length)
         if is_text:
-            return cls(words=words, symbols=symbols, shortest=min(1, longest), longest=longest)
+            return cls(words=words, symbols=symbols, shortest=min(1, longest), longest=longest, vectors=vectors)
         return cls(words=words, symbols=symbols, shortest=0, longest=2 * longest + 10)
 
     def random(self, count: int, rng: np.random.Generator) -> Sequences:
         """Symbols drawn one by one; a word is as long as one of `words`."""
         lengths = self.words.lengths[rng.integers(len(self.words), size=count)].clip(self.shortest, self.longest)
         symbols = rng.choice(self.symbols, size=int(lengths.sum()), p=self._shares())
-        return Sequences(symbols=symbols, offsets=np.concatenate([[0], np.cumsum(lengths)]))
+        return self._with_numbers(Sequences(symbols=symbols, offsets=np.concatenate([[0], np.cumsum(lengths)])))
 
     def near_misses(self, count: int, rng: np.random.Generator) -> Sequences:
         """Some of `words` with one symbol replaced, left out or put in; fewer where an edit leaves the lengths."""
         letters = rng.choice(self.symbols, size=count, p=self._shares())
-        edited = []
+        single = Sequences(symbols=letters, offsets=np.arange(count + 1))
+        every = Sequences.join([self.words, self._with_numbers(single)])
+        edited = []  # words as places in `every`, where the letters stand behind the words
         for row in range(count):
-            word = self.words[int(rng.integers(len(self.words)))]
+            chosen = int(rng.integers(len(self.words)))
+            word = np.arange(*self.words.offsets[chosen : chosen + 2])
             kind, place = int(rng.integers(3)), int(rng.integers(len(word) + 1))
-            letter = letters[row : row + (kind != LEFT_OUT)]
+            letter = every.offsets[len(self.words) + row : len(self.words) + row + (kind != LEFT_OUT)]
             edited.append(np.concatenate([word[:place], letter, word[place + (kind != PUT_IN) :]]))
-        return self._allowed(edited)
+        allowed = self._allowed(edited)
+        numbers = None if every.numbers is None else every.numbers[allowed.symbols]
+        return Sequences(symbols=every.symbols[allowed.symbols], offsets=allowed.offsets, numbers=numbers)
 
     def walks(self, automaton: Automaton, count: int, rng: np.random.Generator) -> Sequences:
         """A shortest word that leads to a state, each state alike, then random symbols."""
@@ -87,15 +103,21 @@ class Probes:
         letters = rng.choice(self.symbols, size=(count, self.longest), p=self._shares())
         heads = [access[place] for place in rng.integers(len(access), size=count)]
         ends = rng.integers(self.shortest, self.longest + 1, size=count)
-        return self._allowed(
+        walked = self._allowed(
             [np.concatenate([head, row[: max(0, end - len(head))]])
              for head, row, end in zip(heads, letters, ends, strict=True)]
         )  # fmt: skip
+        return self._with_numbers(walked)
 
     def _shares(self) -> Float[np.ndarray, " S"]:
         counts = np.bincount(self.words.symbols, minlength=self.symbols) + 1.0
         shares: Float[np.ndarray, " S"] = counts / counts.sum()
         return shares
+
+    def _with_numbers(self, drawn: Sequences) -> Sequences:
+        if self.words.numbers is None or self.vectors is None:
+            return drawn
+        return replace(drawn, numbers=self.vectors[drawn.symbols])
 
     def _allowed(self, words: Sequence[Int[np.ndarray, " T"]]) -> Sequences:
         return Sequences.from_lists([word for word in words if self.shortest <= len(word) <= self.longest])

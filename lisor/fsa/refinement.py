@@ -136,8 +136,9 @@ def _new_centers(
     while (high - low > 1).any():
         middle = (low + high) // 2
         at = reached(middle)
-        rest = model.predict_from(tuple(part[at] for part in states), _suffixes(words, middle)).argmax(axis=1)
-        right = (rest == answers) & (high - low > 1)
+        rest = words.cut(starts + middle, words.lengths - middle)
+        found = model.predict_from(tuple(part[at] for part in states), rest).argmax(axis=1)
+        right = (found == answers) & (high - low > 1)
         low, high = np.where(right, middle, low), np.where(right, high, middle)
     source, blamed = reached(low), reached(low + 1)
     stepped = model.advance(tuple(part[source] for part in states), words.symbols[starts + low])
@@ -149,11 +150,3 @@ def _new_centers(
         if len(mine):
             rows.append(mine[np.square(space[mine] - space[mine].mean(axis=0)).sum(axis=1).argmin()])
     return tuple(part[rows] for part in stepped)
-
-
-def _suffixes(words: Sequences, start: Int[np.ndarray, " N"]) -> Sequences:
-    """What is left of each word after its first `start` symbols."""
-    lengths = words.lengths - start
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
-    within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
-    return Sequences(symbols=words.symbols[np.repeat(words.offsets[:-1] + start, lengths) + within], offsets=offsets)

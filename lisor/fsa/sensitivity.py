@@ -69,10 +69,10 @@ def _moments(model: TrainedModel, sequences: Sequences) -> tuple[Float[np.ndarra
     kept = min(len(sequences), max(1, int(np.searchsorted(sequences.offsets[1:], MOST_SYMBOLS, side="right"))))
     size = sum(part.shape[-1] for part in model.initial_state())
     products, squares, total, count = np.zeros((size, size)), np.zeros((size, size)), np.zeros(size), 0
-    for _, symbols, lengths in length_batches(sequences.select(np.arange(kept)), model.device, 1 << 14):
-        live = np.arange(symbols.shape[2]) < lengths[0].cpu().numpy()[:, None]
+    for _, read, lengths in length_batches(sequences.select(np.arange(kept)), model.device, 1 << 14):
+        live = np.arange(read.shape[2]) < lengths[0].cpu().numpy()[:, None]
         states, *gradients = (
-            rows.cpu().numpy()[live].astype(np.float64) for rows in _states_and_gradients(model, symbols, lengths)
+            rows.cpu().numpy()[live].astype(np.float64) for rows in _states_and_gradients(model, read, lengths)
         )
         products += sum(rows.T @ rows for rows in gradients)
         squares, total, count = squares + states.T @ states, total + states.sum(axis=0), count + len(states)
@@ -80,16 +80,15 @@ def _moments(model: TrainedModel, sequences: Sequences) -> tuple[Float[np.ndarra
     return products, squares / max(count, 1) - np.outer(mean, mean)
 
 
-def _states_and_gradients(model: TrainedModel, symbols: Tensor, lengths: Tensor) -> Iterator[Float[Tensor, "B T D"]]:
+def _states_and_gradients(model: TrainedModel, read: Tensor, lengths: Tensor) -> Iterator[Float[Tensor, "B T D"]]:
     """The state after each step, then for each class the gradient of its final logit with respect to that state."""
     cell = model.network.cell
-    _, batch, steps = symbols.shape
+    batch, steps = read.shape[1:3]
     size = sum(part.shape[-1] for part in cell.initial_state(1))
     if steps == 0:
         yield torch.zeros(batch, 0, size)
         return
-    flat = model.network.embed(symbols.transpose(1, 2).reshape(1, steps * batch))
-    projected = cell.project(flat).view(1, steps, batch, -1)
+    projected = cell.project(model.network.by_step(read).flatten(1, 2)).view(1, steps, batch, -1)
     state = cell.initial_state(batch)
     visited, shifts = [state], list[Tensor]()
     for step in range(steps):
@@ -99,7 +98,7 @@ def _states_and_gradients(model: TrainedModel, symbols: Tensor, lengths: Tensor)
         shifts += shift
         visited.append(state)
     yield torch.stack([torch.cat(parts, dim=-1)[0].detach() for parts in visited[1:]], dim=1)
-    last = torch.stack([parts[0] for parts in visited])[lengths[0], 0, torch.arange(batch, device=symbols.device)]
+    last = torch.stack([parts[0] for parts in visited])[lengths[0], 0, torch.arange(batch, device=read.device)]
     logits = model.network.read_out(last[None])[0]
     centered = logits - logits.mean(dim=1, keepdim=True)
     parts = len(state)

@@ -5,6 +5,8 @@ Shapes: Q states, S symbols."""
 from __future__ import annotations
 
 import math
+import re
+import textwrap
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,6 +14,7 @@ import numpy as np
 import pygraphviz
 from jaxtyping import Bool
 
+from lisor.data.quantizer import BARS
 from lisor.data.sequences import Sequences
 from lisor.fsa.automaton import Automaton
 from lisor.fsa.formats.dot import GRAPHVIZ, about
@@ -28,6 +31,16 @@ LETTERS = 8
 MOST_EDGES = 300
 """A drawing with more edges than this cannot be read."""
 
+SIGNS = 64
+"""Up to so many symbols an alphabet that is not of words is one of signs: all that are on an edge are written there, or
+all that are not."""
+
+LINE = 24
+"""Letters of a line of signs."""
+
+MOST_CURVES = 5
+"""Curves on an edge, one below the other."""
+
 MOST_WORDS = 3
 """Words named on an edge, one below the other; of more the first are named and the rest counted."""
 
@@ -36,6 +49,11 @@ _HEAD = """digraph automaton {
   node [shape=circle, style=filled, fontname="Helvetica", fontsize=12, width=0.5, margin=0.05]
   edge [fontname="Helvetica", fontsize=11, arrowsize=0.7]
   nowhere [shape=point, style=invis, width=0]"""
+
+CURVE_STEP, CURVE_WIDTH, CURVE_HEIGHT = 6.0, 72.0, 10.0
+"""Of a curve on an edge, in points: how far its numbers stand apart and all of them at most, and how high it is."""
+
+_TEXT_OF_BARS = re.compile(rf"<text(?P<attributes>[^>]*)>(?P<bars>[{BARS}]{{2,}})(?: \d+)?</text>")
 
 _RED = 'color="#c1121f", fontcolor="#c1121f", penwidth=1.8'
 
@@ -66,7 +84,8 @@ def to_dot(
         if shown.any():
             label = _label(automaton, shown)
             if word_classes:
-                label = [f"{source}-{target}: {shown.sum():,} words", *label[:MOST_WORDS]]
+                words = [automaton.alphabet[symbol] for symbol in np.flatnonzero(shown)[:MOST_WORDS]]
+                label = [f"{source}-{target}: {shown.sum():,} words", *words]
             edges.append(_Edge(source, target, shown, label))
         unseen = edge & ~shown
         if letters and unseen.any():
@@ -114,7 +133,7 @@ def render(dot: str) -> str:
     """A graph in Graphviz's language as SVG.
 
     With more than `MOST_EDGES` edges its states stand on a circle and its edges are straight and without labels: no
-    layout would make it readable, and finding one takes minutes."""
+    layout would make it readable, and finding one takes minutes. Text that is a curve of bars becomes a curve."""
     with GRAPHVIZ:
         graph = pygraphviz.AGraph(string=dot)
         if graph.number_of_edges() <= MOST_EDGES:
@@ -127,7 +146,22 @@ def render(dot: str) -> str:
             for edge in graph.edges():
                 edge.attr["label"] = ""
             svg = graph.draw(format="svg", prog="neato", args="-n2 -Gsplines=line")
-    return svg.decode("utf-8")
+    return _TEXT_OF_BARS.sub(_curve, svg.decode("utf-8"))
+
+
+def _curve(text: re.Match[str]) -> str:
+    """A small curve over its zero line, where SVG has a text of bars."""
+    color, x, y = (re.search(rf'{name}="([^"]*)"', text["attributes"]) for name in ("fill", "x", "y"))
+    heights = [BARS.index(bar) for bar in text["bars"]]
+    apart = min(CURVE_STEP, CURVE_WIDTH / (len(heights) - 1))
+    left = float(x[1]) - apart * (len(heights) - 1) / 2 if x else 0.0
+    bottom = float(y[1]) + 2 if y else 0.0
+    places = [(left + apart * step, bottom - CURVE_HEIGHT * height / 7) for step, height in enumerate(heights)]
+    points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+    base = f'<path d="M{places[0][0]:.1f},{bottom:.1f}H{places[-1][0]:.1f}" stroke="#cccccc" fill="none"/>'
+    name = f"<title>{text['bars']}</title>"
+    line = f'<polyline points="{points}" fill="none" stroke="{color[1] if color else "#1d3557"}" stroke-width="1.4"/>'
+    return f"<g>{name}{base}{line}</g>"
 
 
 class _Edge(NamedTuple):
@@ -196,11 +230,21 @@ def _node(automaton: Automaton, state: int, *, red: bool) -> str:
 
 def _label(automaton: Automaton, edge: Bool[np.ndarray, " S"]) -> list[str]:
     """The lines of an edge's label; the first words of a vocabulary are the most frequent."""
-    symbols = [automaton.alphabet[symbol] for symbol in np.flatnonzero(edge)]
-    if len(automaton.alphabet) <= LETTERS:
+    numbers = np.flatnonzero(edge)
+    symbols = [automaton.alphabet[symbol] for symbol in numbers]
+    if automaton.quantizer is not None and automaton.quantizer.has_levels:
+        runs = np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1)
+        return [automaton.quantizer.span(int(run[0]), int(run[-1])) for run in runs]
+    most = MOST_WORDS if automaton.quantizer is None else MOST_CURVES
+    if automaton.quantizer is None and len(automaton.alphabet) <= LETTERS:
         return [", ".join(symbols)]
-    more = len(symbols) - MOST_WORDS
-    return [*symbols[:MOST_WORDS], *([f"… {more:,} more"] if more > 0 else [])]
+    if automaton.quantizer is None and automaton.tokenizer is None and len(automaton.alphabet) <= SIGNS:
+        others = [automaton.alphabet[symbol] for symbol in np.flatnonzero(~edge)]
+        if len(others) < len(symbols):
+            return textwrap.wrap(f"all but {', '.join(others)}" if others else "all", LINE)
+        return textwrap.wrap(", ".join(symbols), LINE)
+    more = len(symbols) - most
+    return [*symbols[:most], *([f"… {more:,} more"] if more > 0 else [])]
 
 
 def _quote(*lines: str) -> str:

@@ -1,6 +1,6 @@
 """Plots as SVG texts: the same numbers give the same bytes.
 
-Shapes: M hidden states that are shown."""
+Shapes: M hidden states that are shown, T steps, C channels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -145,6 +145,23 @@ def hidden_states_in_the_plane(planes: Sequence[ClusteredPlane], classes: Sequen
     grid[0][0].set_ylabel("by cluster")
     grid[1][0].set_ylabel("by the network's answer")
     return finish(figure, grid[1][0])
+
+
+def symbol_curves(windows: Sequence[Float[np.ndarray, "T C"]], names: Sequence[str]) -> str:
+    """A panel for the window of steps that each symbol stands for, in the units of the series.
+
+    Of one channel its steps from left to right; of several a line for each step, the channels from left to right."""
+    across = min(8, len(windows))
+    lines = -(-len(windows) // across)
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(1.4 * max(across, 3), 0.3 + 1.1 * lines), layout="constrained")
+        panels = figure.subplots(lines, across, sharex=True, sharey=True, squeeze=False).ravel()
+        for axes, window, name in zip(panels, windows, names, strict=False):
+            axes.plot(window if window.shape[1] == 1 else window.T, color=ACCURACY, linewidth=1.2, alpha=0.8)
+            axes.set_title(name, fontsize=7)
+        for axes in panels[len(windows) :]:
+            axes.set_axis_off()
+    return finish(figure)
 
 
 def grid_of_panels(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -10,12 +11,14 @@ import numpy as np
 import pandas as pd
 
 from lisor.data.dataset import Dataset
+from lisor.data.quantizer import Quantizer
 from lisor.fsa.automaton import Automaton
 from lisor.fsa.weighted import WeightedAutomaton
 from lisor.report import automata_tables, drawing, figures, framework, page, tables
 from lisor.report.explain_section import explain_sections
 from lisor.report.findings import Findings
 from lisor.report.language_section import language_blocks
+from lisor.report.series_section import series_blocks
 from lisor.report.text_section import text_blocks
 from lisor.rnn.training import LEARNED
 
@@ -35,7 +38,7 @@ def write(
         rows = own[own["dataset"] == name]
         members = [network for network in networks if network.dataset == name]
         peers = results[(results["dataset"] == name) & results["k"].isna()]
-        selected = _write_automata(folder, rows, members)
+        selected = _write_automata(folder, rows, members, dataset.quantizer)
         sections.append(_section(rows, peers, dataset, members, selected))
         sections.extend(explain_sections(dataset, members, partial(_selected, rows)))
     sections.append(_cost(own))
@@ -99,7 +102,6 @@ def _section(
         "set. Lines are means over trials, bands run from the worst to the best, green ticks are the chosen k.",
         svg=figures.quality_against_k(rows),
     )
-    of_this_kind = text_blocks if dataset.is_text else language_blocks
     by_majority = rows[rows["rule"] == "majority"]
     automata = page.Gallery(
         title="The selected automata",
@@ -109,7 +111,7 @@ def _section(
         wide=dataset.is_text,
     )
     sizes = ", ".join(f"{len(split):,} {split_name}" for split_name, split in dataset.splits.items())
-    kind = "texts" if dataset.is_text else "words"
+    kind = "texts" if dataset.is_text else "sequences" if dataset.language is None else "words"
     return page.Section(
         title=networks[0].dataset,
         introduction=f"Labelled {kind} over {len(dataset.vocabulary):,} symbols with the classes "
@@ -118,7 +120,7 @@ def _section(
         blocks=(
             *training,
             *_planes(rows, name, dataset, networks),
-            *(of_this_kind(by_majority, name, dataset, networks) if len(by_majority) else ()),
+            *_of_its_kind(by_majority, name, dataset, networks),
             quality,
             *([automata_tables.peers_table(rows, peers, name, networks)] if len(peers) else []),
             automata_tables.chosen_table(rows, name),
@@ -127,6 +129,18 @@ def _section(
             automata,
         ),
     )
+
+
+def _of_its_kind(
+    by_majority: pd.DataFrame, name: str, dataset: Dataset, networks: Sequence[Findings]
+) -> Iterator[page.Table | page.Gallery | page.Picture]:
+    """What is shown of texts, languages and series alone."""
+    if dataset.quantizer is not None:
+        yield from series_blocks(name, dataset)
+    elif len(by_majority) and dataset.is_text:
+        yield from text_blocks(by_majority, name, dataset, networks)
+    elif len(by_majority) and dataset.language is not None:
+        yield from language_blocks(by_majority, name, dataset, networks)
 
 
 def _planes(rows: pd.DataFrame, name: str, dataset: Dataset, networks: Sequence[Findings]) -> Iterator[page.Picture]:
@@ -167,7 +181,9 @@ def _cost(results: pd.DataFrame) -> page.Section:
     )
 
 
-def _write_automata(folder: Path, rows: pd.DataFrame, networks: Sequence[Findings]) -> tuple[page.Picture, ...]:
+def _write_automata(
+    folder: Path, rows: pd.DataFrame, networks: Sequence[Findings], quantizer: Quantizer | None
+) -> tuple[page.Picture, ...]:
     """Write the chosen and selected automata of each network; the pictures of the selected ones."""
     pictures = []
     for network in networks:
@@ -178,15 +194,16 @@ def _write_automata(folder: Path, rows: pd.DataFrame, networks: Sequence[Finding
             if isinstance(found.machine, WeightedAutomaton):
                 found.machine.write(folder / "automata" / f"{stem}.npz")
                 continue
-            dot = drawing.to_dot(found.automaton, found.seen)
+            automaton = replace(found.automaton, quantizer=quantizer)
+            dot = drawing.to_dot(automaton, found.seen)
             svg = drawing.render(dot)
             names = [stem] if row["chosen"] else []
             if row["selected"]:
                 names.append(f"selected/{network.label}")
                 if dot.count(" -> ") <= drawing.MOST_EDGES:
-                    pictures.append(_picture(network, row, svg))
+                    pictures.append(_picture(network, row, svg, automaton.classes))
             for name in names:
-                for ending, text in {"json": found.automaton.to_json(), "dot": dot, "svg": svg}.items():
+                for ending, text in {"json": automaton.to_json(), "dot": dot, "svg": svg}.items():
                     (folder / "automata" / f"{name}.{ending}").write_text(text, encoding="utf-8")
     return tuple(pictures)
 
@@ -197,8 +214,10 @@ def _selected(rows: pd.DataFrame, network: Findings) -> Automaton:
     return network.extraction(mine["method"], mine["rule"], int(mine["k"])).automaton
 
 
-def _picture(network: Findings, row: pd.Series, svg: str) -> page.Picture:
+def _picture(network: Findings, row: pd.Series, svg: str, classes: Sequence[str]) -> page.Picture:
     exact = {True: " It is exactly the language.", False: " It is not exactly the language."}.get(row["exact"], "")
+    if row["exact"] is None and len(classes) == 2:
+        exact = f" States with a double circle answer {classes[1]}, others {classes[0]}."
     return page.Picture(
         name=f"{network.label}-selected",
         title=f"{network.cell}, trial {network.trial}",

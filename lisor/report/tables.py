@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
+from lisor.config import FOLD
+
 TEST_SET = "test"
 """The set whose figures the summary shows."""
 
@@ -41,7 +43,8 @@ class Interval:
 
 @dataclass(frozen=True, kw_only=True)
 class SummaryRow:
-    """The selected automata of one cell on one data set over its trials; `exact` counts those equal to the language."""
+    """The selected automata of one cell on one data set over its trials, or over all trials of its folds; `exact`
+    counts those equal to the language."""
 
     dataset: str
     cell: str
@@ -63,9 +66,10 @@ class SummaryRow:
 
 
 def summarize(results: pd.DataFrame) -> list[SummaryRow]:
-    """A row for each data set and cell, in the order in which `results` has them."""
+    """A row for each data set and cell, in the order in which `results` has them; the folds of one share a row."""
     rows = []
     selected = results[results["selected"] & (results["test_set"] == TEST_SET)]
+    selected = selected.assign(dataset=without_fold(selected["dataset"]))
     for (dataset, cell), group in selected.groupby(["dataset", "cell"], sort=False):
         known = group["exact"].dropna()
         rows.append(
@@ -82,6 +86,11 @@ def summarize(results: pd.DataFrame) -> list[SummaryRow]:
             )
         )
     return rows
+
+
+def without_fold(datasets: pd.Series) -> pd.Series:
+    """The names of data sets, those of folds without the number of their fold."""
+    return datasets.str.replace(rf"{FOLD}\d+$", "", regex=True)
 
 
 def not_reached(results: pd.DataFrame) -> int:

@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from lisor.errors import ModelError
-from lisor.rnn.gru_scan import GRUScan
+from lisor.rnn.gru_scan import scan
 from lisor.rnn.light_cells import SRU, MinGRU
 from lisor.rnn.weights import constant, glorot, orthogonal, zeros
 
@@ -138,11 +138,11 @@ class GRU(nn.Module):
 
     def hidden_states(self, inputs: Float[Tensor, "R T B D"]) -> Float[Tensor, "R T+1 B H"]:
         """Every hidden state from zeros on, as `step` gives them; faster where a gradient is asked for."""
+        trials, steps, batch, _ = inputs.shape
         columns = torch.baddbmm(self.bias.mT, self.input_weight.mT, inputs.flatten(1, 2).mT)
-        bias = torch.nn.functional.pad(self.candidate_bias, (2 * self.hidden_size, 0))
+        bias = nn.functional.pad(self.candidate_bias, (2 * self.hidden_size, 0))
         weight = torch.cat([self.hidden_weight, bias], dim=1)
-        states: Tensor = GRUScan.apply(columns.unflatten(2, inputs.shape[1:3]), weight)
-        return states.permute(1, 0, 3, 2)
+        return scan(columns.view(trials, 3 * self.hidden_size, steps, batch), weight).permute(1, 0, 3, 2)
 
     def open_gates(self, state: State, projected: Float[Tensor, "R B 3H"]) -> tuple[Float[Tensor, "R B H"], ...]:
         reset, update, _ = (projected + state[0] @ self.hidden_weight).chunk(3, dim=-1)

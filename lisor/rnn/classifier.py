@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -34,6 +34,9 @@ ATTENTION = "attention-"
 """What the names of networks with attention begin with."""
 
 RECURRENT = f"{ATTENTION}recurrent"
+
+Inputs: TypeAlias = Int[Tensor, "R B T"] | Float[Tensor, "R B T D"]
+"""What a batch of sequences is read from: symbols, or the numbers that symbols were made from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,24 +121,28 @@ class Classifier(nn.Module):
         self.output_weight = nn.Parameter(torch.stack(drawn))
         self.output_bias = nn.Parameter(torch.zeros(len(seeds), 1, a.classes))
 
-    def embed(self, symbols: Int[Tensor, "R B"]) -> Float[Tensor, "R B D"]:
-        """The word vector of each symbol."""
+    def embed(self, read: Inputs) -> Float[Tensor, "R B D"]:
+        """The word vector of each symbol; numbers are vectors already."""
+        if read.is_floating_point():
+            return read
         if not self.architecture.learned_vectors:
-            return embedding(symbols, self.vectors)
+            return embedding(read, self.vectors)
         trials, size, width = self.vectors.shape
-        offset = torch.arange(trials, device=symbols.device)[:, None] * size
-        return embedding(symbols + offset, self.vectors.reshape(trials * size, width))
+        offset = torch.arange(trials, device=read.device)[:, None] * size
+        return embedding(read + offset, self.vectors.reshape(trials * size, width))
 
     def run(
-        self, symbols: Int[Tensor, "R B T"], keep: Float[Tensor, "R B D"] | None = None, state: State | None = None
+        self, read: Inputs, keep: Float[Tensor, "R B D"] | None = None, state: State | None = None
     ) -> Iterator[State]:
-        """A state, the initial one unless given, then the state after each symbol; `keep` scales the word vectors of
-        each sequence."""
-        return self.run_vectors(self._read(symbols, keep), state)
+        """A state, the initial one unless given, then the state after each of T steps; `keep` scales the word vectors
+        of each sequence."""
+        return self.run_vectors(self.by_step(read, keep), state)
 
-    def _read(self, symbols: Int[Tensor, "R B T"], keep: Float[Tensor, "R B D"] | None) -> Float[Tensor, "R T B D"]:
-        trials, batch, steps = symbols.shape
-        flat = self.embed(symbols.transpose(1, 2).reshape(trials, steps * batch))
+    def by_step(self, read: Inputs, keep: Float[Tensor, "R B D"] | None = None) -> Float[Tensor, "R T B D"]:
+        """The vectors of a batch, step by step; `keep` scales those of each sequence."""
+        turned = read.transpose(1, 2)
+        trials, steps, batch = turned.shape[:3]
+        flat = self.embed(turned.reshape(trials, steps * batch, *turned.shape[3:]))
         vectors = flat.view(trials, steps, batch, flat.shape[-1])
         return vectors if keep is None else vectors * keep[:, None]
 
@@ -149,12 +156,10 @@ class Classifier(nn.Module):
             state = self.cell.step(state, projected)
             yield state
 
-    def hidden_states(
-        self, symbols: Int[Tensor, "R B T"], keep: Float[Tensor, "R B D"] | None = None
-    ) -> Float[Tensor, "R T+1 B H"]:
+    def hidden_states(self, read: Inputs, keep: Float[Tensor, "R B D"] | None = None) -> Float[Tensor, "R T+1 B H"]:
         """Every hidden state, the initial one first."""
-        vectors = self._read(symbols, keep)
-        if isinstance(self.cell, GRU):
+        vectors = self.by_step(read, keep)
+        if isinstance(self.cell, GRU) and torch.is_grad_enabled():  # its last bits are not those of single steps
             return self.cell.hidden_states(vectors)
         return stack_hidden(self.run_vectors(vectors))
 
@@ -167,10 +172,10 @@ class Classifier(nn.Module):
         return torch.baddbmm(self.output_bias, hidden, self.output_weight)
 
     def forward(
-        self, symbols: Int[Tensor, "R B T"], lengths: Int[Tensor, "R B"], dropout: Dropout | None = None
+        self, read: Inputs, lengths: Int[Tensor, "R B"], dropout: Dropout | None = None
     ) -> Float[Tensor, "R B C"]:
-        """The read-out after the last real symbol of each sequence."""
-        hidden = self.hidden_states(symbols, None if dropout is None else dropout.vectors)
+        """The read-out after the last real step of each sequence."""
+        hidden = self.hidden_states(read, None if dropout is None else dropout.vectors)
         summary = self._summary(hidden, lengths)
         return self.read_out(summary if dropout is None else summary * dropout.hidden)
 
@@ -311,10 +316,10 @@ class TrainedModel:
         """The probability of each class after each sequence is read from a state of its own."""
         self._check_markov()
         answer = np.empty((len(sequences), self.architecture.classes), np.float32)
-        for rows, symbols, lengths in length_batches(sequences, self.device):
+        for rows, read, lengths in length_batches(sequences, self.device):
             before = tuple(torch.as_tensor(part[rows], device=self.device)[None] for part in states)
             with torch.inference_mode():
-                hidden = stack_hidden(self.network.run(symbols, state=before))
+                hidden = stack_hidden(self.network.run(read, state=before))
                 logits = self.network.read_out(last_of(hidden, lengths))
                 answer[rows] = logits[0].softmax(dim=-1).cpu().numpy()
         return answer
@@ -334,20 +339,20 @@ class TrainedModel:
     def predict(self, sequences: Sequences) -> Float[np.ndarray, "N C"]:
         """The probability of each class for each sequence."""
         answer = np.empty((len(sequences), self.architecture.classes), np.float32)
-        for rows, symbols, lengths in length_batches(sequences, self.device):
+        for rows, read, lengths in length_batches(sequences, self.device):
             with torch.inference_mode():
-                answer[rows] = self.network(symbols, lengths)[0].softmax(dim=-1).cpu().numpy()
+                answer[rows] = self.network(read, lengths)[0].softmax(dim=-1).cpu().numpy()
         return answer
 
-    def visit(self, symbols: Int[Tensor, "1 B T"], lengths: Int[Tensor, "1 B"]) -> Visit:
+    def visit(self, read: Inputs, lengths: Int[Tensor, "1 B"]) -> Visit:
         """Every state that a batch leaves, the initial one first, and what it is answered with.
 
         Of a network with attention also what it answers after each prefix."""
         network, a = self.network, self.architecture
-        size = (symbols.shape[2] + 1, symbols.shape[1], a.hidden_size)
+        size = (read.shape[2] + 1, read.shape[1], a.hidden_size)
         with torch.inference_mode():
             visited = [torch.empty(size, device=self.device) for _ in a.parts]
-            for step, state in enumerate(network.run(symbols)):
+            for step, state in enumerate(network.run(read)):
                 for every, part in zip(visited, state, strict=False):  # what a state remembers besides is not kept
                     every[step] = part[0]
             summaries = network.summaries(visited[0][None])
@@ -363,9 +368,9 @@ class TrainedModel:
         pooling, found = self.network.pooling, [np.empty(0, np.float32)] * len(sequences)
         if pooling is None:
             raise ModelError(f"expected a network with attention over its hidden states, got {self.architecture.cell}")
-        for rows, symbols, lengths in length_batches(sequences, self.device):
+        for rows, read, lengths in length_batches(sequences, self.device):
             with torch.inference_mode():
-                weights = pooling.weights(self.network.hidden_states(symbols), lengths)[0].cpu().numpy()
+                weights = pooling.weights(self.network.hidden_states(read), lengths)[0].cpu().numpy()
             for place, row in enumerate(rows):
                 found[row] = weights[: lengths[0, place], place]
         return found
@@ -429,8 +434,8 @@ def last_of(numbers: Float[Tensor, "R T+1 B H"], lengths: Int[Tensor, "R B"]) ->
 
 def length_batches(
     sequences: Sequences, device: torch.device, most_symbols: int = 1 << 15
-) -> Iterator[tuple[Int[np.ndarray, " B"], Int[Tensor, "1 B T"], Int[Tensor, "1 B"]]]:
-    """Batches of sequences of similar length, shortest first: their rows, padded symbols and lengths.
+) -> Iterator[tuple[Int[np.ndarray, " B"], Inputs, Int[Tensor, "1 B"]]]:
+    """Batches of sequences of similar length, shortest first: their rows, what is read of them, padded, and lengths.
 
     A batch holds at most `most_symbols` symbols, padding included, and at least one sequence."""
     lengths = sequences.lengths
@@ -442,6 +447,6 @@ def length_batches(
         sizes = ahead * np.arange(1, len(ahead) + 1)
         end = start + max(1, int(np.searchsorted(sizes, most_symbols, side="right")))
         rows = order[start:end]
-        symbols = torch.from_numpy(sequences.select(rows).padded())[None].to(device)
-        yield rows, symbols, torch.from_numpy(lengths[rows])[None].to(device)
+        read = torch.from_numpy(sequences.select(rows).padded())[None].to(device)
+        yield rows, read, torch.from_numpy(lengths[rows])[None].to(device)
         start = end

@@ -16,11 +16,15 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 
-class GRUScan(torch.autograd.Function):
+def scan(projected: Float[Tensor, "R 3H T B"], weight: Float[Tensor, "R H+1 3H"]) -> Float[Tensor, "T+1 R H B"]:
     """The hidden states before the first step (zeros) and after each, from what the inputs add to the sums of a step.
 
     `weight` is U, and below it the bias of the candidate's hidden part (zeros for r and z)."""
+    states: Tensor = _Scan.apply(projected, weight)  # type: ignore[no-untyped-call]
+    return states
 
+
+class _Scan(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, projected: Float[Tensor, "R 3H T B"], weight: Float[Tensor, "R H+1 3H"]

@@ -21,7 +21,7 @@ from torch import Tensor
 from lisor.data.dataset import Dataset, Split
 from lisor.data.sequences import Sequences
 from lisor.errors import SchemaError
-from lisor.rnn.classifier import length_batches
+from lisor.rnn.classifier import Inputs, length_batches
 from lisor.rnn.network import Network
 from lisor.threads import in_order
 
@@ -230,30 +230,30 @@ def _run(model: Network, sequences: Sequences) -> Iterator[Run]:
     batches, threads = length_batches(sequences, model.device, MOST_POINTS), torch.get_num_threads()
     if threads == 1 or model.device.type != "cpu":
         for batch in batches:
-            yield _run_batch(model, *batch)
+            yield _run_batch(model, sequences, *batch)
         return
     torch.set_num_threads(1)
     try:
         with ThreadPoolExecutor(threads) as pool:
-            yield from in_order(pool, partial(_run_batch, model), batches, ahead=threads)
+            yield from in_order(pool, partial(_run_batch, model, sequences), batches, ahead=threads)
     finally:
         torch.set_num_threads(threads)
 
 
 def _run_batch(
-    model: Network, rows: Int[np.ndarray, " B"], symbols: Int[Tensor, "1 B T"], lengths: Int[Tensor, "1 B"]
+    model: Network, sequences: Sequences, rows: Int[np.ndarray, " B"], read: Inputs, lengths: Int[Tensor, "1 B"]
 ) -> Run:
     counts = lengths[0].cpu().numpy()
     sequence = np.repeat(np.arange(len(rows)), counts)
     place = np.arange(len(sequence)) - np.repeat(np.cumsum(counts) - counts, counts)
-    visit = model.visit(symbols, lengths)
+    visit = model.visit(read, lengths)
     real = torch.from_numpy((place + 1) * len(rows) + sequence).to(visit.probabilities.device)
     kept = [every.flatten(0, 1).index_select(0, real).cpu().numpy() for every in visit.states]
     answers = None if visit.answers is None else visit.answers.flatten().index_select(0, real)
     points = Points(
         sequence=rows[sequence].astype(np.int32),
         step=(place + 1).astype(np.int32),
-        symbol=symbols[0].cpu().numpy()[sequence, place].astype(np.int32),
+        symbol=sequences.select(rows).symbols,
         state=kept[0],
         cell_state=kept[1] if len(kept) > 1 else None,
         answer=None if answers is None else answers.cpu().numpy().astype(np.int32),

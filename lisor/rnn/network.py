@@ -1,6 +1,7 @@
 """What reading automata off a network needs of it, whoever trained it.
 
-Shapes: B sequences of a batch, T steps, H hidden units, N sequences, S symbols, C classes, Z numbers of all parts."""
+Shapes: B sequences of a batch, T steps, H hidden units, N sequences, S symbols, C classes, Z numbers of all parts, D
+of a step."""
 
 from __future__ import annotations
 
@@ -122,6 +123,6 @@ class Network(Protocol):
         """The probability of each class after each sequence is read from a state of its own."""
         ...
 
-    def visit(self, symbols: Int[Tensor, "1 B T"], lengths: Int[Tensor, "1 B"]) -> Visit:
+    def visit(self, read: Int[Tensor, "1 B T"] | Float[Tensor, "1 B T D"], lengths: Int[Tensor, "1 B"]) -> Visit:
         """What a batch of padded sequences leaves in the network; states after a sequence's end mean nothing."""
         ...

@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy
 
 from lisor.data.dataset import Dataset, Split
 from lisor.errors import ModelError
-from lisor.rnn.classifier import Architecture, Classifier, Dropout, TrainedModel, length_batches
+from lisor.rnn.classifier import Architecture, Classifier, Dropout, Inputs, TrainedModel, length_batches
 
 if TYPE_CHECKING:
     from lisor.config import ModelsConfig, TrainingConfig
@@ -87,14 +87,15 @@ def train(
     validation accuracy among them)` is called after each epoch.
 
     A trial that has not learned its language, with a validation accuracy under `LEARNED`, is begun anew with another
-    seed, up to `config.restarts` times, and the best of them by validation loss is kept. Text is trained once.
+    seed, up to `config.restarts` times, and the best of them by validation loss is kept. All other
+    sequences are trained on once.
 
     Raises:
         ModelError: the loss of a trial was never a number."""
     device = pick_device(config.device)
     architecture, vectors = design(dataset, cell, models)
     best: dict[int, _Trial] = {}
-    restarts = 0 if dataset.is_text else config.restarts
+    restarts = 0 if dataset.language is None else config.restarts
     for restart in range(restarts + 1):
         left = [trial for trial in trials if trial not in best or best[trial].accuracy < LEARNED]
         if not left:
@@ -189,9 +190,9 @@ def evaluate(network: Classifier, split: Split) -> dict[str, list[float]]:
     labels = torch.from_numpy(split.labels.astype(np.int64)).to(device)
     loss = torch.zeros(trials, device=device)
     right = torch.zeros(trials, len(split), dtype=torch.bool, device=device)
-    for rows, symbols, lengths in length_batches(split.sequences, device):
+    for rows, read, lengths in length_batches(split.sequences, device):
         with torch.inference_mode():
-            logits = network(symbols.expand(trials, -1, -1), lengths.expand(trials, -1))
+            logits = network(read.expand(trials, *read.shape[1:]), lengths.expand(trials, -1))
             truth = labels[rows].expand(trials, -1)
             loss += cross_entropy(logits.transpose(1, 2), truth, reduction="none").sum(dim=1)
             right[:, rows] = logits.argmax(dim=-1) == truth
@@ -221,12 +222,12 @@ def _train_epoch(
     total = torch.zeros(len(trials), device=network.output_bias.device)
     orders = [_order(split.sequences.lengths, trial.seed, epoch, config.batch_size) for trial in trials]
     generators = [torch.Generator().manual_seed(trial_seed(trial.seed, epoch)) for trial in trials]
-    for symbols, lengths, labels in _stacked_batches(split, orders, config.batch_size, epoch, total.device):
+    for read, lengths, labels in _stacked_batches(split, orders, config.batch_size, epoch, total.device):
         dropout = None
         if config.dropout > 0:
             dropout = Dropout.draw(network.architecture, labels.shape[1], config.dropout, generators)
             dropout = Dropout(*(factors.to(total.device) for factors in dropout))
-        logits = network(symbols, lengths, dropout)
+        logits = network(read, lengths, dropout)
         losses = cross_entropy(logits.transpose(1, 2), labels, reduction="none").mean(dim=1)
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(losses.sum())
@@ -245,7 +246,7 @@ def _order(lengths: Int[np.ndarray, " N"], seed: int, epoch: int, batch_size: in
 
 def _stacked_batches(
     split: Split, orders: Sequence[Int[np.ndarray, " N"]], batch_size: int, epoch: int, device: torch.device
-) -> Iterator[tuple[Int[Tensor, "R B T"], Int[Tensor, "R B"], Int[Tensor, "R B"]]]:
+) -> Iterator[tuple[Inputs, Int[Tensor, "R B"], Int[Tensor, "R B"]]]:
     """The batches of every trial side by side, in a random order of batches that all trials share.
 
     Sharing it puts batches of like length together, and no trial's order depends on which others there are."""
@@ -254,9 +255,9 @@ def _stacked_batches(
     for start in np.random.default_rng(epoch).permutation(starts):
         rows = np.stack([order[start : start + batch_size] for order in orders])
         width = max(1, int(lengths[rows].max()))
-        symbols = split.sequences.select(rows.reshape(-1)).padded(width).reshape(*rows.shape, width)
+        read = split.sequences.select(rows.reshape(-1)).padded(width)
         yield (
-            torch.from_numpy(symbols).to(device),
+            torch.from_numpy(read.reshape(*rows.shape, *read.shape[1:])).to(device),
             torch.from_numpy(lengths[rows]).to(device),
             torch.from_numpy(labels[rows]).to(device),
         )

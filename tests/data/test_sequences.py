@@ -77,3 +77,20 @@ def test_an_index_beyond_the_sequences_is_refused(index):
 def test_a_layout_that_is_no_list_of_sequences_is_refused(symbols, offsets, message):
     with pytest.raises(DataError, match=message):
         Sequences(symbols=np.array(symbols), offsets=np.array(offsets, int))
+
+
+@given(words(), st.data())
+def test_numbers_go_where_their_symbols_go(words, data):
+    plain = Sequences.from_lists(words)
+    table = np.arange(20, dtype=np.float32).reshape(-1, 2)
+    given_numbers = Sequences(symbols=plain.symbols, offsets=plain.offsets, numbers=table[plain.symbols])
+    rows = data.draw(st.lists(st.integers(0, len(words) - 1), max_size=10) if words else st.just([]))
+    for made in (given_numbers.select(np.array(rows, int)), Sequences.join([given_numbers, given_numbers])):
+        assert (made.numbers == table[made.symbols]).all()
+    assert Sequences.join([given_numbers, plain]).numbers is None
+    assert given_numbers.padded().shape == (*plain.padded().shape, 2)
+
+
+def test_every_symbol_needs_a_row_of_numbers():
+    with pytest.raises(DataError, match="3 symbols need as many rows of numbers"):
+        Sequences(symbols=[0, 1, 0], offsets=[0, 3], numbers=np.zeros((2, 1)))

@@ -133,6 +133,25 @@ TEXTS = {
     "notes, no such file": (run("explain.annotations=absent.csv", "explain.enabled=true"), "absent.csv"),
 }
 
+SERIES = {
+    "no such file": (run("dataset.series=absent.parquet"), "'absent.parquet' is not: No such file"),
+    "no such set of aeon's": (run("dataset.series=aeon:GunPint"), "did you mean 'aeon:GunPoint'?"),
+    "another kind of file": (run("dataset.series=tiny.yaml"), ".csv, .tsv or .parquet"),
+    "no such column": (run("dataset.series=good.csv"), "a column 'series'"),
+    "no label": (run("dataset.series=unlabelled.csv"), "a column 'label'"),
+    "a number that is missing": (run("dataset.series=nan.csv"), "step 2 of series 1"),
+    "ragged channels": (run("dataset.series=ragged.csv"), "as many channels at every step, but series 1 has 1 and 2"),
+    "shorter than a window": (run("dataset.series=series.csv", "dataset.window=4"), "fewer than the 4 of a window"),
+    "fewer windows than symbols": (
+        run("dataset.series=series.csv", "dataset.symbol_count=9"),
+        "lower dataset.symbol_count",
+    ),
+    "a single symbol": (run("dataset.series=series.csv", "dataset.symbol_count=1"), "must be at least 2, got 1"),
+    "folds of what is no series": (run("dataset.folds=3"), "dataset.folds is for series"),
+    "symbols, an alphabet of one": (run("dataset.symbols=one.csv"), "an alphabet of at least two symbols, got 'a'"),
+    "symbols, no label": (run("dataset.symbols=bare.csv"), "a column 'label'"),
+}
+
 
 def write_files(folder: Path) -> None:
     """The files that the tables name."""
@@ -174,6 +193,12 @@ def write_files(folder: Path) -> None:
     write_texts(folder / "one-class.csv", text=["a", "b"] * 9, label=["x"] * 18)
     write_texts(folder / "few.csv", text=["a", "b"], label=["x", "y"])
     write_texts(folder / "good.csv", text=["a", "b"] * 40, label=["x", "y"] * 40)
+    write_texts(folder / "unlabelled.csv", series=["1 2", "2 1"])
+    write_texts(folder / "nan.csv", series=["1 nan"] * 40, label=["x", "y"] * 20)
+    write_texts(folder / "ragged.csv", series=["[[1], [2, 3]]"] * 40, label=["x", "y"] * 20)
+    write_texts(folder / "series.csv", series=["1 2 3", "3 2 1"] * 20, label=["x", "y"] * 20)
+    write_texts(folder / "one.csv", symbols=["aa", "a"] * 20, label=["x", "y"] * 20)
+    write_texts(folder / "bare.csv", symbols=["ab", "ba"] * 20)
     write_texts(folder / "split.csv", text=["a", "b"] * 9, label=["x", "y"] * 9, split=["dev", "nonsense"] * 9)
 
 
@@ -186,7 +211,14 @@ def assert_one_line(status: int, out: str, err: str, says: str) -> None:
     assert "Traceback" not in err
 
 
-TABLES = {"command": COMMANDS, "settings": SETTINGS, "language": LANGUAGES, "model": MODELS, "text": TEXTS}
+TABLES = {
+    "command": COMMANDS,
+    "settings": SETTINGS,
+    "language": LANGUAGES,
+    "model": MODELS,
+    "text": TEXTS,
+    "series": SERIES,
+}
 ROWS = {f"{table}: {name}": row for table, rows in TABLES.items() for name, row in rows.items()}
 
 

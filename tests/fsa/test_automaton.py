@@ -1,5 +1,5 @@
 import json
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from itertools import product
 
 import numpy as np
@@ -8,6 +8,7 @@ from automata.fa.dfa import DFA
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lisor.data.quantizer import Quantizer
 from lisor.data.sequences import Sequences
 from lisor.errors import AutomatonError, SchemaError
 from lisor.fsa.automaton import Automaton
@@ -318,3 +319,13 @@ def test_a_field_of_the_wrong_type_is_named(fields, message):
 def test_another_schema_is_refused(schema):
     with pytest.raises(SchemaError, match="schema 1, got"):
         Automaton.from_json(json.dumps(FIELDS | {"schema": schema}))
+
+
+def test_what_makes_symbols_of_numbers_is_kept():
+    quantizer = Quantizer(window=1, means=[0], deviations=[1], prototypes=[[0], [1]])
+    machine = replace(binary(), alphabet=quantizer.names, quantizer=quantizer)
+    for kept in (machine.minimized(), Automaton.from_json(machine.to_json())):
+        assert kept.quantizer.to_json() == quantizer.to_json()
+    assert "quantizer" not in json.loads(binary().to_json())
+    with pytest.raises(AutomatonError, match="2 symbols need a quantizer of as many, got 1"):
+        replace(machine, quantizer=replace(quantizer, prototypes=[[0]]))

@@ -233,9 +233,9 @@ def test_a_weighted_automaton_is_chosen_but_never_selected():
     assert marked(result, "selected") == {("kmeans", "majority", 3)}
 
 
-@pytest.mark.parametrize(("is_text", "tolerance"), [(False, 0.0), (True, 0.005)])
-def test_a_language_is_chosen_exactly_and_a_text_within_half_a_point(is_text, tolerance):
-    assert evaluation.default_tolerance(is_text=is_text) == tolerance
+@pytest.mark.parametrize(("classes", "tolerance"), [(("reject", "accept"), 0.0), (("negative", "positive"), 0.005)])
+def test_a_language_is_chosen_exactly_and_a_text_within_half_a_point(classes, tolerance):
+    assert evaluation.default_tolerance(classes) == tolerance
 
 
 # What is written

@@ -159,9 +159,9 @@ def test_unseen_steps_may_lead_nowhere(labelled):
     assert (result.automaton.transitions == rejecting.automaton.transitions[:4])[result.seen].all()
 
 
-@pytest.mark.parametrize(("is_text", "policy"), [(False, "reject"), (True, "stay")])
-def test_words_of_a_language_are_rejected_and_those_of_a_text_change_nothing(is_text, policy):
-    assert extraction.default_unseen(is_text=is_text) == policy
+@pytest.mark.parametrize(("classes", "policy"), [(("reject", "accept"), "reject"), (("anomaly", "normal"), "stay")])
+def test_words_of_a_language_are_rejected_and_those_of_a_text_change_nothing(classes, policy):
+    assert extraction.default_unseen(classes) == policy
 
 
 @pytest.mark.parametrize("classes", [2, 3])

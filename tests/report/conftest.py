@@ -127,7 +127,7 @@ def _examine(
     hidden_states.dump(model, dataset, folder)
     dump = HiddenStates(folder=folder)
     points = dump.read()
-    unseen = default_unseen(is_text=dataset.is_text)
+    unseen = default_unseen(dataset.classes)
     positions = Positions.of(*dump.places(), 0.1)
     clusterings = [
         block

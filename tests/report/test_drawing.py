@@ -11,6 +11,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order
 
 from lisor.data.languages import LANGUAGES
+from lisor.data.quantizer import Quantizer
 from lisor.data.sequences import Sequences
 from lisor.errors import AutomatonError
 from lisor.fsa.automaton import Automaton
@@ -134,6 +135,7 @@ def text_automaton(size: int) -> Automaton:
         classes=("no", "yes"),
         transitions=np.zeros((1, size), int),
         outputs=np.array([0]),
+        tokenizer="words",
     )
 
 
@@ -251,3 +253,38 @@ def test_a_walk_is_drawn_as_the_states_it_visits_with_its_steps_numbered(
     assert set(graph.labels) == set(steps)
     numbers = [int(number) for label in graph.labels.values() for number in re.findall(r"(?:^|\\n)(\d+) ", label)]
     assert set(range(1, len(word) + 1)) <= set(numbers)
+
+
+# Symbols that are signs, levels or curves
+
+
+def loops(alphabet: tuple[str, ...], leaves: set[int], quantizer: Quantizer | None = None) -> str:
+    """The drawing of two states, between which some symbols lead."""
+    table = [[int(symbol in leaves) for symbol in range(len(alphabet))], [1] * len(alphabet)]
+    machine = Automaton(
+        alphabet=alphabet, classes=("no", "yes"), transitions=table, outputs=[0, 1], quantizer=quantizer
+    )
+    return drawing.to_dot(machine)
+
+
+def test_of_a_few_dozen_signs_all_on_an_edge_can_be_read():
+    dot = loops(tuple(map(str, range(28))), {5, 22})
+    assert 'label="5, 22"' in dot
+    assert 'label="all but 5, 22"' in dot
+    assert 'label="all"' in dot
+
+
+def test_levels_in_a_row_are_one_range():
+    levels = Quantizer(window=1, means=[0], deviations=[1], prototypes=[[0], [1], [2], [3]])
+    dot = loops(levels.names, {1, 2}, levels)
+    assert 'label="0.5 … 2.5"' in dot
+    assert 'label="below 0.5\\nabove 2.5"' in dot
+    assert 'label="any"' in dot
+
+
+def test_prototypes_are_drawn_as_small_curves():
+    curves = Quantizer(window=3, means=[0], deviations=[1], prototypes=[[0, 1, 2], [2, 1, 0]])
+    svg = drawing.render(loops(curves.names, {1}, curves))
+    assert svg.count("<polyline") == 4  # two on the loop of the end, one on each other edge
+    assert "<title>▁▅█</title>" in svg
+    assert ">▁▅█</text>" not in svg

@@ -145,3 +145,8 @@ def test_a_network_whose_grid_lacks_the_number_is_not_in_its_means() -> None:
     made = rows(cells=("srn", "gru"))
     short = made[(made["cell"] == "gru") | (made["k"] < 4)]
     assert list(tables.means_at(short, 4).index) == [("kmeans", "gru")]
+
+
+def test_the_folds_of_a_data_set_share_a_row():
+    names = pd.Series(["beats-fold-1", "beats-fold-12", "a-fold-b", "regex:0-fold-1*"])
+    assert tables.without_fold(names).tolist() == ["beats", "beats", "a-fold-b", "regex:0-fold-1*"]

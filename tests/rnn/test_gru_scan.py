@@ -5,7 +5,7 @@ import torch
 
 from lisor.rnn.cells import GRU
 from lisor.rnn.classifier import stack_hidden
-from lisor.rnn.gru_scan import GRUScan
+from lisor.rnn.gru_scan import scan
 
 TRIALS, STEPS, BATCH, INPUTS, HIDDEN = 2, 5, 3, 4, 6
 
@@ -36,4 +36,4 @@ def test_the_gradient_is_that_of_finite_differences():
     random = torch.Generator().manual_seed(0)
     projected = torch.randn(TRIALS, 3 * HIDDEN, STEPS, BATCH, dtype=torch.float64, generator=random, requires_grad=True)
     weight = torch.randn(TRIALS, HIDDEN + 1, 3 * HIDDEN, dtype=torch.float64, generator=random, requires_grad=True)
-    assert torch.autograd.gradcheck(GRUScan.apply, (projected, weight))
+    assert torch.autograd.gradcheck(scan, (projected, weight))

@@ -33,7 +33,7 @@ def exact_floats():
 @pytest.fixture(scope="module")
 def texts(words: Dataset) -> Dataset:
     """The words as if they were text, with one class more that nothing has, so vectors are learned."""
-    return replace(words, classes=(*words.classes, "neither"), tokenizer="words", unknown=1)
+    return replace(words, classes=(*words.classes, "neither"), tokenizer="words", unknown=1, language=None)
 
 
 def test_a_network_learns_the_language(network, words):

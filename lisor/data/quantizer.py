@@ -1,0 +1,235 @@
+"""What turns series of numbers into symbols: windows that are rounded to levels or to prototypes.
+
+Shapes: N series, T steps, C channels, W = C × window numbers of a window, S symbols, M windows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from lisor.data.sequences import Sequences
+from lisor.errors import DataError
+
+Series = Float[np.ndarray, "T C"]
+
+BARS = "▁▂▃▄▅▆▇█"
+"""In which the name of a prototype is written: a small curve."""
+
+MOST_BARS = 24
+"""Of a name; the numbers of a longer prototype are averaged."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Quantizer:
+    """Reads a series as symbols, one for each `window` steps; steps at the end that fill no window are left out.
+
+    Numbers are standardised with the `means` and `deviations` of their channel first. A symbol is the nearest of the
+    `prototypes` (vector quantisation; Gray, 1984), or where there are `breakpoints`, the interval between two of them
+    that the mean of the window falls into (SAX; Lin et al., 2007, "Experiencing SAX"). Prototypes and breakpoints are
+    standardised; a prototype has the channels of its first step, then those of the next.
+
+    Raises:
+        DataError: the shapes do not fit together."""
+
+    window: int
+    means: Float[np.ndarray, " C"]
+    deviations: Float[np.ndarray, " C"]
+    prototypes: Float[np.ndarray, "S W"]
+    breakpoints: Float[np.ndarray, " S-1"] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("means", "deviations", "prototypes", "breakpoints"):
+            given = getattr(self, name)
+            if given is not None:
+                array = np.array(given, np.float64)
+                array.setflags(write=False)
+                object.__setattr__(self, name, array)
+        width = self.window * len(self.means)
+        levels = None if self.breakpoints is None else (len(self.prototypes) - 1,)
+        if (
+            self.deviations.shape != self.means.shape
+            or self.prototypes.ndim != 2
+            or self.prototypes.shape[1:] != (width,)
+            or (self.breakpoints is not None and (self.breakpoints.shape != levels or len(self.means) > 1))
+        ):
+            raise DataError(f"expected prototypes of {width} numbers and fitting means, deviations and breakpoints")
+
+    @property
+    def channels(self) -> int:
+        """The number of channels, C."""
+        return len(self.means)
+
+    def windows(self, series: Sequence[Series]) -> tuple[Float[np.ndarray, "M W"], Int[np.ndarray, " N"]]:
+        """The standardised windows of all series, one after the other, and how many each series has."""
+        return _windows([(one - self.means) / self.deviations for one in series], self.window)
+
+    def read(self, series: Sequence[Series]) -> Sequences:
+        """The series as symbols, with the standardised windows as their numbers.
+
+        Raises:
+            DataError: a series has other channels, or is shorter than a window."""
+        check(series, self.window, self.channels)
+        windows, counts = self.windows(series)
+        offsets = np.concatenate([[0], np.cumsum(counts)])
+        return Sequences(symbols=self.symbols(windows), offsets=offsets, numbers=windows)
+
+    def symbols(self, windows: Float[np.ndarray, "M W"]) -> Int[np.ndarray, " M"]:
+        """The symbol of each standardised window; of a tie the lower prototype, or the level above."""
+        if self.breakpoints is not None:
+            levels: Int[np.ndarray, " M"] = np.searchsorted(self.breakpoints, windows.mean(axis=1), side="right")
+            return levels
+        distances = windows @ (-2 * self.prototypes).T + np.square(self.prototypes).sum(axis=1)
+        nearest: Int[np.ndarray, " M"] = distances.argmin(axis=1)
+        return nearest
+
+    def example(self, symbol: int) -> Series:
+        """A series of one window that is read as a symbol: its prototype."""
+        found: Series = self.prototypes[symbol].reshape(self.window, -1) * self.deviations + self.means
+        return found
+
+    @property
+    def has_levels(self) -> bool:
+        """Whether a symbol is a range of levels."""
+        return self.breakpoints is not None or self.prototypes.shape[1] == 1
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """A name for each symbol, all different: its range of levels, or its prototype as a small curve of bars."""
+        if self.has_levels:
+            return tuple(self.span(symbol, symbol) for symbol in range(len(self.prototypes)))
+        by_channel = self.prototypes.reshape(-1, self.window, self.channels).transpose(0, 2, 1)
+        heights = by_channel.reshape(len(by_channel), -1) - by_channel.min()
+        return _different([_bars(curve) for curve in heights / max(heights.max(), 1e-12)])
+
+    def span(self, first: int, last: int) -> str:
+        """The range of levels of some symbols in a row."""
+        if first == 0:
+            return "any" if last == len(self._borders) else f"below {self._borders[last]}"
+        low = self._borders[first - 1]
+        return f"above {low}" if last == len(self._borders) else f"{low} … {self._borders[last]}"
+
+    @cached_property
+    def _borders(self) -> list[str]:
+        """The borders between levels in the units of the series, with as few digits as tell them apart."""
+        levels = self.breakpoints
+        if levels is None:
+            levels = (self.prototypes[1:, 0] + self.prototypes[:-1, 0]) / 2
+        borders, shown = levels * self.deviations[0] + self.means[0], list[str]()
+        for digits in range(2, 17):
+            shown = [f"{border:.{digits}g}".replace("-", "\N{MINUS SIGN}") for border in borders]
+            if len(set(shown)) == len(shown):
+                break
+        return shown
+
+    def to_json(self) -> dict[str, Any]:
+        """The quantizer as plain values."""
+        values = {name: getattr(self, name) for name in ("means", "deviations", "prototypes", "breakpoints")}
+        plain = {name: None if value is None else value.tolist() for name, value in values.items()}
+        return {"window": self.window, **plain}
+
+    @classmethod
+    def from_json(cls, fields: object) -> Quantizer:
+        """The quantizer that `to_json` wrote.
+
+        Raises:
+            DataError: a field is missing or of the wrong type."""
+        try:
+            found = dict(fields)  # type: ignore[call-overload]  # whatever the file holds
+            window = found.pop("window")
+            if type(window) is not int or window < 1:
+                raise ValueError(window)
+            arrays: dict[str, Any] = {
+                name: None if value is None else np.array(value, np.float64) for name, value in found.items()
+            }
+            if not all(np.isfinite(array).all() for array in arrays.values() if array is not None):
+                raise ValueError("numbers that are not finite")
+            return cls(window=window, **arrays)
+        except (TypeError, ValueError, LookupError, AttributeError):
+            shown = json.dumps(fields)[:60]
+            raise DataError(
+                f"expected a window, means, deviations and prototypes of a quantizer, got {shown}"
+            ) from None
+
+
+def fit(series: Sequence[Series], *, method: str, symbols: int, window: int, seed: int) -> Quantizer:
+    """A quantizer of so many symbols, fitted to some series.
+
+    "kmeans": the prototypes are the centers of scikit-learn's k-means over the windows of all channels together, those
+    of single numbers from the lowest up, others from the most frequent down. "sax": the breakpoints cut the normal
+    distribution into levels of equal probability, and a prototype is the mean of a level's windows.
+
+    Raises:
+        DataError: there are fewer different windows than symbols, or several channels for SAX."""
+    check(series, window, series[0].shape[1])
+    every = np.concatenate(series)
+    means, deviations = every.mean(axis=0), every.std(axis=0)
+    deviations = np.where(deviations > 0, deviations, 1.0)
+    windows, _ = _windows([(one - means) / deviations for one in series], window)
+    if method == "sax":
+        return Quantizer(window=window, means=means, deviations=deviations, **_fit_levels(windows, symbols, len(means)))
+    distinct = len(np.unique(windows, axis=0))
+    if distinct < symbols:
+        raise DataError(f"{symbols} symbols cannot be made of {distinct} different windows; lower dataset.symbol_count")
+    from sklearn.cluster import KMeans  # takes a second to load
+
+    found = KMeans(symbols, n_init=10, random_state=seed).fit(windows)
+    centers = found.cluster_centers_
+    by = centers[:, 0] if centers.shape[1] == 1 else -np.bincount(found.labels_, minlength=symbols)
+    return Quantizer(
+        window=window, means=means, deviations=deviations, prototypes=centers[np.argsort(by, kind="stable")]
+    )
+
+
+def _fit_levels(windows: Float[np.ndarray, "M W"], symbols: int, channels: int) -> dict[str, Float[np.ndarray, "..."]]:
+    from scipy.stats import norm
+
+    if channels > 1:
+        raise DataError(f"SAX reads series of one channel, got {channels}; set dataset.quantizer=kmeans")
+    breakpoints = norm.ppf(np.arange(1, symbols) / symbols)
+    levels = np.searchsorted(breakpoints, windows.mean(axis=1), side="right")
+    middles = norm.ppf((np.arange(symbols) + 0.5) / symbols)  # of levels that nothing fell into
+    prototypes = np.repeat(middles[:, None], windows.shape[1], axis=1)
+    for level in np.unique(levels):
+        prototypes[level] = windows[levels == level].mean(axis=0)
+    return {"breakpoints": breakpoints, "prototypes": prototypes}
+
+
+def check(series: Sequence[Series], window: int, channels: int) -> None:
+    """Raises DataError where a series has another number of channels, is too short or holds what is not finite."""
+    for number, one in enumerate(series, 1):
+        if one.shape[1] != channels:
+            raise DataError(f"expected {channels} channels in every series, found {one.shape[1]} in series {number}")
+        if len(one) < window:
+            raise DataError(
+                f"series {number} has {len(one)} steps, fewer than the {window} of a window; lower dataset.window"
+            )
+        if not np.isfinite(one).all():
+            step = int(np.flatnonzero(~np.isfinite(one).all(axis=1))[0]) + 1
+            raise DataError(f"expected finite numbers, but step {step} of series {number} has one that is missing")
+
+
+def _windows(series: Sequence[Series], window: int) -> tuple[Float[np.ndarray, "M W"], Int[np.ndarray, " N"]]:
+    counts = np.array([len(one) // window for one in series], np.int64)
+    rows = [one[: count * window].reshape(count, -1) for one, count in zip(series, counts, strict=True)]
+    return np.concatenate(rows), counts
+
+
+def _bars(heights: Float[np.ndarray, " W"]) -> str:
+    parts = np.array_split(heights, min(len(heights), MOST_BARS))
+    return "".join(BARS[min(int(part.mean() * len(BARS)), len(BARS) - 1)] for part in parts)
+
+
+def _different(names: Sequence[str]) -> tuple[str, ...]:
+    """The names, with a number behind those that are there already."""
+    met: dict[str, int] = {}
+    found = []
+    for name in names:
+        met[name] = met.get(name, 0) + 1
+        found.append(name if met[name] == 1 else f"{name} {met[name]}")
+    return tuple(found)
