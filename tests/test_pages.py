@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from docs.code_blocks import Block, fill_outputs, read_blocks, run_blocks, run_shell
@@ -89,6 +90,9 @@ def test_exports(folder: Path, shell: Callable[[str, Path], str]) -> None:
 
 def test_every_run_of_the_readme_can_be_planned(folder: Path, command_line) -> None:
     (folder / "reviews.csv").write_text("text,label\n" + "good,1\nbad,0\n" * 50)
+    labels = [0, 1] * 50
+    pd.DataFrame({"symbols": ["5 22", "5 9"] * 50, "label": labels}).to_parquet(folder / "events.parquet")
+    pd.DataFrame({"series": [[0.1] * 96, [0.2] * 96] * 50, "label": labels}).to_parquet(folder / "beats.parquet")
     lines = [line for block in page("README.md") if block.language == "sh" for line in block.code.splitlines()]
     runs = [line for line in lines if line.startswith("lisor run ")]
     assert len(runs) >= 6

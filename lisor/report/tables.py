@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from lisor.config import FOLD
+from lisor.names import FOLD
 
 TEST_SET = "test"
 """The set whose figures the summary shows."""

@@ -23,15 +23,13 @@ from torch.nn.functional import embedding
 
 from lisor.data.sequences import Sequences
 from lisor.errors import ModelError, SchemaError
+from lisor.names import ATTENTION
 from lisor.rnn.attention import AttentionRecurrent, Pooling
 from lisor.rnn.cells import GRU, WITH_CELL_STATE, Cell, State, make_cell
 from lisor.rnn.network import Visit
 
 SCHEMA = 2
 """Version of the files written by `TrainedModel.write`."""
-
-ATTENTION = "attention-"
-"""What the names of networks with attention begin with."""
 
 RECURRENT = f"{ATTENTION}recurrent"
 

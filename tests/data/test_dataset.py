@@ -91,7 +91,7 @@ def test_another_schema_is_refused(tmp_path):
     table = pq.read_table(path)
     about = json.loads(table.schema.metadata[b"lisor"]) | {"schema": 99}
     pq.write_table(table.replace_schema_metadata({"lisor": json.dumps(about)}), path)
-    with pytest.raises(SchemaError, match="schema 2, got 99"):
+    with pytest.raises(SchemaError, match="schema 3, got 99"):
         Dataset.read(tmp_path)
 
 

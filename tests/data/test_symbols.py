@@ -67,8 +67,8 @@ def test_a_cell_is_a_list_or_is_split_at_blanks_or_into_signs(tmp_path, cells, w
 
 def test_a_file_without_the_column_is_refused(tmp_path):
     path = tmp_path / "data.csv"
-    path.write_text("text\nab\n")
-    with pytest.raises(DataError, match=r"column 'symbols' in data\.csv, found 1 with 'text'"):
+    path.write_text("word\nab\n")
+    with pytest.raises(DataError, match=r"column 'symbols' in data\.csv, found 1 with 'word'"):
         read_table(path)
     with pytest.raises(DataError, match=r"expected a \.csv"):
         read_table(tmp_path / "none.txt")

@@ -216,7 +216,7 @@ def test_centers_of_a_learned_language_that_were_pushed_aside_find_a_way_back(ne
     points, gains = dumped.read(), []
     (clustering,) = cluster(points.state, [8], method="kmeans", seed=0)
     for seed in range(4):
-        push = np.random.default_rng(seed).normal(scale=1.2, size=clustering.centers.shape).astype(np.float32)
+        push = np.random.default_rng(seed).normal(scale=0.8, size=clustering.centers.shape).astype(np.float32)
         pushed = replace(clustering, centers=clustering.centers + push)
         first, last = (agreement(network, distilled(network, points, pushed, seed=0, moves=m), 0) for m in (0, 999))
         gains.append(last - first)

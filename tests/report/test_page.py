@@ -115,7 +115,8 @@ def test_colored_words_can_be_read_and_told_apart_without_color(tone: str) -> No
         ink = re.search(r"--ink: #(\w{6})", layout.STYLE)
         assert ink is not None
         assert (luminance(found[1]) + 0.05) / (luminance(ink[1]) + 0.05) >= 4.5
-        assert ("underline" in found[2]) == (level > 1)
+        assert ("underline" in found[2]) == (level > 1 or tone == "against")
+        assert ("dotted" in found[2]) == (level == 1 and tone == "against")
         assert ("dashed" in found[2]) == (level > 1 and tone == "against")
 
 
