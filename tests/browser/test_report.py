@@ -81,7 +81,7 @@ def test_what_data_say_is_shown_and_never_run(page: Page, run: Run) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.on("dialog", lambda dialog: pytest.fail(dialog.message))
-    for place, title in ((run.report / "report.html", "browsed"), (run.explanation, "browsed: one sequence")):
+    for place, title in ((run.report / "report.html", "browsed"), (run.explanation, "Why this answer?")):
         page.goto(place.as_uri())
         open_all(page)
         page.wait_for_load_state("networkidle")
