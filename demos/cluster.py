@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from contextlib import ExitStack
@@ -19,7 +18,7 @@ from tempfile import TemporaryDirectory
 
 import pandas as pd
 
-from demos.servers import ROOT, free_port, running, wait
+from demos.servers import ROOT, free_port, python, running, wait
 
 CONFIG = """\
 name: scaled
@@ -62,12 +61,9 @@ def main() -> None:
 
 def run(config: Path, store: Path, *settings: str) -> Path:
     """The store in which an experiment has run."""
-    command = [sys.executable, "-m", "flows.cli", "run", str(config)]
-    command += [part for setting in settings for part in ("--set", setting)]
+    changes = [part for setting in settings for part in ("--set", setting)]
     environment = {**os.environ, "LISOR_HOME": str(store), "PREFECT_HOME": str(store.parent / "prefect")}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"{' '.join(command)} failed: {done.stdout}{done.stderr}")
+    python("-m", "flows.cli", "run", str(config), *changes, environment=environment)
     return store
 
 

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-RUNNERS = ("threads", "processes", "dask", "ray")
+from demos.servers import ROOT, python
+from lisor.config import RUNNERS
 
 TASKS = 60
 
@@ -61,13 +61,10 @@ def main() -> None:
 
 def hand_out(folder: Path, runner: str) -> list[float]:
     """Seconds until a runner has done its first tasks, and those of each task then."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent), "PREFECT_HOME": f"{folder}/prefect"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PREFECT_HOME": f"{folder}/prefect"}
     environment |= {"PREFECT_LOGGING_LEVEL": "ERROR", "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120"}
-    command = [sys.executable, str(folder / "measure.py"), runner, str(TASKS)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"{' '.join(command)} failed: {done.stdout}{done.stderr}")
-    found: list[float] = json.loads(done.stdout.splitlines()[-1])
+    printed = python(str(folder / "measure.py"), runner, str(TASKS), environment=environment)
+    found: list[float] = json.loads(printed.splitlines()[-1])
     return found
 
 

@@ -64,10 +64,16 @@ def prefect_server(folder: Path) -> Iterator[dict[str, str]]:
 
 def prefect(environment: Mapping[str, str], *arguments: str) -> None:
     """Run a command of Prefect in the repository's folder, and exit with what it says if it fails."""
-    command = [sys.executable, "-m", "prefect", "--no-prompt", *arguments]
+    python("-m", "prefect", "--no-prompt", *arguments, environment=environment)
+
+
+def python(*arguments: str, environment: Mapping[str, str]) -> str:
+    """What `python arguments` prints, run in the repository's folder; exit with all that it says if it fails."""
+    command = [sys.executable, *arguments]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        sys.exit(f"prefect {' '.join(arguments)} failed: {done.stdout}{done.stderr}")
+        sys.exit(f"python {' '.join(arguments)} failed: {done.stdout}{done.stderr}")
+    return done.stdout
 
 
 @contextmanager

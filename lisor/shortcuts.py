@@ -46,9 +46,8 @@ def train(dataset: Dataset, *, cell: str = "gru", hidden_size: int = 10, seed: i
     Raises:
         ConfigError: there is no cell of that name."""
     models = ModelsConfig(cells=(cell,), hidden_size=hidden_size)
-    with threadpool_limits(
-        1
-    ):  # the products of one network are too small to share: on a busy machine threads only wait
+    # The products of one network are too small to share: on a busy machine threads only wait.
+    with threadpool_limits(1):
         return training.train(dataset, cell=cell, models=models, config=TrainingConfig(seed=seed), trials=[0])[0]
 
 

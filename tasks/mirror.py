@@ -37,9 +37,10 @@ def push(url: str, runs: Collection[str], done: Callable[[Carried], None]) -> No
         StoreError: there is no such run, an artifact is damaged, or the folder cannot be written."""
     store = open_store()
     with _reach(url) as folder, store.in_use():
+        every = holdings()
         for run in sorted(runs) or registered():
             record = newest(run)
-            mine = [(held.kind, held.key) for held in holdings() if run in held.runs]
+            mine = [(held.kind, held.key) for held in every if run in held.runs]
             missing = {(ref.kind, ref.key) for ref in refs(record.artifacts)} - set(mine)
             if missing:
                 raise StoreError(
