@@ -52,9 +52,9 @@ audit: setup
 results: setup
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python docs/write_results.py $(IMDB)
 
-# Writes docs/faithful.md from runs of configs/faithful.yaml.
+# Writes docs/faithful.md; IMDB=path/to/imdb.parquet and TREC=path/to/trec.parquet add those texts.
 faithful: setup
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python docs/write_faithful.py
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python docs/write_faithful.py "$(IMDB)" "$(TREC)"
 
 # Writes docs/domains.md; LOGS=path/to/events.parquet and HEARTBEATS=path/to/beats.parquet add those domains.
 domains: setup

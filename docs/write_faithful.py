@@ -1,19 +1,23 @@
 """Write docs/faithful.md: how faithful automata of text are, by method, rule and number of clusters.
 
 make faithful        runs configs/faithful.yaml in the store of LISOR_HOME, and again with at most 8 states
+make faithful IMDB=reviews.parquet TREC=questions.parquet   and with changed settings on these
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 from report_of import ROOT, report_of
 
-from lisor.fsa.evaluation import read_results
+from lisor.fsa.evaluation import choose, read_results
 from lisor.report.tables import Interval
+from tasks.evaluation import read_evaluations
+from tasks.register import newest
 
 SHOWN = (2, 4, 8, 12, 16, 24, 32, 48, 64)
 """Numbers of clusters in the tables."""
@@ -24,11 +28,38 @@ LIMITS = {8: ("name=faithful-8", "clustering.k=[2, 8]", "extraction.most_states=
 MOST_WEIGHTED = 16
 """Clusters that a weighted automaton may have in its table."""
 
+IMDB_SETTINGS = (
+    "dataset.max_length=200",
+    "dataset.min_count=5",
+    "models.cells=[gru]",
+    "models.hidden_size=64",
+    "models.vector_size=64",
+    "training.trials=1",
+    "training.dropout=0.2",
+    "training.patience=2",
+    "training.max_epochs=8",
+    "clustering.methods=[kmeans, sensitivity]",
+)
+"""Reviews of up to 200 words."""
 
-def main() -> None:
+TREC_SETTINGS = (
+    "models.cells=[gru]",
+    "training.trials=3",
+    "clustering.methods=[sensitivity]",
+    "clustering.k=[2, 256]",
+)
+"""Short questions of six kinds."""
+
+BOUNDS = (8, 16, 32, 64, 128, 257)
+"""Bounds on the states (clusters of a weighted automaton) in the tables of other texts."""
+
+
+def main(imdb: str, trec: str) -> None:
     """Run, then write the page."""
-    reports = {limit: report_of("faithful", *changes) for limit, changes in LIMITS.items()}
-    (ROOT / "docs/faithful.md").write_text("\n".join(_page(reports)) + "\n", encoding="utf-8")
+    lines = [*_page({limit: report_of("faithful", *changes) for limit, changes in LIMITS.items()})]
+    lines += _other("IMDB: long reviews", "faithful-imdb", imdb, IMDB_SETTINGS) if imdb else []
+    lines += _other("TREC: six kinds of questions", "faithful-trec", trec, TREC_SETTINGS) if trec else []
+    (ROOT / "docs/faithful.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _page(reports: dict[int, Path]) -> Iterator[str]:
@@ -81,5 +112,51 @@ def _grid(rows: pd.DataFrame) -> Iterator[str]:
         yield f"| {method} | {rule} | " + " | ".join(cells) + " |"
 
 
+def _other(title: str, name: str, path: str, settings: tuple[str, ...]) -> Iterator[str]:
+    """What automata of the texts of a file reach."""
+    report = report_of("faithful", f"name={name}", f"dataset.text={path}", *settings)
+    rows = read_results(report / "results.parquet")
+    picked = rows[rows["selected"] & (rows["test_set"] == "test")]
+    seconds = json.loads((report / "summary.json").read_text())["seconds"]["this_run"]
+    yield ""
+    yield f"## {title}"
+    yield ""
+    yield f"`lisor run faithful --set name={name} --set dataset.text=PATH` ({seconds:.0f} seconds), with these changes:"
+    yield ""
+    yield from (f"- `--set '{change}'`" for change in settings)
+    yield ""
+    yield f"The automata picked on the selection split, on the test set of {picked['n'].iloc[0]} texts:"
+    yield ""
+    yield "| network | method | rule | states | fidelity | accuracy | of its network |"
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    for row in picked.to_dict("records"):
+        figures = " | ".join(f"{row[column]:.3f}" for column in ("fidelity", "accuracy", "rnn_accuracy"))
+        label = f"{row['cell']} {row['trial']}"
+        yield f"| {label} | {row['method']} | {row['rule']} | {row['n_states']} | {figures} |"
+    if len(picked) > 1:
+        less = Interval.of((100 * (picked["rnn_accuracy"] - picked["accuracy"])).tolist())
+        yield ""
+        yield f"The automata are {less:.1f} points less accurate than their networks."
+    yield ""
+    yield "What each rule reaches with at most so many states, the automaton picked on the selection split: fidelity"
+    yield "and accuracy on the test set, means over networks."
+    yield ""
+    evaluations = [read_evaluations(network) for network in newest(name).artifacts.networks]
+    yield "| rule | " + " | ".join(map(str, BOUNDS)) + " |"
+    yield "| --- |" + " --- |" * len(BOUNDS)
+    for rule in sorted({rule for table in evaluations for rule in table["rule"]}):
+        best = (_best([table[table["rule"] == rule] for table in evaluations], bound) for bound in BOUNDS)
+        yield f"| {rule} | " + " | ".join(best) + " |"
+
+
+def _best(evaluations: list[pd.DataFrame], bound: int) -> str:
+    """Mean fidelity and accuracy on the test set of what is picked of each network's automata of one rule."""
+    if not all((table["n_states"] <= bound).any() for table in evaluations):
+        return "–"
+    found = [choose(table.assign(rule="any"), tolerance=0.0, most_states=bound) for table in evaluations]
+    picked = pd.concat([rows[rows["selected"] & (rows["test_set"] == "test")] for rows in found])
+    return f"{picked['fidelity'].mean():.3f} / {picked['accuracy'].mean():.3f}"
+
+
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])
