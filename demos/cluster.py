@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
 import sys
 import time
@@ -92,8 +93,10 @@ def start_dask(folder: Path, cluster: ExitStack) -> str:
 
 
 def start_ray(folder: Path, cluster: ExitStack) -> str:
-    """The address of a head of Ray, which knows nothing of the store."""
-    port = str(free_port())
+    """The address of a head of Ray, which knows nothing of the store and asks for a token."""
+    token, port = folder / "token", str(free_port())
+    token.write_text(secrets.token_hex())
+    os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN_PATH=str(token))
     head = ("--head", "--port", port, "--num-cpus", "2", "--include-dashboard", "false", "--block")
     start("-m", "ray.scripts.scripts", "start", *head, log=folder / "ray.log", cluster=cluster)
     wait(lambda: "Ray runtime started" in (folder / "ray.log").read_text(), 120)

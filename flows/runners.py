@@ -18,7 +18,7 @@ from lisor.errors import ConfigError
 
 Runner: TypeAlias = TaskRunner[PrefectFuture[Any]]
 
-LOOPBACK = "127.0.0.1"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 CONNECT_SECONDS = 10
 """A cluster that has not answered by then is not there."""
@@ -46,7 +46,7 @@ def start_runner(plan: Experiment) -> Iterator[Runner]:
     """The runner of the flow that is running, until the flow needs it no more.
 
     Raises:
-        ConfigError: as `find_runner`."""
+        ConfigError: as `find_runner`, or the cluster does not let this run in."""
     with ExitStack() as running:
         context = FlowRunContext.get()
         if plan.runner != "threads" and context is not None:  # else each process starts a temporary server for itself
@@ -55,7 +55,15 @@ def start_runner(plan: Experiment) -> Iterator[Runner]:
             from prefect_ray.context import remote_options
 
             running.enter_context(remote_options(num_cpus=plan.threads))
-        yield running.enter_context(find_runner(plan))
+        runner = find_runner(plan)
+        try:
+            running.enter_context(runner)
+        except OSError as error:  # Ray's, if a token is missing or wrong; Dask's, if another program has the port
+            raise ConfigError(
+                f"the cluster at runner_address {plan.runner_address} does not let this run in ({error}); "
+                "if it is Ray's and asks for a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN here too"
+            ) from None
+        yield runner
 
 
 def _check_answers(address: str) -> None:
@@ -63,13 +71,16 @@ def _check_answers(address: str) -> None:
 
     Raises:
         ConfigError: nothing answers there."""
-    host, _, port = address.rpartition("://")[2].rpartition(":")
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
+        socket.create_connection((_host(address), int(address.rpartition(":")[2])), timeout=CONNECT_SECONDS).close()
     except (OSError, OverflowError) as error:
         raise ConfigError(
             f"no cluster answers at runner_address {address} ({error}); start it, or correct it"
         ) from None
+
+
+def _host(address: str) -> str:
+    return address.rpartition("://")[2].rpartition(":")[0].strip("[]")
 
 
 def _side_by_side(plan: Experiment) -> int:
@@ -90,13 +101,14 @@ def _dask(plan: Experiment) -> Any:
     if plan.runner_address is not None:
         return DaskTaskRunner(address=plan.runner_address)
     workers = {"n_workers": _side_by_side(plan), "threads_per_worker": 1}
-    return DaskTaskRunner(cluster_kwargs={"host": LOOPBACK, "dashboard_address": None, **workers})
+    return DaskTaskRunner(cluster_kwargs={"host": LOOPBACK[0], "dashboard_address": None, **workers})
 
 
 def _ray(plan: Experiment) -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    if plan.runner_address is None:
-        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # all its parts then listen on 127.0.0.1 only
+    if plan.runner_address is None or _host(plan.runner_address) in LOOPBACK:
+        # What is started here listens on 127.0.0.1 only, and a head that does so is looked for there.
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
     from prefect_ray.task_runners import RayTaskRunner
 
     quiet = {"log_to_driver": False, "logging_level": "ERROR"}

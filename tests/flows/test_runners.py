@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from flows import runners
 from flows.pipeline import lisor_pipeline
 from flows.runners import find_runner
 from lisor.errors import ConfigError
@@ -55,6 +56,22 @@ def test_a_runner_whose_extra_is_missing_is_an_error_that_names_it(
 def test_a_cluster_that_does_not_answer_is_an_error(tiny: dict[str, Any], address: str) -> None:
     with pytest.raises(ConfigError, match="no cluster answers at runner_address"):
         find_runner(experiment(override({**tiny, "runner": "dask"}, [f"runner_address={address}"])))
+
+
+def test_a_cluster_that_turns_the_run_away_is_an_error_that_names_it(
+    tiny: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Closed:
+        def __enter__(self) -> None:
+            raise ConnectionError("a token is missing")
+
+        def __exit__(self, *_: object) -> None: ...
+
+    monkeypatch.setattr(runners, "find_runner", lambda _: Closed())
+    plan = experiment(override({**tiny, "runner": "dask"}, ["runner_address=10.0.0.5:6379"]))
+    turned_away = pytest.raises(ConfigError, match=r"10\.0\.0\.5:6379 does not let this run in \(a token is missing\)")
+    with turned_away, runners.start_runner(plan):
+        pass
 
 
 @pytest.mark.parametrize(
