@@ -57,7 +57,7 @@ def read_sequences(
 @cached("model", *ADAPTING, name="bring {build}")
 def bring_network(folder: Path, data: Ref, build: str, source: Source, weights: Source | None) -> None:
     """A network that was not trained here: its weights, how it is built, and what it reads and answers."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     from lisor.rnn import builds
     from lisor.rnn.adapters import adapt
@@ -68,7 +68,7 @@ def bring_network(folder: Path, data: Ref, build: str, source: Source, weights: 
     )
     if weights is not None:
         read = builds.read_weights(Path(weights.path))
-        save_file({name: value.clone().contiguous() for name, value in read.items()}, folder / WEIGHTS)
+        (folder / WEIGHTS).write_bytes(save({name: value.clone().contiguous() for name, value in read.items()}))
     about = {
         "schema": BROUGHT,
         "architecture": {"build": build, "layers": network.layers, "hidden_size": network.state_size},

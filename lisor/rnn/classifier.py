@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.nn.functional import embedding
 
@@ -375,7 +375,8 @@ class TrainedModel:
 
     def write(self, folder: Path) -> None:
         """Write `weights.safetensors` and `model.json`."""
-        save_file({name: value.contiguous() for name, value in self.weights.items()}, folder / "weights.safetensors")
+        weights = save({name: value.contiguous() for name, value in self.weights.items()})
+        (folder / "weights.safetensors").write_bytes(weights)  # save_file's error on a full disk is no OSError
         about = {
             "schema": SCHEMA,
             "architecture": asdict(self.architecture),

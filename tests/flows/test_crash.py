@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -95,21 +96,36 @@ def wait_until(process: subprocess.Popen[str], condition: Callable[[], bool]) ->
     while not condition():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
-        time.sleep(0.02)
+        time.sleep(0.005)
+
+
+def has(kind: str, number: int) -> Callable[[Path], bool]:
+    return lambda home: count(home, kind) >= number
+
+
+def builds(kind: str) -> Callable[[Path], bool]:
+    """Whether files of an artifact that is not finished are there."""
+    return lambda home: any(files and f"/{kind}-" in at for at, _, files in os.walk(home / "scratch"))
 
 
 @pytest.mark.parametrize(
-    ("kind", "number"),
-    [("dataset", 1), ("model", 1), ("model", 4), ("clusterings", 3), ("results", 1)],
-    ids=["first training", "training", "last training", "clustering", "report"],
+    "reached",
+    [
+        has("dataset", 1),
+        has("model", 1),
+        has("model", 4),
+        builds("hidden-states"),
+        has("clusterings", 3),
+        has("results", 1),
+    ],
+    ids=["first training", "training", "last training", "dump", "clustering", "report"],
 )
 def test_after_kill_9_nothing_finished_is_computed_again(
-    runs: Runs, undisturbed: Path, tmp_path: Path, kind: str, number: int
+    runs: Runs, undisturbed: Path, tmp_path: Path, reached: Callable[[Path], bool]
 ) -> None:
     home = tmp_path / "a store with ümlauts"
     process = runs.start(home)
-    wait_until(process, lambda: count(home, kind) >= number)
-    time.sleep(0.2)
+    wait_until(process, lambda: reached(home))
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     before = artifacts(home)
@@ -137,6 +153,66 @@ def test_twelve_kills_at_random_moments_lose_nothing(runs: Runs, undisturbed: Pa
     runs.finish(home)
     assert len(artifacts(home)) == len(artifacts(undisturbed))
     pd.testing.assert_frame_equal(results(home), results(undisturbed))
+
+
+IN_A_FILE_SYSTEM = """
+set -eu
+mount -t tmpfs -o "$OPTIONS" tmpfs "$MOUNTED"
+run() {
+  status=0
+  "$PYTHON" -m flows.cli run "$CONFIG" > /dev/null 2> "$MOUNTED.$1" || status=$?
+  echo $status >> "$MOUNTED.$1"
+}
+run first
+"$PYTHON" -m flows.cli store verify > /dev/null
+cp -a "$MOUNTED" "$MOUNTED.then"
+mount -o remount,rw,size=1g "$MOUNTED"
+run second
+cp -a "$MOUNTED" "$MOUNTED.after"
+"""
+"""A run in a small or read-only file system, which is then made large and writable for another."""
+
+
+def can_mount() -> bool:
+    """Whether this user may mount a file system that other processes do not see."""
+    if sys.platform != "linux" or shutil.which("unshare") is None:
+        return False
+    return (
+        subprocess.run(["unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True).returncode
+        == 0
+    )
+
+
+@pytest.mark.skipif(not can_mount(), reason="only root may mount a small file system, and not in every container")
+@pytest.mark.parametrize(
+    ("options", "finished"),
+    [("ro", 0), ("size=40k", 1), ("size=900k", 4), ("size=3m", 50)],
+    ids=["read-only", "full at training", "full at the dump", "full at MLflow"],
+)
+def test_a_disk_that_is_full_or_read_only_is_one_line_and_loses_nothing(
+    runs: Runs, undisturbed: Path, tmp_path: Path, options: str, finished: int
+) -> None:
+    mounted = tmp_path / "store"
+    mounted.mkdir()
+    subprocess.run(
+        ["unshare", "--mount", "sh", "-c", IN_A_FILE_SYSTEM],
+        env={
+            **os.environ, "LISOR_HOME": str(mounted), "PREFECT_HOME": str(runs.prefect_home), "OPTIONS": options,
+            "MOUNTED": str(mounted), "PYTHON": sys.executable, "CONFIG": str(runs.config),
+        },
+        check=True,
+        timeout=300,
+    )  # fmt: skip
+    *_, line, status = (tmp_path / "store.first").read_text().splitlines()
+    assert (status, "Traceback" in (tmp_path / "store.first").read_text()) == ("2", False)
+    assert line.startswith(f"lisor: the store {mounted} cannot be written: ")
+    *_, status = (tmp_path / "store.second").read_text().splitlines()
+    assert status == "0"
+    before, after = artifacts(tmp_path / "store.then"), artifacts(tmp_path / "store.after")
+    before, after = ({path.parts[-2:]: made for path, made in found.items()} for found in (before, after))
+    assert len(before) >= finished
+    assert {name: after[name] for name in before} == before
+    pd.testing.assert_frame_equal(results(tmp_path / "store.after"), results(undisturbed))
 
 
 def test_ctrl_c_is_one_line_and_leaves_the_store_whole(runs: Runs, undisturbed: Path, tmp_path: Path) -> None:
