@@ -65,17 +65,11 @@ def folder(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_tutorial(folder: Path, shell: Callable[[str, Path], str]) -> None:
-    blocks = page("docs/tutorial.md")
-    assert not any("lisor" in block.code for block in blocks if block.title is not None and block.language == "python")
-    printed = run_blocks(blocks, folder, shell)
-    assert_shown(blocks, [output.replace("store/reports", ".lisor/reports") for output in printed])
-
-
 @pytest.mark.slow
 def test_the_tutorial_as_a_newcomer_runs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LISOR_HOME", raising=False)
     blocks = page("docs/tutorial.md")
+    assert not any("lisor" in block.code for block in blocks if block.title is not None and block.language == "python")
     assert_shown(blocks, run_blocks(blocks, tmp_path))
 
 

@@ -111,7 +111,9 @@ def test_the_state_is_that_of_all_layers_and_the_dump_names_them(words: Dataset,
     np.testing.assert_allclose(points.cell_state[last], c[:, 0].flatten(), atol=1e-6)
 
 
-@KINDS
+@pytest.mark.parametrize(
+    "kind", [nn.GRU, pytest.param(nn.RNN, marks=pytest.mark.slow), pytest.param(nn.LSTM, marks=pytest.mark.slow)]
+)
 def test_a_plain_network_of_two_layers_becomes_an_exact_automaton(kind):
     torch.manual_seed(0)
     automaton = lisor.extract(train(Acceptor(kind)), WORDS)
