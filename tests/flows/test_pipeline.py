@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 import tasks.caching
 import tasks.tracking
@@ -345,3 +346,19 @@ def test_the_empty_words_of_the_small_language_and_its_short_grid(home: Path, ti
     with pytest.warns(UserWarning, match="grid of k ends at"):
         lisor_pipeline(tiny)
     assert results(home)["k"].max() <= 30
+
+
+def test_a_server_that_fails_once_is_told_again(
+    finished: Path, tiny: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, fill = [], tasks.tracking._fill
+
+    def fail_once(*arguments: Any) -> tuple[str, str]:
+        told.append(arguments)
+        if len(told) == 1:
+            raise MlflowException("the server is being restarted")
+        return fill(*arguments)
+
+    monkeypatch.setattr(tasks.tracking, "_fill", fail_once)
+    assert lisor_pipeline(tiny)["tasks"]["run"] == 0
+    assert len(told) == 2
