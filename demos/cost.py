@@ -1,19 +1,36 @@
-"""What it costs to hand tasks to each runner: the table of docs/scaling.md.
+"""What it costs to hand tasks to each runner, and what one machine holds: the tables of docs/scaling.md.
 
-python -m demos.cost FILE        prints the table, and writes it into the file between its two marks"""
+python -m demos.cost FILE        prints the tables, and writes each into the file between its two marks"""
 
 from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+import pyarrow.parquet as pq
 
 from demos.servers import ROOT, python
 from lisor.config import RUNNERS
 
 TASKS = 60
+
+WORDS = (1_000, 10_000, 100_000)
+"""Validation words of the runs that show what one machine holds; a word of up to 50 symbols has 50 hidden states."""
+
+STAGES = ("dump", "cluster", "extract", "evaluate", "this_run")
+
+LARGE = """\
+name: large
+datasets: [{language: "000", train: 2000, validation: %d, selection: 1000, test: 1000, max_length: 50}]
+models: {cells: [gru], hidden_size: 64}
+training: {trials: 1}
+clustering: {k: [2, 32]}
+"""
 
 MEASURE = """
 import json, sys, time
@@ -54,9 +71,40 @@ def main() -> None:
             print(lines[-1], flush=True)
     load = f"load average {os.getloadavg()[1]:.0f} at the end"
     lines += ["", f"{os.cpu_count()} cores, {load}; {TASKS} tasks that do nothing."]
+    write(target, "cost", lines)
+    write(target, "size", [*sizes()])
+
+
+def write(target: Path, mark: str, lines: list[str]) -> None:
+    """Put lines between a mark of a file and the end of its part."""
+    before, opened, rest = target.read_text(encoding="utf-8").partition(f"<!-- {mark} -->\n")
     table = "\n".join(lines)
-    before, _, rest = target.read_text(encoding="utf-8").partition("<!-- cost -->\n")
-    target.write_text(f"{before}<!-- cost -->\n{table}\n{rest[rest.index('<!-- end -->') :]}", encoding="utf-8")
+    target.write_text(f"{before}{opened}{table}\n{rest[rest.index('<!-- end -->') :]}", encoding="utf-8")
+
+
+def sizes() -> Iterator[str]:
+    """What runs of more and more hidden states take."""
+    yield "| hidden states | dump | cluster | extract | evaluate | run | memory | store |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for words in WORDS:
+        with TemporaryDirectory(prefix="lisor-cost-") as folder:
+            config, store = Path(folder, "large.yaml"), Path(folder, "store")
+            config.write_text(LARGE % words, encoding="utf-8")
+            environment = {**os.environ, "LISOR_HOME": str(store), "PREFECT_HOME": f"{folder}/prefect"}
+            command = [sys.executable, "-m", "flows.cli", "run", str(config)]
+            with Path(folder, "said").open("wb") as said:
+                process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=said, stderr=said)
+                _, status, used = os.wait4(process.pid, 0)
+            if status:
+                sys.exit(Path(folder, "said").read_text(encoding="utf-8"))
+            seconds = json.loads((store / "reports/large/summary.json").read_text(encoding="utf-8"))["seconds"]
+            (dump,) = store.glob("store/hidden-states/*/states.parquet")
+            states = pq.read_metadata(dump).num_rows
+            stored = sum(path.stat().st_size for path in (store / "store").rglob("*"))
+            stages = " | ".join(f"{seconds[stage]:.0f} s" for stage in STAGES)
+            line = f"| {states:,} | {stages} | {used.ru_maxrss / 1e6:.1f} GB | {stored / 1e6:,.0f} MB |"
+            print(line, flush=True)
+            yield line
 
 
 def hand_out(folder: Path, runner: str) -> list[float]:
