@@ -31,7 +31,7 @@ def works() -> list[Work]:
         return [_accuracy_of(network) for network in found]
 
     def peer() -> list[float]:
-        return [_train_one(words, trial) for trial in range(TRIALS)]
+        return [_train_one(words, trial, torch.device("cpu")) for trial in range(TRIALS)]
 
     def quality(ours: list[float], peer: list[float]) -> str:
         return f"mean validation accuracy: ours {np.mean(ours):.4f}, peer {np.mean(peer):.4f}"
@@ -44,22 +44,25 @@ def _accuracy_of(network: TrainedModel) -> float:
 
 
 class _Network(nn.Module):
+    eye: torch.Tensor
+
     def __init__(self, symbols: int, classes: int) -> None:
         super().__init__()
-        self.eye = torch.eye(symbols)
+        self.register_buffer("eye", torch.eye(symbols), persistent=False)
         self.gru = nn.GRU(symbols, HIDDEN, batch_first=True)
         self.read_out = nn.Linear(HIDDEN, classes)
 
     def forward(self, symbols: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        packed = pack_padded_sequence(self.eye[symbols], lengths.clamp(min=1), batch_first=True, enforce_sorted=False)
+        read, lengths = self.eye[symbols], lengths.cpu().clamp(min=1)
+        packed = pack_padded_sequence(read, lengths, batch_first=True, enforce_sorted=False)
         return self.read_out(self.gru(packed)[1][0])
 
 
-def _train_one(words: Dataset, trial: int) -> float:
+def _train_one(words: Dataset, trial: int, device: torch.device) -> float:
     """One network; the accuracy on validation of its best epoch. An empty word is read as one symbol."""
     seed = training.trial_seed(CONFIG.seed, trial)
     torch.manual_seed(seed)
-    network = _Network(len(words.vocabulary), len(words.classes))
+    network = _Network(len(words.vocabulary), len(words.classes)).to(device)
     optimizer = torch.optim.Adam(network.parameters(), lr=CONFIG.learning_rate, fused=True)
     split = words.splits["train"]
     best_loss, best_accuracy, best_epoch, best_weights = float("inf"), 0.0, -1, network.state_dict()
@@ -67,8 +70,9 @@ def _train_one(words: Dataset, trial: int) -> float:
         order = training._order(split.sequences.lengths, seed, epoch, CONFIG.batch_size)
         for batch in torch.from_numpy(order).split(CONFIG.batch_size):
             rows = batch.numpy()
-            symbols = torch.from_numpy(split.sequences.select(rows).padded(max(1, split.sequences.lengths[rows].max())))
-            labels = torch.from_numpy(split.labels[rows].astype(np.int64))
+            width = max(1, split.sequences.lengths[rows].max())
+            symbols = torch.from_numpy(split.sequences.select(rows).padded(width)).to(device)
+            labels = torch.from_numpy(split.labels[rows].astype(np.int64)).to(device)
             loss = cross_entropy(network(symbols, torch.from_numpy(split.sequences.lengths[rows])), labels)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
@@ -85,12 +89,12 @@ def _train_one(words: Dataset, trial: int) -> float:
 
 
 def _evaluate(network: _Network, split: Split) -> tuple[float, float]:
-    total, right = 0.0, 0
-    for rows, symbols, lengths in length_batches(split.sequences, torch.device("cpu")):
-        symbols = symbols[0] if symbols.shape[2] else torch.zeros(len(rows), 1, dtype=torch.long)
+    total, right, device = 0.0, 0, network.eye.device
+    for rows, symbols, lengths in length_batches(split.sequences, device):
+        symbols = symbols[0] if symbols.shape[2] else torch.zeros(len(rows), 1, dtype=torch.long, device=device)
         with torch.inference_mode():
             logits = network(symbols, lengths[0])
-        labels = torch.from_numpy(split.labels[rows].astype(np.int64))
+        labels = torch.from_numpy(split.labels[rows].astype(np.int64)).to(device)
         total += float(cross_entropy(logits, labels, reduction="sum"))
         right += int((logits.argmax(dim=1) == labels).sum())
     return total / len(split), right / len(split)

@@ -192,7 +192,7 @@ async def _make_study(plan: Experiment, study: Study, stages: Stages | Plan) -> 
         label, config = f"{label} {method} k {_span(ks)}", study.clustering
         weight = {"kmeans-x": config.position_weight, "decision-aware": config.decision_weight}.get(method)
         asked = model if method in ("decision-aware", "sensitivity") else None
-        how = (asked, method, ks, weight, config.seed, plan.threads)
+        how = (asked, method, ks, weight, config.seed, plan.threads, config.device)
         clusters = await stages.run("cluster", cluster_hidden_states, states, *how, label)
         searched = make_searched(label, model, states, clusters, rules, method, ks)
         read_off = tuple(rule for rule in rules if rule in RULES)

@@ -46,6 +46,7 @@ RULES = ("majority", "dynamics", "dithered", "weighted")
 SEARCHES = ("refined", "distilled")
 BASELINES = ("lstar", "kv", "rpni")
 DEVICES = ("auto", "cpu", "cuda", "mps")
+CLUSTERING_DEVICES = ("auto", "cpu", "cuda")
 
 CLUSTERS = ("dask", "ray")
 RUNNERS = ("threads", "processes", *CLUSTERS)
@@ -268,13 +269,16 @@ class ClusteringConfig:
     """How hidden states are grouped: by each of the methods, for every k from the first number to the second.
 
     `position_weight` is λ of kmeans-x: how much it counts where in its sequence a state stood; `decision_weight` that
-    of decision-aware: how much the network's answer at a state counts beside the state itself."""
+    of decision-aware: how much the network's answer at a state counts beside the state itself.
+
+    `device` "auto" is CUDA where there is one, by every method but kmeans-x, else the CPU."""
 
     methods: tuple[str, ...] = ("kmeans",)
     k: tuple[int, int] = (2, 32)
     position_weight: float = 0.1
     decision_weight: float = 1.0
     seed: int = 0
+    device: str = "auto"
 
     __pydantic_config__ = _STRICT
 
@@ -292,6 +296,7 @@ class ClusteringConfig:
             if not 0 <= value < float("inf"):
                 raise ConfigError(f"clustering.{name} must be at least 0, got {value}")
         _check_range("clustering.seed", self.seed, least=0, most=LARGEST_SEED)
+        _check_choice("clustering.device", self.device, CLUSTERING_DEVICES)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -63,11 +63,13 @@ def cluster_hidden_states(
     weight: float | None,
     seed: int,
     threads: int,
+    device: str,
     label: str,
 ) -> None:
     """A clustering of a network's hidden states for each k of a block.
 
     `weight` is that of the positions or of the decisions; decisions and sensitivity need the network."""
+    from lisor.devices import pick_cuda
     from lisor.fsa import clustering
     from lisor.fsa.kmeans_x import Positions
     from lisor.fsa.sensitivity import sensitivity
@@ -92,6 +94,7 @@ def cluster_hidden_states(
         positions=positions,
         decisions=decisions,
         metric=metric,
+        device=pick_cuda(device),
     )
     clustering.write(found, folder)
 

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +21,9 @@ from lisor.errors import DataError, DataWarning, SchemaError
 from lisor.fsa.descent import KMeansResult, top
 from lisor.fsa.kmeans import Blocks, InMemory, kmeans, sample
 from lisor.fsa.kmeans_x import Placed, Positions, kmeans_x
+
+if TYPE_CHECKING:
+    import torch
 
 SCHEMA = 2
 """Version of the file written by `write`."""
@@ -102,6 +106,7 @@ def cluster(
     positions: Positions | None = None,
     decisions: Decisions | None = None,
     metric: Metric | None = None,
+    device: torch.device | None = None,
 ) -> list[Clustering]:
     """A clustering for each k.
 
@@ -112,13 +117,13 @@ def cluster(
 
     The centers for k depend on the states, the seed and k alone. A k above the number of distinct states is left out,
     with a `DataWarning` where the grid is cut. Of states given as `Blocks` "kmeans" needs one block in memory at a
-    time.
+    time. With a `device` torch clusters there, by every method but "kmeans-x".
 
     Raises:
         DataError: a method was asked for without what it also looks at."""
     if method == "kmeans":
         blocks = InMemory(states) if isinstance(states, np.ndarray) else states
-        return _clusterings(method, _kmeans(blocks, ks, seed, threads))
+        return _clusterings(method, _kmeans(blocks, ks, seed, threads, device=device))
     whole = states if isinstance(states, np.ndarray) else np.concatenate(list(states))
     if method == "kmeans-x":
         if positions is None:
@@ -136,17 +141,24 @@ def cluster(
         points, weights, space = metric.apply(whole), metric.weights, metric.matrix
     else:
         raise DataError(f"expected kmeans, kmeans-x, decision-aware or sensitivity, got {method!r}")
-    results = _kmeans(InMemory(points), ks, seed, threads, weights)
+    results = _kmeans(InMemory(points), ks, seed, threads, weights=weights, device=device)
     own = [run._replace(centers=member_means(whole, run.labels, len(run.centers), weights)) for run in results]
     return _clusterings(method, own, space)
 
 
 def _kmeans(
-    points: Blocks, ks: Sequence[int], seed: int, threads: int, weights: Float[np.ndarray, " P"] | None = None
+    points: Blocks,
+    ks: Sequence[int],
+    seed: int,
+    threads: int,
+    *,
+    weights: Float[np.ndarray, " P"] | None = None,
+    device: torch.device | None = None,
 ) -> list[KMeansResult]:
     drawn = sample(points, seed)
     kept, distinct = _cut(ks, drawn[0])
-    return kmeans(points, kept, drawn=drawn, distinct=distinct, seed=seed, weights=weights, threads=threads)
+    how = {"distinct": distinct, "seed": seed, "threads": threads}
+    return kmeans(points, kept, drawn=drawn, weights=weights, device=device, **how)
 
 
 def _clusterings(

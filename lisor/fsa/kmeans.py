@@ -11,15 +11,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from jaxtyping import Float, Int
 from sklearn.cluster import KMeans, kmeans_plusplus
 
 from lisor.fsa import kernels
-from lisor.fsa.descent import STARTS, KMeansResult, cheapest_merger, descend, top
+from lisor.fsa.descent import STARTS, KMeansResult, Solver, cheapest_merger, descend, top
 from lisor.threads import in_order, workers
+
+if TYPE_CHECKING:
+    import torch
+
+    from lisor.fsa.kmeans_torch import TorchGrid
 
 LOCAL_TRIALS = 5
 """Candidates that greedy k-means++ tries for each center. Fixed, so that its choice does not look at k."""
@@ -154,28 +159,56 @@ def kmeans(
     seed: int,
     weights: Float[np.ndarray, " P"] | None = None,
     threads: int = 1,
+    device: torch.device | None = None,
 ) -> list[KMeansResult]:
     """k-means for each k, none larger than the number of `distinct` points `drawn` as a `sample`.
 
     What was drawn is clustered to the end; where that is not all, Lloyd's iterations go on over all points until the
-    centers move by no more than the same tolerance, or `PASSES` times."""
+    centers move by no more than the same tolerance, or `PASSES` times. With a `device` torch does so there."""
     if not ks:
         return []
     (some, rows), most = drawn, top(max(ks), distinct)
     own, own_weights, places = collapse(some, None if weights is None else weights[rows])
     with workers(threads) as pool:
         seeds = pool.map(lambda draw: seed_centers(own, most, (seed, draw), own_weights), range(STARTS))
-        found = descend(ks, distinct, _Solver(own, own_weights, list(seeds)), pool)
+        found = descend(ks, distinct, _solver(own, own_weights, list(seeds), device), pool)
         if len(some) == len(points):
             return [result._replace(labels=result.labels[places]) for result in found]
-        grid = _Grid(points, weights, [result.centers for result in found])
+        grid = _grid(points, weights, [result.centers for result in found], pool, device)
         for _ in range(PASSES):
-            grid.assign(pool)
+            grid.assign()
             if not grid.move():
                 break
         grid.moving[:] = True
-        grid.assign(pool)
+        grid.assign()
     return grid.results()
+
+
+def _solver(
+    points: Float[np.ndarray, "P H"],
+    weights: Float[np.ndarray, " P"] | None,
+    draws: Sequence[Float[np.ndarray, "K H"]],
+    device: torch.device | None,
+) -> Solver[Any]:
+    if device is None:
+        return _Solver(points, weights, draws)
+    from lisor.fsa.kmeans_torch import TorchSolver
+
+    return TorchSolver(points, weights, draws, device)
+
+
+def _grid(
+    points: Blocks,
+    weights: Float[np.ndarray, " P"] | None,
+    centers: Sequence[Float[np.ndarray, "K H"]],
+    pool: Executor,
+    device: torch.device | None,
+) -> _Grid | TorchGrid:
+    if device is None:
+        return _Grid(points, weights, centers, pool)
+    from lisor.fsa.kmeans_torch import TorchGrid
+
+    return TorchGrid(points, weights, centers, device)
 
 
 class _Grid:
@@ -184,9 +217,13 @@ class _Grid:
     What a piece of a block adds is summed in the order of the pieces, so that threads change no bit."""
 
     def __init__(
-        self, points: Blocks, weights: Float[np.ndarray, " P"] | None, centers: Sequence[Float[np.ndarray, "K H"]]
+        self,
+        points: Blocks,
+        weights: Float[np.ndarray, " P"] | None,
+        centers: Sequence[Float[np.ndarray, "K H"]],
+        pool: Executor,
     ) -> None:
-        self.points, self.weights, self.centers = points, weights, list(centers)
+        self.points, self.weights, self.centers, self.pool = points, weights, list(centers), pool
         self.moving = np.ones(len(centers), bool)
         self.labels = np.full((len(centers), len(points)), -1, np.int32)
         self.counts = [np.zeros(len(own)) for own in centers]
@@ -205,7 +242,7 @@ class _Grid:
         variance = squares / len(self.points) - np.square(total / len(self.points))
         return TOLERANCE * float(np.mean(variance)), norms
 
-    def assign(self, pool: Executor) -> None:
+    def assign(self) -> None:
         """Give each point to its nearest center, of each k that is still moving.
 
         Products are made for one k at a time, since their last bits depend on what is multiplied with them."""
@@ -223,7 +260,7 @@ class _Grid:
                 changes.append((sums, counts))
             return changes
 
-        for changes in in_order(pool, assign_some, self._pieces(), AHEAD):
+        for changes in in_order(self.pool, assign_some, self._pieces(), AHEAD):
             for place, (sums, counts) in zip(moving, changes, strict=True):
                 self.sums[place] += sums
                 self.counts[place] += counts

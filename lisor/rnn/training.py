@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from lisor.data.dataset import Dataset, Split
+from lisor.devices import pick_device
 from lisor.errors import ModelError
 from lisor.rnn.classifier import Architecture, Classifier, Dropout, Inputs, TrainedModel, length_batches
 
@@ -172,15 +173,6 @@ def design(dataset: Dataset, cell: str, models: ModelsConfig) -> tuple[Architect
         learned_vectors=vectors is None or (dataset.is_text and models.tune_vectors),
     )
     return architecture, vectors
-
-
-def pick_device(name: str) -> torch.device:
-    """The device of that name; "auto" means CUDA, else MPS, else the CPU, whichever is there."""
-    if name != "auto":
-        return torch.device(name)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
 def evaluate(network: Classifier, split: Split) -> dict[str, list[float]]:

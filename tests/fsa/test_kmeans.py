@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -11,7 +12,7 @@ from sklearn.cluster import KMeans
 from sklearn.datasets import make_blobs
 from threadpoolctl import threadpool_limits
 
-from lisor.fsa import kmeans
+from lisor.fsa import kmeans, kmeans_torch
 from lisor.fsa.descent import STARTS
 from lisor.fsa.kmeans import collapse, lloyd, seed_centers
 
@@ -94,14 +95,18 @@ class Parts:
         return (self.points[first : first + self.size] for first in range(0, len(self.points), self.size))
 
 
-def grid(points, ks=(2, 5, 9), *, weights=None, threads=1, drawn=200, passes=kmeans.PASSES, piece=128):
+CPU = torch.device("cpu")
+
+
+def grid(points, ks=(2, 5, 9), *, weights=None, threads=1, drawn=200, passes=kmeans.PASSES, piece=128, device=None):
     """k-means that begins with a sample of `drawn` points."""
     blocks = kmeans.InMemory(points) if isinstance(points, np.ndarray) else points
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (("SAMPLE", drawn), ("PASSES", passes), ("PIECE", piece)):
             patch.setattr(kmeans, name, value)
         some = kmeans.sample(blocks, 0)
-        return kmeans.kmeans(blocks, ks, drawn=some, distinct=len(some[0]), seed=0, weights=weights, threads=threads)
+        how = {"drawn": some, "distinct": len(some[0]), "threads": threads, "device": device}
+        return kmeans.kmeans(blocks, ks, seed=0, weights=weights, **how)
 
 
 def same_bytes(one, two) -> bool:
@@ -188,12 +193,53 @@ def test_how_points_are_read_changes_no_bit_where_pieces_are_the_same(many):
         np.testing.assert_allclose(one.centers, two.centers, rtol=1e-5)
 
 
-def test_a_center_that_loses_its_points_stays_where_it_is():
+@pytest.mark.parametrize("device", [None, CPU])
+def test_a_center_that_loses_its_points_stays_where_it_is(device):
     points = np.repeat(np.array([[0.0], [1.0], [5.0]], np.float32), 100, axis=0)
-    found = kmeans._Grid(kmeans.InMemory(points), None, [np.array([[0.0], [1.0], [5.0], [50.0]], np.float32)])
+    centers = [np.array([[0.0], [1.0], [5.0], [50.0]], np.float32)]
     with ThreadPoolExecutor(1) as pool:
-        found.assign(pool)
+        found = kmeans._grid(kmeans.InMemory(points), None, centers, pool, device)
+        found.assign()
         assert not found.move()
     (result,) = found.results()
     assert result.centers.ravel().tolist() == [0, 1, 5, 50]
     assert result.inertia == 0
+
+
+# On a device of torch
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("drawn", [200, 3000])
+@pytest.mark.parametrize("rows", [700, kmeans_torch.ROWS])
+def test_a_device_finds_the_same_clusters(many, weighted, drawn, rows, monkeypatch):
+    monkeypatch.setattr(kmeans_torch, "ROWS", rows)
+    monkeypatch.setattr(kmeans_torch, "PIECE", 256)
+    weights = np.random.default_rng(0).uniform(0.1, 3, len(many)) if weighted else None
+    own, device = (grid(many, weights=weights, drawn=drawn, device=device) for device in (None, CPU))
+    for one, two in zip(own, device, strict=True):
+        np.testing.assert_allclose(one.centers[one.labels], two.centers[two.labels], rtol=1e-5)
+        assert len(one.centers) == len(two.centers)
+        assert one.inertia == pytest.approx(two.inertia, rel=1e-6)
+        assert (two.centers.dtype, two.labels.dtype) == (np.float32, np.int32)
+
+
+def test_what_a_device_finds_is_the_same_again_and_whatever_the_grid(many):
+    whole = grid(many, device=CPU)
+    assert same_bytes(grid(many, device=CPU, threads=3), whole)
+    assert same_bytes(grid(many, [5], device=CPU), whole[1:2])
+
+
+def test_a_device_reads_points_in_parts(many):
+    for one, two in zip(grid(Parts(many, 100), device=CPU), grid(many, device=CPU), strict=True):
+        np.testing.assert_array_equal(one.labels, two.labels)
+        np.testing.assert_allclose(one.centers, two.centers, rtol=1e-5)
+
+
+@given(distinct_points, st.data())
+def test_a_device_ends_where_each_point_belongs_to_the_nearest(points, data):
+    k = data.draw(st.integers(1, len(points)))
+    (found,) = grid(points, [k], device=CPU)
+    distances = ((points[:, None].astype(np.float64) - found.centers[None]) ** 2).sum(axis=2)
+    assert found.inertia == pytest.approx(distances.min(axis=1).sum(), abs=1e-5)
+    np.testing.assert_allclose(distances[np.arange(len(points)), found.labels], distances.min(axis=1), atol=1e-5)

@@ -298,9 +298,3 @@ def test_balanced_accuracy_agrees_with_scikit_learn(classes):
     labels, predictions = rng.integers(classes, size=200), rng.integers(classes, size=(3, 200))
     shares = training.balanced_accuracy(predictions == labels, labels)
     np.testing.assert_allclose(shares, [balanced_accuracy_score(labels, row) for row in predictions])
-
-
-@pytest.mark.parametrize("name", ["cpu", "auto"])
-def test_a_device_is_picked_by_name(name):
-    device = training.pick_device(name)
-    assert device.type == name or (name == "auto" and device.type in ("cpu", "cuda", "mps"))
