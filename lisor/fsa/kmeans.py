@@ -179,9 +179,7 @@ def kmeans(
             grid.assign()
             if not grid.move():
                 break
-        grid.moving[:] = True
-        grid.assign()
-    return grid.results()
+        return grid.finish()
 
 
 def _solver(
@@ -282,8 +280,10 @@ class _Grid:
             self.moving[place] = np.square(after - before).sum() > self.tolerance
         return bool(self.moving.any())
 
-    def results(self) -> list[KMeansResult]:
-        """What has come out; the inertia is Σ w·‖x‖² − 2·Σ c·(Σ w·x) + Σ ‖c‖²·(Σ w)."""
+    def finish(self) -> list[KMeansResult]:
+        """Every point at its nearest center; the inertia is Σ w·‖x‖² − 2·Σ c·(Σ w·x) + Σ ‖c‖²·(Σ w)."""
+        self.moving[:] = True
+        self.assign()
         found = []
         for centers, labels, sums, counts in zip(self.centers, self.labels, self.sums, self.counts, strict=True):
             wide = centers.astype(np.float64)

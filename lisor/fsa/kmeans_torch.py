@@ -92,7 +92,6 @@ class TorchGrid:
         self.weights = None if weights is None else torch.as_tensor(weights, dtype=torch.float32, device=device)
         self.centers = [torch.as_tensor(own, device=device) for own in centers]
         self.moving = np.ones(len(centers), bool)
-        self.labels = [np.empty(len(points), np.int32) for _ in centers]
         self.sums = [torch.zeros(own.shape, dtype=torch.float64, device=device) for own in centers]
         self.counts = [torch.zeros(len(own), dtype=torch.float64, device=device) for own in centers]
         self._kept = list(self._pieces()) if isinstance(points, InMemory) else None
@@ -122,8 +121,8 @@ class TorchGrid:
         variance = squares / len(self.points) - (total / len(self.points)).square()
         return TOLERANCE * variance.mean(), norms
 
-    def assign(self) -> None:
-        """Give each point to its nearest center, of each k that is still moving."""
+    def assign(self, kept: Sequence[Int[np.ndarray, " P"]] = ()) -> None:
+        """Give each point to its nearest center, of each k that is still moving; fill `kept` with which, if given."""
         moving = np.flatnonzero(self.moving)
         for place in moving:
             self.sums[place].zero_()
@@ -134,7 +133,8 @@ class TorchGrid:
                 sums, counts = _sums(piece, labels, weights, len(self.centers[place]))
                 self.sums[place] += sums
                 self.counts[place] += counts
-                self.labels[place][rows] = labels.int().cpu().numpy()
+                if kept:
+                    kept[place][rows] = labels.int().cpu().numpy()
 
     def move(self) -> bool:
         """Put each center where the mean of its members is; whether any k has moved by more than the tolerance."""
@@ -145,11 +145,14 @@ class TorchGrid:
             self.moving[place] = bool((after - before).square().sum() > self.tolerance)
         return bool(self.moving.any())
 
-    def results(self) -> list[KMeansResult]:
-        """What has come out."""
+    def finish(self) -> list[KMeansResult]:
+        """Every point at its nearest center."""
+        self.moving[:] = True
+        kept = [np.empty(len(self.points), np.int32) for _ in self.centers]
+        self.assign(kept)
         return [
             KMeansResult(centers.cpu().numpy(), labels, _inertia(self.squared_norms, centers.double(), sums, counts))
-            for centers, labels, sums, counts in zip(self.centers, self.labels, self.sums, self.counts, strict=True)
+            for centers, labels, sums, counts in zip(self.centers, kept, self.sums, self.counts, strict=True)
         ]
 
 
@@ -165,16 +168,17 @@ def _sums(
     members = (labels == torch.arange(k, device=labels.device)[:, None]).to(points.dtype)
     if weights is not None:
         members = members * weights
+    counts = members.sum(dim=1, dtype=torch.float64)
+    if points.dtype == torch.float64:
+        return members @ points, counts
     whole = len(points) // PIECE * PIECE
     pieces = members[:, :whole].reshape(k, -1, PIECE).transpose(0, 1)
     sums = torch.bmm(pieces, points[:whole].reshape(-1, PIECE, points.shape[1])).sum(dim=0, dtype=torch.float64)
-    sums += members[:, whole:] @ points[whole:]
-    return sums, members.sum(dim=1, dtype=torch.float64)
+    return sums + members[:, whole:] @ points[whole:], counts
 
 
 def _means(sums: Float[Tensor, "K H"], counts: Float[Tensor, " K"], before: Float[Tensor, "K H"]) -> Tensor:
-    counted = counts[:, None]
-    return torch.where(counted > 0, sums / torch.where(counted > 0, counted, 1), before.double())
+    return torch.where(counts[:, None] > 0, sums / counts[:, None], before.double())
 
 
 def _inertia(

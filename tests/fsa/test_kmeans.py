@@ -201,7 +201,7 @@ def test_a_center_that_loses_its_points_stays_where_it_is(device):
         found = kmeans._grid(kmeans.InMemory(points), None, centers, pool, device)
         found.assign()
         assert not found.move()
-    (result,) = found.results()
+        (result,) = found.finish()
     assert result.centers.ravel().tolist() == [0, 1, 5, 50]
     assert result.inertia == 0
 
