@@ -68,12 +68,13 @@ choice: setup
 explain: setup
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python docs/write_explain.py $(VECTORS)
 
-# Measures everything, most of an hour, and writes docs/benchmarks.md.
+# Measures everything, most of an hour, and writes docs/benchmarks.md; with what `python -m benchmarks.device
+# benchmarks/device.json` found on a machine with a GPU, if that file is there.
 bench: setup
 	@$(BIN)/python -m benchmarks --json benchmarks/rows.json
 	@$(BIN)/python -m benchmarks.growth benchmarks/growth.json
 	@$(BIN)/python -m benchmarks.random_languages benchmarks/languages.json
-	@$(BIN)/python docs/write_benchmarks.py $(addprefix benchmarks/,rows.json growth.json languages.json)
+	@$(BIN)/python docs/write_benchmarks.py $(addprefix benchmarks/,rows.json growth.json languages.json) $(wildcard benchmarks/device.json)
 
 # From nothing to a run that a schedule starts, everything stopped again.
 demo-schedule: setup

@@ -1,8 +1,8 @@
 """python -m benchmarks.device FILE: training and the k grid on a CUDA device, in rows like those of the others.
 
 Beside each: torch's own GRU (cuDNN), one network after another, and flash-kmeans (Yang et al., exact Lloyd in Triton)
-for one k after another. `share` rows say how far one step is from what the device can do: its memory's bandwidth,
-measured by a copy, and its rate of float32 matrix products."""
+for one k after another. Rows with a `step` say how far that is from what the device can do: its memory's
+bandwidth, measured by a copy, and its rate of float32 matrix products."""
 
 from __future__ import annotations
 
@@ -43,10 +43,20 @@ def main() -> None:
     rows: list[dict[str, Any]] = [{"device": torch.cuda.get_device_name(), "torch": torch.__version__}]
     network, texts = reviews.train(kgrid.HIDDEN)
     states = hidden_states.collect(network, reviews.draw(texts, kgrid.POINTS // reviews.LENGTH)).state
-    for row in (*shares(states), *(asdict(compare(work, 0)) for work in (grid(states), trials()))):
+    works = (grid(states), trials())
+    for row in (*shares(states), *(asdict(compare(work, peak_memory(work))) for work in works)):
         rows.append(row)
         print(json.dumps(row), flush=True)
     Path(sys.argv[1]).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+
+
+def peak_memory(work: Work) -> float:
+    """Megabytes of the device's memory that ours takes at most."""
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    work.ours()
+    return round((torch.cuda.max_memory_allocated() - before) / 2**20, 1)
 
 
 def trials() -> Work:
@@ -91,7 +101,7 @@ def grid(states: np.ndarray) -> Work:
 
     def quality(ours: list[Clustering], peer: list[float]) -> str:
         ratios = [own.inertia / other for own, other in zip(ours, peer, strict=True)]
-        return f"inertia / flash-kmeans': mean {np.mean(ratios):.4f}, from {min(ratios):.4f} to {max(ratios):.4f}"
+        return f"inertia / flash-kmeans: mean {np.mean(ratios):.4f}, from {min(ratios):.4f} to {max(ratios):.4f}"
 
     return Work(name="kgrid on CUDA, peer flash-kmeans", ours=ours, peer=peer, quality=quality)
 
@@ -115,8 +125,8 @@ def shares(states: np.ndarray) -> list[dict[str, Any]]:
 
     read = len(centers) * points.nbytes
     found: list[dict[str, Any]] = [
-        {"share": f"one pass for k {kgrid.KS[0]}..{kgrid.KS[-1]}, {name}", "seconds": seconds,
-         "bytes_per_second": read / seconds, "copy_bytes_per_second": bandwidth, "part": read / seconds / bandwidth}
+        {"step": f"one pass for k {kgrid.KS[0]}..{kgrid.KS[-1]}, {name}", "seconds": seconds,
+         "unit": "TB/s", "reached": read / seconds / 1e12, "most": bandwidth / 1e12}
         for name, seconds in (("ours", ours), ("flash-kmeans", timed(flash)))
     ]  # fmt: skip
     return [*found, *(step_share(hidden) for hidden in (training.HIDDEN, LARGE))]
@@ -143,8 +153,8 @@ def step_share(hidden: int) -> dict[str, Any]:
 
     seconds = timed(step)
     done = 3 * 2 * trials * BATCH * STEPS * 3 * hidden * hidden  # three products as large as the forward pass's
-    return {"share": f"a step of {trials} gru of {hidden} units, {BATCH} sequences of {STEPS}", "seconds": seconds,
-            "flops": done / seconds, "matrix_flops": rate, "part": done / seconds / rate}  # fmt: skip
+    return {"step": f"one of training {trials} gru of {hidden} units, {BATCH} sequences of {STEPS}", "seconds": seconds,
+            "unit": "TFLOP/s", "reached": done / seconds / 1e12, "most": rate / 1e12}  # fmt: skip
 
 
 def timed(work: Callable[[], object], runs: int = 5) -> float:

@@ -19,7 +19,7 @@ import numpy as np
 from demos.servers import free_port, running, wait_until_it_answers
 from tasks.artifacts import open_store
 from tasks.serving import ALIAS
-from tasks.tracking import tracking_uri
+from tasks.told import tracking_uri
 
 CLIENTS = 4
 SEQUENCES = 10

@@ -1,6 +1,6 @@
 """Write docs/benchmarks.md and its picture from what the benchmarks measured.
 
-python docs/write_benchmarks.py ROWS.json GROWTH.json LANGUAGES.json
+python docs/write_benchmarks.py ROWS.json GROWTH.json LANGUAGES.json [DEVICE.json]
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -24,12 +25,12 @@ TITLES = {"P": "points", "k": "clusters", "H": "hidden units"}
 
 def main() -> None:
     """Read the files, write the page and the picture."""
-    rows, growth, languages = (json.loads(Path(path).read_text()) for path in sys.argv[1:4])
+    rows, growth, languages, *device = (json.loads(Path(path).read_text()) for path in sys.argv[1:])
     table = pd.DataFrame(growth)
     slopes = {name: _exponent(own) for name, own in table.groupby("varied", sort=False)}
     _draw(table, slopes)
     (ROOT / "docs/benchmarks.md").write_text(
-        "\n".join([*_page(rows, slopes), *_languages(languages)]) + "\n", encoding="utf-8"
+        "\n".join([*_page(rows, slopes), *_device(*device), *_languages(languages)]) + "\n", encoding="utf-8"
     )
 
 
@@ -41,11 +42,7 @@ def _page(rows: list[dict[str, object]], slopes: dict[str, float]) -> Iterator[s
     yield f"[benchmarks/README.md](../benchmarks/README.md). {os.cpu_count()} cores, {platform.machine()}, Python"
     yield f"{platform.python_version()}, {versions}."
     yield ""
-    yield "| name | ours, s | peer, s | ratio | memory, MB | quality |"
-    yield "| --- | --- | --- | --- | --- | --- |"
-    for row in rows:
-        figures = (_figure(row[name]) for name in ("ours_seconds", "peer_seconds", "ratio", "peak_memory_mb"))
-        yield f"| {row['name']} | {' | '.join(figures)} | {row['quality']} |"
+    yield from _table(rows)
     yield ""
     yield "## How the cost of clustering grows"
     yield ""
@@ -54,6 +51,38 @@ def _page(rows: list[dict[str, object]], slopes: dict[str, float]) -> Iterator[s
     yield f"another of them varies. Fitted to the three largest values, the time grows as {exponents}."
     yield ""
     yield f"![time against points, clusters and hidden units]({PICTURE})"
+
+
+def _table(rows: list[dict[str, object]]) -> Iterator[str]:
+    yield "| name | ours, s | peer, s | ratio | memory, MB | quality |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for row in rows:
+        figures = (_figure(row[name]) for name in ("ours_seconds", "peer_seconds", "ratio", "peak_memory_mb"))
+        yield f"| {row['name']} | {' | '.join(figures)} | {row['quality']} |"
+
+
+def _device(found: list[dict[str, Any]] | None = None) -> Iterator[str]:
+    yield ""
+    yield "## On a GPU"
+    yield ""
+    if found is None:
+        yield "Not measured: this machine has none (`python -m benchmarks.device FILE`)."
+        return
+    about, *rows = found
+    yield f"`python -m benchmarks.device FILE` on one {about['device']}, torch {about['torch']}."
+    yield ""
+    yield from _table([row for row in rows if "ratio" in row])
+    yield ""
+    yield "How far one step is from what the device can do: for k-means the bytes of the points, read once for each k,"
+    yield "beside the bandwidth of a copy; for training the float32 matrix products beside the rate of one of 8192 × 8192."
+    yield ""
+    yield "| step | ms | reached | the device | share |"
+    yield "| --- | --- | --- | --- | --- |"
+    for row in rows:
+        if "step" in row:
+            reached, most, unit = row["reached"], row["most"], row["unit"]
+            figures = f"{row['seconds'] * 1e3:.1f} | {reached:.2f} {unit} | {most:.1f} {unit} | {reached / most:.1%}"
+            yield f"| {row['step']} | {figures} |"
 
 
 def _languages(rows: list[dict[str, object]]) -> Iterator[str]:

@@ -197,7 +197,7 @@ def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = MLFLOW_PO
     """Show the runs of this store in MLflow, on this machine only."""
     _set_environment()
     from tasks.artifacts import open_store
-    from tasks.tracking import tracking_uri
+    from tasks.told import tracking_uri
 
     store = open_store()
     uri = tracking_uri(store.home)

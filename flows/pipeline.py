@@ -43,7 +43,7 @@ from tasks.networks import bring_network, read_sequences
 from tasks.register import Artifacts, Record, register
 from tasks.report import project_hidden_states, publish, write_report
 from tasks.rnn import dump_hidden_states, train_networks, trial_blocks
-from tasks.tracking import track
+from tasks.told import find_told
 
 MOST_STATES = 64
 """To how many states a refined automaton grows where the settings name no bound."""
@@ -111,7 +111,7 @@ def lisor_pipeline(settings: dict[str, Any], out: str | None = None) -> dict[str
         publish(str(folder), results, report, record.to_json(), json.dumps(summary, indent=1, ensure_ascii=False))
         register(record)
     try:
-        run_experiment, run = track(record)
+        run_experiment, run = find_told(record, store.home) or _tell(record)
         summary["mlflow"] = {"experiment": run_experiment, "run": run}
     except TrackingError as error:  # all that the run has found is in the store: `lisor track` can tell MLflow later
         summary["mlflow"] = {"error": str(error)}
@@ -121,6 +121,12 @@ def lisor_pipeline(settings: dict[str, Any], out: str | None = None) -> dict[str
         description=f"Report of {plan.name}; MLflow: {json.dumps(summary['mlflow'])}",
     )
     return summary
+
+
+def _tell(record: Record) -> tuple[str, str]:
+    from tasks.tracking import track  # loads MLflow
+
+    return track(record)
 
 
 def plan_pipeline(plan: Experiment) -> Plan:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,20 +29,13 @@ from tasks.artifacts import MANIFEST, Ref, Store, open_store
 from tasks.data import read_dataset
 from tasks.evaluation import RESULTS, Network
 from tasks.explain import EXPLANATION
-from tasks.keys import digest, library_versions
+from tasks.keys import library_versions
 from tasks.register import Record
 from tasks.serving import best_networks, register_automaton
-
-KEY = "lisor.key"
-"""The tag by which a run is found again."""
+from tasks.told import KEY, record_key, tracking_uri
 
 _MOST_METRICS = 1000  # in one batch, by MLflow's own rule
 _MOST_PARAMS = 100
-
-
-def tracking_uri(home: Path) -> str:
-    """MLFLOW_TRACKING_URI, or the database in the store."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home / 'mlflow.db'}"
 
 
 @task(name="track", task_run_name="track {record.name} in MLflow", retries=1, retry_delay_seconds=2)
@@ -69,8 +61,7 @@ def track(record: Record) -> tuple[str, str]:
 
 def _fill(client: MlflowClient, record: Record, store: Store) -> tuple[str, str]:
     results, report = record.artifacts.results, record.artifacts.report
-    experiment = _find_experiment(client, record.name, store)
-    key = digest([record.name, results.sha256, report.sha256])
+    experiment, key = _find_experiment(client, record.name, store), record_key(record)
     found = _find_finished(client, experiment, key)
     if found is not None:
         return experiment, found

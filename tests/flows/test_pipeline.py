@@ -359,6 +359,7 @@ def test_a_server_that_fails_once_is_told_again(
             raise MlflowException("the server is being restarted")
         return fill(*arguments)
 
+    (finished / "mlflow.db").unlink()
     monkeypatch.setattr(tasks.tracking, "_fill", fail_once)
     assert lisor_pipeline(tiny)["tasks"]["run"] == 0
     assert len(told) == 2
