@@ -74,7 +74,7 @@ def _device(found: list[dict[str, Any]] | None = None) -> Iterator[str]:
     yield from _table([row for row in rows if "ratio" in row])
     yield ""
     yield "How far one step is from what the device can do: for k-means the bytes of the points, read once for each k,"
-    yield "beside the bandwidth of a copy; for training the float32 matrix products beside the rate of one of size 8192."
+    yield "beside the bandwidth of a copy; for training the float32 matrix products beside the rate of one of 8192²."
     yield ""
     yield "| step | ms | reached | the device | share |"
     yield "| --- | --- | --- | --- | --- |"
