@@ -10,6 +10,7 @@ from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 
 import lisor
@@ -17,6 +18,9 @@ from tasks.artifacts import Ref, Source
 
 LIBRARIES = ("torch", "numpy", "scikit-learn")
 """Their versions are part of every key."""
+
+_PARSING = Lock()
+"""CPython 3.11 may raise SystemError where two threads parse at once (its issue 106905)."""
 
 
 class Code(NamedTuple):
@@ -80,7 +84,8 @@ def import_graph(modules: Iterable[str], root: Path) -> set[str]:
 @lru_cache(maxsize=256)
 def _read_module(name: str, root: Path) -> tuple[str, frozenset[str]]:
     """The code of a module as text, without docstrings, comments and layout, and the `lisor` modules it imports."""
-    tree = _without_type_checking(ast.parse(_path(name, root).read_text(encoding="utf-8")))
+    with _PARSING:
+        tree = _without_type_checking(ast.parse(_path(name, root).read_text(encoding="utf-8")))
     imports = frozenset(_imports(tree, root))
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
