@@ -23,8 +23,9 @@ from benchmarks import kgrid, reviews, training
 from benchmarks.measure import Scaled, Work, compare
 from lisor.config import ModelsConfig
 from lisor.fsa.clustering import Clustering, cluster
-from lisor.fsa.kmeans import InMemory, seed_centers
+from lisor.fsa.kmeans import seed_centers
 from lisor.fsa.kmeans_torch import TorchGrid
+from lisor.fsa.passes import InMemory
 from lisor.rnn import hidden_states
 from lisor.rnn.classifier import Classifier, TrainedModel
 from lisor.rnn.training import design, train

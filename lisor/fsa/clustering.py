@@ -19,8 +19,9 @@ from scipy.sparse import csr_array
 
 from lisor.errors import DataError, DataWarning, SchemaError
 from lisor.fsa.descent import KMeansResult, top
-from lisor.fsa.kmeans import Blocks, InMemory, kmeans, sample
+from lisor.fsa.kmeans import kmeans, sample
 from lisor.fsa.kmeans_x import Placed, Positions, kmeans_x
+from lisor.fsa.passes import Blocks, InMemory
 
 if TYPE_CHECKING:
     import torch

@@ -12,6 +12,9 @@ import numpy as np
 from jaxtyping import Float, Int
 from numba import njit
 
+ROUNDING = 1e-5
+"""How wrong a squared distance made of float32 products may be, as a share of the squared norms."""
+
 
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
 def last_states(
@@ -84,26 +87,58 @@ def _add(numbers: Float[np.ndarray, " H"], weight: float, total: Float[np.ndarra
 
 
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def in_doubt(
+    drifts: Float[np.ndarray, " K"],
+    labels: Int[np.ndarray, " P"],
+    slack: Float[np.ndarray, " P"],
+    rows: Int[np.ndarray, " P"],
+) -> int:
+    """Write the points that may have another nearest center by now into `rows`, and return how many they are.
+
+    `slack` is by how much the nearest center of each point is at least nearer than the next one; it shrinks by the
+    drift of that center (Hamerly, 2010, "Making k-means even faster")."""
+    found = 0
+    for point in range(len(labels)):
+        slack[point] -= drifts[labels[point]]
+        if slack[point] <= 0:
+            rows[found] = point
+            found += 1
+    return found
+
+
+@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
 def reassign(
-    products: Float[np.ndarray, "P K"],
+    products: Float[np.ndarray, "B K"],
     half_norms: Float[np.ndarray, " K"],
+    rows: Int[np.ndarray, " B"],
     points: Float[np.ndarray, "P H"],
+    squared_norms: Float[np.ndarray, " P"],
     weights: Float[np.ndarray, " P"],
     labels: Int[np.ndarray, " P"],
+    slack: Float[np.ndarray, " P"],
     sums: Float[np.ndarray, "K H"],
     counts: Float[np.ndarray, " K"],
 ) -> None:
-    """Write the nearest center of each point, the lower one of a tie, into `labels`.
+    """Write the nearest center of each point of `rows`, the lower one of a tie, into `labels`, and into `slack` by how
+    much it is nearer than the next one, less what rounding may have added.
 
-    `products` are those of points and centers, `half_norms` half the squared norms of the centers. Of points whose
-    label changes, weight and weighted numbers are moved in `counts` and `sums` from the old center, if the label was
-    not negative, to the new one."""
-    for point in range(len(points)):
-        nearest, least = 0, half_norms[0] - products[point, 0]
+    `products` are those of these points and the centers, `half_norms` half the squared norms of the centers. Of points
+    whose label changes, weight and weighted numbers are moved in `counts` and `sums` from the old center, if the label
+    was not negative, to the new one."""
+    longest = 2.0 * half_norms.max()
+    for row in range(len(rows)):
+        point = rows[row]
+        nearest, least, second = 0, half_norms[0] - products[row, 0], np.inf
         for center in range(1, len(half_norms)):
-            score = half_norms[center] - products[point, center]
+            score = half_norms[center] - products[row, center]
             if score < least:
-                nearest, least = center, score
+                nearest, least, second = center, score, least
+            elif score < second:
+                second = score
+        norm = float(squared_norms[point])
+        ways = np.sqrt(max(0.0, norm + 2.0 * least)) + np.sqrt(max(0.0, norm + 2.0 * second))
+        apart = 2.0 * (second - least) - ROUNDING * (norm + longest)
+        slack[point] = apart / ways if ways > 0 else 0.0
         before = labels[point]
         if nearest == before:
             continue

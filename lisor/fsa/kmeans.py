@@ -1,25 +1,24 @@
 """k-means for a grid of k, whose centers depend on the points, the seed and k alone.
 
 Few points are clustered by scikit-learn, one k after another as in `lisor.fsa.descent`. Of many, a sample is; then some
-exact passes go over all of them, each shared by the whole grid, so that points which do not fit into memory are read a
-few times and not a few times for each k.
+exact passes go over all of them, as in `lisor.fsa.passes`.
 
 Shapes: P points, H hidden units, K clusters, B points of a block, D distinct ones among them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float, Int
 from sklearn.cluster import KMeans, kmeans_plusplus
 
-from lisor.fsa import kernels
 from lisor.fsa.descent import STARTS, KMeansResult, Solver, cheapest_merger, descend, top
-from lisor.threads import in_order, workers
+from lisor.fsa.passes import TOLERANCE, Blocks, Grid
+from lisor.threads import workers
 
 if TYPE_CHECKING:
     import torch
@@ -30,7 +29,6 @@ LOCAL_TRIALS = 5
 """Candidates that greedy k-means++ tries for each center. Fixed, so that its choice does not look at k."""
 
 MAX_ITERATIONS = 300
-TOLERANCE = 1e-4
 
 SAMPLE = 20_000
 """Points that are clustered before the others are looked at."""
@@ -40,12 +38,6 @@ MOST_DISTINCT = 0.8
 
 PASSES = 3
 """Most iterations over all points; each is followed by more only while the centers move by more than the tolerance."""
-
-PIECE = 4096
-"""Points of a block that a thread works on at a time."""
-
-AHEAD = 8
-"""Pieces that are read before the first of them is done."""
 
 
 def seed_centers(
@@ -98,29 +90,6 @@ class _Solver:
 
     def result(self, found: KMeansResult) -> KMeansResult:
         return found
-
-
-class Blocks(Protocol):
-    """Points that are read a block at a time, again and again in the same order."""
-
-    def __len__(self) -> int:
-        """The number of points."""
-        ...
-
-    def __iter__(self) -> Iterator[Float[np.ndarray, "B H"]]: ...
-
-
-@dataclass(frozen=True, eq=False)
-class InMemory:
-    """An array as one block."""
-
-    points: Float[np.ndarray, "P H"]
-
-    def __len__(self) -> int:
-        return len(self.points)
-
-    def __iter__(self) -> Iterator[Float[np.ndarray, "P H"]]:
-        yield self.points
 
 
 def sample(points: Blocks, seed: int) -> tuple[Float[np.ndarray, "B H"], Int[np.ndarray, " B"]]:
@@ -201,92 +170,9 @@ def _grid(
     centers: Sequence[Float[np.ndarray, "K H"]],
     pool: Executor,
     device: torch.device | None,
-) -> _Grid | TorchGrid:
+) -> Grid | TorchGrid:
     if device is None:
-        return _Grid(points, weights, centers, pool)
+        return Grid(points, weights, centers, pool)
     from lisor.fsa.kmeans_torch import TorchGrid
 
     return TorchGrid(points, weights, centers, device)
-
-
-class _Grid:
-    """Centers for every k, and passes over all points that they share.
-
-    What a piece of a block adds is summed in the order of the pieces, so that threads change no bit."""
-
-    def __init__(
-        self,
-        points: Blocks,
-        weights: Float[np.ndarray, " P"] | None,
-        centers: Sequence[Float[np.ndarray, "K H"]],
-        pool: Executor,
-    ) -> None:
-        self.points, self.weights, self.centers, self.pool = points, weights, list(centers), pool
-        self.moving = np.ones(len(centers), bool)
-        self.labels = np.full((len(centers), len(points)), -1, np.int32)
-        self.counts = [np.zeros(len(own)) for own in centers]
-        self.sums = [np.zeros(own.shape) for own in centers]
-        """Of the members of each cluster, kept up as they change."""
-        self.tolerance, self.squared_norms = self._spread()
-
-    def _spread(self) -> tuple[float, float]:
-        """`TOLERANCE` times the mean variance of the columns, and the sum of the points' squared norms by weight."""
-        total, squares, norms = 0.0, 0.0, 0.0
-        for piece, first in self._pieces():
-            squared = np.square(piece, dtype=np.float64)
-            total, squares = total + piece.sum(axis=0, dtype=np.float64), squares + squared.sum(axis=0)
-            weights = 1.0 if self.weights is None else self.weights[first : first + len(piece), None]
-            norms += float((weights * squared).sum())
-        variance = squares / len(self.points) - np.square(total / len(self.points))
-        return TOLERANCE * float(np.mean(variance)), norms
-
-    def assign(self) -> None:
-        """Give each point to its nearest center, of each k that is still moving.
-
-        Products are made for one k at a time, since their last bits depend on what is multiplied with them."""
-        moving = np.flatnonzero(self.moving)
-        half_norms = [np.square(self.centers[place]).sum(axis=1) / 2 for place in moving]
-        columns = [np.ascontiguousarray(self.centers[place].T) for place in moving]
-
-        def assign_some(points: Float[np.ndarray, "B H"], first: int) -> list[tuple[Float[np.ndarray, "K H"], ...]]:
-            rows = slice(first, first + len(points))
-            weights = np.ones(len(points)) if self.weights is None else self.weights[rows]
-            changes: list[tuple[Float[np.ndarray, "K H"], ...]] = []
-            for place, norms, across in zip(moving, half_norms, columns, strict=True):
-                sums, counts = np.zeros((len(norms), points.shape[1])), np.zeros(len(norms))
-                kernels.reassign(points @ across, norms, points, weights, self.labels[place, rows], sums, counts)
-                changes.append((sums, counts))
-            return changes
-
-        for changes in in_order(self.pool, assign_some, self._pieces(), AHEAD):
-            for place, (sums, counts) in zip(moving, changes, strict=True):
-                self.sums[place] += sums
-                self.counts[place] += counts
-
-    def _pieces(self) -> Iterator[tuple[Float[np.ndarray, "B H"], int]]:
-        """`PIECE` points of a block at a time, and the row of the first of them."""
-        start = 0
-        for block in self.points:
-            for first in range(0, len(block), PIECE):
-                yield block[first : first + PIECE], start + first
-            start += len(block)
-
-    def move(self) -> bool:
-        """Put each center where the mean of its members is; whether any k has moved by more than the tolerance."""
-        for place in np.flatnonzero(self.moving):
-            before, counts = self.centers[place], self.counts[place][:, None]
-            after = np.where(counts > 0, self.sums[place] / np.where(counts > 0, counts, 1), before)
-            self.centers[place] = after.astype(np.float32)
-            self.moving[place] = np.square(after - before).sum() > self.tolerance
-        return bool(self.moving.any())
-
-    def finish(self) -> list[KMeansResult]:
-        """Every point at its nearest center; the inertia is Σ w·‖x‖² − 2·Σ c·(Σ w·x) + Σ ‖c‖²·(Σ w)."""
-        self.moving[:] = True
-        self.assign()
-        found = []
-        for centers, labels, sums, counts in zip(self.centers, self.labels, self.sums, self.counts, strict=True):
-            wide = centers.astype(np.float64)
-            inertia = self.squared_norms - 2 * (wide * sums).sum() + (np.square(wide).sum(axis=1) * counts).sum()
-            found.append(KMeansResult(centers, labels, max(0.0, float(inertia))))
-        return found

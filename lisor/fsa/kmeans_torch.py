@@ -1,4 +1,4 @@
-"""k-means on a device of torch, step by step as in `lisor.fsa.kmeans`.
+"""k-means on a device of torch, step by step as in `lisor.fsa.kmeans` and `lisor.fsa.passes`.
 
 Who belongs to which center is a matrix too, so that sums over members are matrix products: unlike scattered additions
 these come out the same each time on CUDA. A cluster that loses all its members stays where it was.
@@ -16,7 +16,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from lisor.fsa.descent import KMeansResult, cheapest_merger
-from lisor.fsa.kmeans import MAX_ITERATIONS, TOLERANCE, Blocks, InMemory
+from lisor.fsa.kmeans import MAX_ITERATIONS
+from lisor.fsa.passes import TOLERANCE, Blocks, InMemory
 
 ROWS = 1 << 20
 """Points of a block that are looked at at once."""

@@ -21,7 +21,8 @@ from jaxtyping import Float, Int
 
 from lisor.fsa import kernels
 from lisor.fsa.descent import STARTS, KMeansResult, Merger, cheapest_merger, descend, top
-from lisor.fsa.kmeans import LOCAL_TRIALS, MAX_ITERATIONS, TOLERANCE
+from lisor.fsa.kmeans import LOCAL_TRIALS, MAX_ITERATIONS
+from lisor.fsa.passes import TOLERANCE
 from lisor.threads import workers
 
 CHUNK = 1 << 12

@@ -32,6 +32,8 @@ MOST_POINTS = 1 << 16
 """Points of a row group, padding included: what is in memory at a time."""
 
 
+_STATES = "states.parquet"
+
 _NUMBER = pa.field("element", pa.float32(), nullable=False)
 """None is missing, which saves Parquet's saying so for each."""
 
@@ -95,7 +97,7 @@ def dump(model: Network, dataset: Dataset, folder: Path, *, split: str = "valida
 
     with (
         pq.ParquetWriter(
-            folder / "states.parquet", schema, compression="none", use_dictionary=False, write_statistics=False
+            folder / _STATES, schema, compression="none", use_dictionary=False, write_statistics=False
         ) as writer,
         ThreadPoolExecutor(1) as background,
     ):
@@ -145,7 +147,7 @@ class HiddenStates:
 
     def blocks(self) -> StateBlocks:
         """The hidden states alone, to be read a row group at a time."""
-        return StateBlocks(self._file())
+        return StateBlocks(self.folder / _STATES)
 
     def matrix(self) -> Float[np.ndarray, "P H"]:
         """The hidden states alone, filled in row group by row group."""
@@ -203,21 +205,25 @@ class HiddenStates:
         return _nothing(schema.field("state").type.list_size, 1 + ("cell_state" in schema.names))
 
     def _file(self) -> pq.ParquetFile:
-        return pq.ParquetFile(self.folder / "states.parquet", memory_map=True)
+        return pq.ParquetFile(self.folder / _STATES, memory_map=True)
 
 
 @dataclass(frozen=True, eq=False)
 class StateBlocks:
-    """The hidden states of a dump, read anew each time that they are gone through."""
+    """The hidden states of a dump, read anew each time that they are gone through.
 
-    file: pq.ParquetFile
+    Each row group is mapped into memory by itself and given back with its array, so no more than a few are held."""
+
+    path: Path
 
     def __len__(self) -> int:
-        return int(self.file.metadata.num_rows)
+        return int(pq.read_metadata(self.path).num_rows)
 
     def __iter__(self) -> Iterator[Float[np.ndarray, "B H"]]:
-        for group in range(self.file.num_row_groups):
-            yield _matrix(self.file.read_row_group(group, columns=["state"])["state"])
+        metadata = pq.read_metadata(self.path)
+        for group in range(metadata.num_row_groups):
+            with pq.ParquetFile(self.path, memory_map=True, metadata=metadata) as file:
+                yield _matrix(file.read_row_group(group, columns=["state"])["state"])
 
 
 Run = tuple[Points, Int[np.ndarray, " N"], Float[np.ndarray, "N C"]]

@@ -12,9 +12,10 @@ from sklearn.cluster import KMeans
 from sklearn.datasets import make_blobs
 from threadpoolctl import threadpool_limits
 
-from lisor.fsa import kmeans, kmeans_torch
+from lisor.fsa import kernels, kmeans, kmeans_torch, passes
 from lisor.fsa.descent import STARTS
 from lisor.fsa.kmeans import collapse, lloyd, seed_centers
+from lisor.fsa.passes import Grid, InMemory
 
 distinct_points = arrays(
     np.float32,
@@ -98,12 +99,12 @@ class Parts:
 CPU = torch.device("cpu")
 
 
-def grid(points, ks=(2, 5, 9), *, weights=None, threads=1, drawn=200, passes=kmeans.PASSES, piece=128, device=None):
+def grid(points, ks=(2, 5, 9), *, weights=None, threads=1, drawn=200, most=kmeans.PASSES, piece=128, device=None):
     """k-means that begins with a sample of `drawn` points."""
-    blocks = kmeans.InMemory(points) if isinstance(points, np.ndarray) else points
+    blocks = InMemory(points) if isinstance(points, np.ndarray) else points
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in (("SAMPLE", drawn), ("PASSES", passes), ("PIECE", piece)):
-            patch.setattr(kmeans, name, value)
+        for room, name, value in ((kmeans, "SAMPLE", drawn), (kmeans, "PASSES", most), (passes, "PIECE", piece)):
+            patch.setattr(room, name, value)
         some = kmeans.sample(blocks, 0)
         how = {"drawn": some, "distinct": len(some[0]), "threads": threads, "device": device}
         return kmeans.kmeans(blocks, ks, seed=0, weights=weights, **how)
@@ -164,7 +165,7 @@ def test_of_many_each_point_belongs_to_the_nearest_center(many):
 @pytest.mark.parametrize("weighted", [False, True])
 def test_with_passes_enough_centers_are_the_means_of_their_points(many, weighted):
     weights = np.random.default_rng(0).uniform(0.1, 3, len(many)) if weighted else None
-    for result in grid(many, weights=weights, passes=300):
+    for result in grid(many, weights=weights, most=300):
         means = [np.average(many[own], axis=0, weights=None if weights is None else weights[own])
                  for own in (result.labels == center for center in range(len(result.centers)))]  # fmt: skip
         np.testing.assert_allclose(result.centers, means, atol=0.1)
@@ -173,9 +174,9 @@ def test_with_passes_enough_centers_are_the_means_of_their_points(many, weighted
 
 
 def test_passes_over_all_points_lower_the_inertia_and_end_near_that_of_all(many):
-    inertias = [[result.inertia for result in grid(many, passes=passes)] for passes in (0, 1, 3, 300)]
+    inertias = [[result.inertia for result in grid(many, most=most)] for most in (0, 1, 3, 300)]
     assert inertias == sorted(inertias, reverse=True)
-    seeds = [grid(many, passes=0)[place].centers for place in range(3)]
+    seeds = [grid(many, most=0)[place].centers for place in range(3)]
     whole = [lloyd(many, own).inertia for own in seeds]
     np.testing.assert_allclose(inertias[-1], whole, rtol=1e-3)
 
@@ -193,12 +194,41 @@ def test_how_points_are_read_changes_no_bit_where_pieces_are_the_same(many):
         np.testing.assert_allclose(one.centers, two.centers, rtol=1e-5)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_points_that_are_not_looked_at_again_are_at_their_nearest_center(many, monkeypatch, weighted):
+    weights = np.random.default_rng(1).uniform(0.1, 3, len(many)) if weighted else None
+    looked_at = []
+
+    def in_doubt(drifts, labels, slack, rows):
+        looked_at.append(kernels_in_doubt(drifts, labels, slack, rows))
+        return looked_at[-1]
+
+    kernels_in_doubt = kernels.in_doubt
+    monkeypatch.setattr(kernels, "in_doubt", in_doubt)
+    with ThreadPoolExecutor(1) as pool:
+        found = Grid(InMemory(many), weights, [many[:k].copy() for k in (1, 4, 12)], pool)
+        for _ in range(8):
+            looked_at.clear()
+            found.assign()
+            for centers, labels, sums, counts in zip(
+                found.centers, found.labels, found.sums, found.counts, strict=True
+            ):
+                squared = np.square(many[:, None].astype(np.float64) - centers).sum(axis=2)
+                np.testing.assert_allclose(squared[np.arange(len(many)), labels], squared.min(axis=1), rtol=1e-4)
+                members = (labels == np.arange(len(centers))[:, None]) * (1.0 if weights is None else weights)
+                np.testing.assert_allclose(counts, members.sum(axis=1), rtol=1e-9)
+                np.testing.assert_allclose(sums, members @ many, rtol=1e-6, atol=1e-6)
+            found.move()
+            found.moving[:] = True
+    assert sum(looked_at) < 0.5 * 3 * len(many)
+
+
 @pytest.mark.parametrize("device", [None, CPU])
 def test_a_center_that_loses_its_points_stays_where_it_is(device):
     points = np.repeat(np.array([[0.0], [1.0], [5.0]], np.float32), 100, axis=0)
     centers = [np.array([[0.0], [1.0], [5.0], [50.0]], np.float32)]
     with ThreadPoolExecutor(1) as pool:
-        found = kmeans._grid(kmeans.InMemory(points), None, centers, pool, device)
+        found = kmeans._grid(InMemory(points), None, centers, pool, device)
         found.assign()
         assert not found.move()
         (result,) = found.finish()

@@ -1,0 +1,161 @@
+"""Passes of k-means over many points, each shared by a whole grid of k.
+
+Points that do not fit into memory are read a few times, and not a few times for each k.
+
+Shapes: P points, H hidden units, K clusters, B points of a block or of a piece of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import Float
+
+from lisor.fsa import kernels
+from lisor.fsa.descent import KMeansResult
+from lisor.threads import in_order
+
+TOLERANCE = 1e-4
+"""k-means ends when the centers' squared moves sum up to no more than this share of the points' mean variance."""
+
+PIECE = 4096
+"""Points of a block that a thread works on at a time."""
+
+AHEAD = 8
+"""Pieces that are read before the first of them is done."""
+
+
+class Blocks(Protocol):
+    """Points that are read a block at a time, again and again in the same order."""
+
+    def __len__(self) -> int:
+        """The number of points."""
+        ...
+
+    def __iter__(self) -> Iterator[Float[np.ndarray, "B H"]]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class InMemory:
+    """An array as one block."""
+
+    points: Float[np.ndarray, "P H"]
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def __iter__(self) -> Iterator[Float[np.ndarray, "P H"]]:
+        yield self.points
+
+
+class Grid:
+    """Centers for every k, and passes over all points that they share.
+
+    What a piece of a block adds is summed in the order of the pieces, so that threads change no bit."""
+
+    def __init__(
+        self,
+        points: Blocks,
+        weights: Float[np.ndarray, " P"] | None,
+        centers: Sequence[Float[np.ndarray, "K H"]],
+        pool: Executor,
+    ) -> None:
+        self.points, self.weights, self.centers, self.pool = points, weights, list(centers), pool
+        self.moving = np.ones(len(centers), bool)
+        self.labels = np.full((len(centers), len(points)), -1, np.int32)
+        self.slack = np.zeros((len(centers), len(points)), np.float32)
+        self.drifts = [np.zeros(len(own)) for own in centers]
+        """By how much each center may have come less near to its members than another is, since they were assigned."""
+        self.counts = [np.zeros(len(own)) for own in centers]
+        self.sums = [np.zeros(own.shape) for own in centers]
+        """Of the members of each cluster, kept up as they change."""
+        self.tolerance, self.squared_norms = self._spread()
+
+    def _spread(self) -> tuple[float, float]:
+        """`TOLERANCE` times the mean variance of the columns, and the sum of the points' squared norms by weight."""
+
+        def sum_up(points: Float[np.ndarray, "B H"], first: int) -> tuple[Float[np.ndarray, " H"], ...]:
+            squared = np.square(points, dtype=np.float64)
+            weights = self._weights(slice(first, first + len(points)))
+            return points.sum(axis=0, dtype=np.float64), squared.sum(axis=0), weights @ squared
+
+        total, squares, norms = (np.zeros(self.centers[0].shape[1]) for _ in range(3))
+        for own in in_order(self.pool, sum_up, self._pieces(), AHEAD):
+            total, squares, norms = total + own[0], squares + own[1], norms + own[2]
+        variance = squares / len(self.points) - np.square(total / len(self.points))
+        return TOLERANCE * float(np.mean(variance)), float(norms.sum())
+
+    def _weights(self, rows: slice) -> Float[np.ndarray, " B"]:
+        return np.ones(rows.stop - rows.start) if self.weights is None else self.weights[rows]
+
+    def assign(self) -> None:
+        """Give each point to its nearest center, of each k that is still moving.
+
+        Products are made for one k at a time, since their last bits depend on what is multiplied with them, and only
+        for points whose nearest center the moves so far may have changed."""
+        moving = np.flatnonzero(self.moving)
+        half_norms = [np.square(self.centers[place]).sum(axis=1) / 2 for place in moving]
+        columns = [np.ascontiguousarray(self.centers[place].T) for place in moving]
+
+        def assign_some(points: Float[np.ndarray, "B H"], first: int) -> list[tuple[Float[np.ndarray, "K H"], ...]]:
+            rows = slice(first, first + len(points))
+            weights, squared_norms = self._weights(rows), np.einsum("bh,bh->b", points, points)
+            doubtful = np.empty(len(points), np.int32)
+            changes: list[tuple[Float[np.ndarray, "K H"], ...]] = []
+            for place, norms, across in zip(moving, half_norms, columns, strict=True):
+                sums, counts = np.zeros((len(norms), points.shape[1])), np.zeros(len(norms))
+                labels, slack = self.labels[place, rows], self.slack[place, rows]
+                some = doubtful[: kernels.in_doubt(self.drifts[place], labels, slack, doubtful)]
+                products = (points if len(some) == len(points) else points[some]) @ across
+                kernels.reassign(products, norms, some, points, squared_norms, weights, labels, slack, sums, counts)
+                changes.append((sums, counts))
+            return changes
+
+        for changes in in_order(self.pool, assign_some, self._pieces(), AHEAD):
+            for place, (sums, counts) in zip(moving, changes, strict=True):
+                self.sums[place] += sums
+                self.counts[place] += counts
+        for place in moving:
+            self.drifts[place][:] = 0
+
+    def _pieces(self) -> Iterator[tuple[Float[np.ndarray, "B H"], int]]:
+        """`PIECE` points of a block at a time, and the row of the first of them."""
+        start = 0
+        for block in self.points:
+            for first in range(0, len(block), PIECE):
+                yield block[first : first + PIECE], start + first
+            start += len(block)
+
+    def move(self) -> bool:
+        """Put each center where the mean of its members is; whether any k has moved by more than the tolerance."""
+        for place in np.flatnonzero(self.moving):
+            before, counts = self.centers[place], self.counts[place][:, None]
+            after = np.where(counts > 0, self.sums[place] / np.where(counts > 0, counts, 1), before)
+            self.centers[place] = after.astype(np.float32)
+            self.moving[place] = np.square(after - before).sum() > self.tolerance
+            self.drifts[place] = _drifts(np.sqrt(np.square(self.centers[place] - before).sum(axis=1)))
+        return bool(self.moving.any())
+
+    def finish(self) -> list[KMeansResult]:
+        """Every point at its nearest center; the inertia is Σ w·‖x‖² − 2·Σ c·(Σ w·x) + Σ ‖c‖²·(Σ w)."""
+        self.moving[:] = True
+        self.assign()
+        found = []
+        for centers, labels, sums, counts in zip(self.centers, self.labels, self.sums, self.counts, strict=True):
+            wide = centers.astype(np.float64)
+            inertia = self.squared_norms - 2 * (wide * sums).sum() + (np.square(wide).sum(axis=1) * counts).sum()
+            found.append(KMeansResult(centers, labels, max(0.0, float(inertia))))
+        return found
+
+
+def _drifts(moved: Float[np.ndarray, " K"]) -> Float[np.ndarray, " K"]:
+    """How far each center has moved, and the one of all others that has moved the farthest."""
+    if len(moved) == 1:
+        return moved
+    order = np.argsort(moved)
+    farthest = np.full(len(moved), moved[order[-1]])
+    farthest[order[-1]] = moved[order[-2]]
+    return moved + farthest
