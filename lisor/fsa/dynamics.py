@@ -10,6 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 from jaxtyping import Float, Int
 
+from lisor.fsa import kernels
 from lisor.fsa.clustering import Clustering, member_means
 from lisor.rnn.hidden_states import Points
 from lisor.rnn.network import Network, States
@@ -38,10 +39,10 @@ def nearest(
     places: Float[np.ndarray, "P F"], centers: Float[np.ndarray, "K F"]
 ) -> tuple[Int[np.ndarray, " P"], Float[np.ndarray, " P"]]:
     """The nearest center of each place, the lower one of a tie, and its squared distance less the place's own norm."""
-    distances = places @ (-2 * centers).T
-    distances += np.square(centers).sum(axis=1)
-    found = distances.argmin(axis=1)
-    return found, distances[np.arange(len(found)), found]
+    products = places @ (-2 * centers).T
+    found, least = np.empty(len(products), np.int64), np.empty(len(products), products.dtype)
+    kernels.least_of_each(products, np.square(centers).sum(axis=1), found, least)
+    return found, least
 
 
 def steps(model: Network, states: States, space: Float[np.ndarray, "D F"]) -> list[Float[np.ndarray, "S F"]]:

@@ -236,16 +236,16 @@ def write(extractions: Iterable[Extraction], folder: Path) -> None:
         "rule": pa.array([row.rule for row in rows], pa.string()),
         "k": pa.array([row.k for row in rows], pa.int32()),
         "start": pa.array([row.machine.start for row in rows], pa.int32()),
-        "outputs": pa.array([_outputs(row.machine) for row in rows], pa.list_(pa.int32())),
-        "transitions": pa.array([_table(row.machine).reshape(-1) for row in rows], pa.list_(pa.int32())),
-        "seen": pa.array([row.seen.reshape(-1) for row in rows], pa.list_(pa.bool_())),
+        "outputs": _lists([_outputs(row.machine) for row in rows], pa.int32()),
+        "transitions": _lists([_table(row.machine) for row in rows], pa.int32()),
+        "seen": _lists([row.seen for row in rows], pa.bool_()),
     }
     weighted = [row.machine if isinstance(row.machine, WeightedAutomaton) else None for row in rows]
     for name in _COUNTS:
         lists = [None if machine is None else getattr(machine, name) for machine in weighted]
-        columns[name] = pa.array(lists, pa.list_(pa.int32()))
-    answers = [None if machine is None else machine.answers.reshape(-1) for machine in weighted]
-    columns["answers"] = pa.array(answers, pa.list_(pa.float32()))
+        columns[name] = _lists(lists, pa.int32())
+    answers = [None if machine is None else machine.answers for machine in weighted]
+    columns["answers"] = _lists(answers, pa.float32())
     table = pa.table(columns).replace_schema_metadata({"lisor": json.dumps(about, ensure_ascii=False)})
     pq.write_table(table, folder / _FILE, compression="zstd", row_group_size=1)
 
@@ -285,6 +285,16 @@ def _outputs(machine: Automaton | WeightedAutomaton) -> Int[np.ndarray, " Q"]:
 
 def _table(machine: Automaton | WeightedAutomaton) -> Int[np.ndarray, "Q S"]:
     return machine.transitions if isinstance(machine, Automaton) else machine.fallback
+
+
+def _lists(arrays: Sequence[Shaped[np.ndarray, "..."] | None], number: pa.DataType) -> pa.ListArray:
+    """The numbers of each array as a list."""
+    none = np.array([array is None for array in arrays], bool)
+    sizes = [0 if array is None else array.size for array in arrays]
+    offsets = np.cumsum([0, *sizes], dtype=np.int32)
+    kept = [array.reshape(-1).astype(number.to_pandas_dtype(), copy=False) for array in arrays if array is not None]
+    values = pa.array(np.concatenate(kept)) if kept else pa.array([], number)
+    return pa.ListArray.from_arrays(pa.array(offsets), values, type=pa.list_(number), mask=pa.array(none))
 
 
 def _numbers(row: pa.Table, name: str) -> Shaped[np.ndarray, "..."]:

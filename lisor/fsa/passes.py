@@ -153,9 +153,9 @@ class Grid:
 
 def _drifts(moved: Float[np.ndarray, " K"]) -> Float[np.ndarray, " K"]:
     """How far each center has moved, and the one of all others that has moved the farthest."""
-    if len(moved) == 1:
-        return moved
-    order = np.argsort(moved)
-    farthest = np.full(len(moved), moved[order[-1]])
-    farthest[order[-1]] = moved[order[-2]]
-    return moved + farthest
+    drifts = moved.astype(np.float64)
+    if len(moved) > 1:
+        second, first = np.argsort(moved)[-2:]
+        drifts += moved[first]
+        drifts[first] = moved[first] + moved[second]
+    return drifts
