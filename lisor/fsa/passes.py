@@ -18,6 +18,12 @@ from lisor.fsa import kernels
 from lisor.fsa.descent import KMeansResult
 from lisor.threads import in_order
 
+_Change = tuple[Float[np.ndarray, "K H"], Float[np.ndarray, " K"]]
+"""What is added to the sum and to the number of the members of each cluster."""
+
+_Spread = Float[np.ndarray, "3 H"]
+"""Of each column the sum of the points, that of their squares, and that of their squares by weight."""
+
 TOLERANCE = 1e-4
 """k-means ends when the centers' squared moves sum up to no more than this share of the points' mean variance."""
 
@@ -72,21 +78,8 @@ class Grid:
         self.counts = [np.zeros(len(own)) for own in centers]
         self.sums = [np.zeros(own.shape) for own in centers]
         """Of the members of each cluster, kept up as they change."""
-        self.tolerance, self.squared_norms = self._spread()
-
-    def _spread(self) -> tuple[float, float]:
-        """`TOLERANCE` times the mean variance of the columns, and the sum of the points' squared norms by weight."""
-
-        def sum_up(points: Float[np.ndarray, "B H"], first: int) -> tuple[Float[np.ndarray, " H"], ...]:
-            squared = np.square(points, dtype=np.float64)
-            weights = self._weights(slice(first, first + len(points)))
-            return points.sum(axis=0, dtype=np.float64), squared.sum(axis=0), weights @ squared
-
-        total, squares, norms = (np.zeros(self.centers[0].shape[1]) for _ in range(3))
-        for own in in_order(self.pool, sum_up, self._pieces(), AHEAD):
-            total, squares, norms = total + own[0], squares + own[1], norms + own[2]
-        variance = squares / len(self.points) - np.square(total / len(self.points))
-        return TOLERANCE * float(np.mean(variance)), float(norms.sum())
+        self.spread: _Spread | None = None
+        """Known when all points have been looked at once."""
 
     def _weights(self, rows: slice) -> Float[np.ndarray, " B"]:
         return np.ones(rows.stop - rows.start) if self.weights is None else self.weights[rows]
@@ -100,11 +93,11 @@ class Grid:
         half_norms = [np.square(self.centers[place]).sum(axis=1) / 2 for place in moving]
         columns = [np.ascontiguousarray(self.centers[place].T) for place in moving]
 
-        def assign_some(points: Float[np.ndarray, "B H"], first: int) -> list[tuple[Float[np.ndarray, "K H"], ...]]:
+        def assign_some(points: Float[np.ndarray, "B H"], first: int) -> tuple[list[_Change], _Spread | None]:
             rows = slice(first, first + len(points))
             weights, squared_norms = self._weights(rows), np.einsum("bh,bh->b", points, points)
             doubtful = np.empty(len(points), np.int32)
-            changes: list[tuple[Float[np.ndarray, "K H"], ...]] = []
+            changes: list[_Change] = []
             for place, norms, across in zip(moving, half_norms, columns, strict=True):
                 sums, counts = np.zeros((len(norms), points.shape[1])), np.zeros(len(norms))
                 labels, slack = self.labels[place, rows], self.slack[place, rows]
@@ -112,14 +105,19 @@ class Grid:
                 products = (points if len(some) == len(points) else points[some]) @ across
                 kernels.reassign(products, norms, some, points, squared_norms, weights, labels, slack, sums, counts)
                 changes.append((sums, counts))
-            return changes
+            return changes, _spread(points, weights) if self.spread is None else None
 
-        for changes in in_order(self.pool, assign_some, self._pieces(), AHEAD):
+        spreads: list[_Spread] = []
+        for changes, spread in in_order(self.pool, assign_some, self._pieces(), AHEAD):
+            if spread is not None:
+                spreads.append(spread)
             for place, (sums, counts) in zip(moving, changes, strict=True):
                 self.sums[place] += sums
                 self.counts[place] += counts
         for place in moving:
             self.drifts[place][:] = 0
+        if spreads:
+            self.spread = np.sum(spreads, axis=0)
 
     def _pieces(self) -> Iterator[tuple[Float[np.ndarray, "B H"], int]]:
         """`PIECE` points of a block at a time, and the row of the first of them."""
@@ -131,11 +129,14 @@ class Grid:
 
     def move(self) -> bool:
         """Put each center where the mean of its members is; whether any k has moved by more than the tolerance."""
+        assert self.spread is not None, "no point was assigned yet"
+        means, squares, _ = self.spread / len(self.points)
+        tolerance = TOLERANCE * np.mean(squares - np.square(means))
         for place in np.flatnonzero(self.moving):
             before, counts = self.centers[place], self.counts[place][:, None]
             after = np.where(counts > 0, self.sums[place] / np.where(counts > 0, counts, 1), before)
             self.centers[place] = after.astype(np.float32)
-            self.moving[place] = np.square(after - before).sum() > self.tolerance
+            self.moving[place] = np.square(after - before).sum() > tolerance
             self.drifts[place] = _drifts(np.sqrt(np.square(self.centers[place] - before).sum(axis=1)))
         return bool(self.moving.any())
 
@@ -143,12 +144,18 @@ class Grid:
         """Every point at its nearest center; the inertia is Σ w·‖x‖² − 2·Σ c·(Σ w·x) + Σ ‖c‖²·(Σ w)."""
         self.moving[:] = True
         self.assign()
-        found = []
+        assert self.spread is not None
+        found, squared_norms = [], self.spread[2].sum()
         for centers, labels, sums, counts in zip(self.centers, self.labels, self.sums, self.counts, strict=True):
             wide = centers.astype(np.float64)
-            inertia = self.squared_norms - 2 * (wide * sums).sum() + (np.square(wide).sum(axis=1) * counts).sum()
+            inertia = squared_norms - 2 * (wide * sums).sum() + (np.square(wide).sum(axis=1) * counts).sum()
             found.append(KMeansResult(centers, labels, max(0.0, float(inertia))))
         return found
+
+
+def _spread(points: Float[np.ndarray, "B H"], weights: Float[np.ndarray, " B"]) -> _Spread:
+    squared = np.square(points, dtype=np.float64)
+    return np.stack([points.sum(axis=0, dtype=np.float64), squared.sum(axis=0), weights @ squared])
 
 
 def _drifts(moved: Float[np.ndarray, " K"]) -> Float[np.ndarray, " K"]:
