@@ -212,7 +212,8 @@ class HiddenStates:
 class StateBlocks:
     """The hidden states of a dump, read anew each time that they are gone through.
 
-    Each row group is mapped into memory by itself and given back with its array, so no more than a few are held."""
+    A few row groups are decoded side by side, which Arrow does not do with lists; each is mapped into memory by itself
+    and given back with its array, so no more than a few are held."""
 
     path: Path
 
@@ -220,10 +221,14 @@ class StateBlocks:
         return int(pq.read_metadata(self.path).num_rows)
 
     def __iter__(self) -> Iterator[Float[np.ndarray, "B H"]]:
-        metadata = pq.read_metadata(self.path)
-        for group in range(metadata.num_row_groups):
+        metadata, threads = pq.read_metadata(self.path), torch.get_num_threads()
+
+        def read(group: int) -> Float[np.ndarray, "B H"]:
             with pq.ParquetFile(self.path, memory_map=True, metadata=metadata) as file:
-                yield _matrix(file.read_row_group(group, columns=["state"])["state"])
+                return _matrix(file.read_row_group(group, columns=["state"])["state"])
+
+        with ThreadPoolExecutor(threads) as pool:
+            yield from in_order(pool, read, ((group,) for group in range(metadata.num_row_groups)), ahead=threads)
 
 
 Run = tuple[Points, Int[np.ndarray, " N"], Float[np.ndarray, "N C"]]
