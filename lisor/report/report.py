@@ -196,14 +196,14 @@ def _write_automata(
                 continue
             automaton = replace(found.automaton, quantizer=quantizer)
             dot = drawing.to_dot(automaton, found.seen)
-            svg = drawing.render(dot)
+            texts = {"json": automaton.to_json(), "dot": dot, "svg": drawing.render(dot)}
             names = [stem] if row["chosen"] else []
             if row["selected"]:
                 names.append(f"selected/{network.label}")
                 if dot.count(" -> ") <= drawing.MOST_EDGES:
-                    pictures.append(_picture(network, row, svg, automaton.classes))
+                    pictures.append(_picture(network, row, texts["svg"], automaton.classes))
             for name in names:
-                for ending, text in {"json": automaton.to_json(), "dot": dot, "svg": svg}.items():
+                for ending, text in texts.items():
                     (folder / "automata" / f"{name}.{ending}").write_text(text, encoding="utf-8")
     return tuple(pictures)
 
