@@ -22,7 +22,12 @@ os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
 settings.register_profile("usual", deadline=None, derandomize=True, max_examples=60)  # the same on every machine
 settings.register_profile("thorough", deadline=None, max_examples=1000)  # pytest --hypothesis-profile thorough
 settings.load_profile("usual")
-torch.set_num_threads(1)  # pytest-xdist uses the cores
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """pytest-xdist uses the cores. Said before every test, since numba's own threads, which aeon loads, unsay it."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

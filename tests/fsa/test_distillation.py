@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -215,8 +216,8 @@ def test_a_single_center_may_move_too(cell):
 def test_centers_of_a_learned_language_that_were_pushed_aside_find_a_way_back(network, dumped):
     points, gains = dumped.read(), []
     (clustering,) = cluster(points.state, [8], method="kmeans", seed=0)
-    for seed in range(4):
-        push = np.random.default_rng(seed).normal(scale=0.8, size=clustering.centers.shape).astype(np.float32)
+    for seed, scale in product(range(4), (0.5, 0.8, 1.0)):
+        push = np.random.default_rng(seed).normal(scale=scale, size=clustering.centers.shape).astype(np.float32)
         pushed = replace(clustering, centers=clustering.centers + push)
         first, last = (agreement(network, distilled(network, points, pushed, seed=0, moves=m), 0) for m in (0, 999))
         gains.append(last - first)

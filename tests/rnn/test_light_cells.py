@@ -38,7 +38,7 @@ def test_a_small_network_learns_the_language(learned: TrainedModel, words: Datas
 @pytest.mark.parametrize("rule", ["majority", "dynamics", "weighted"])
 def test_its_automaton_answers_as_it_does(learned: TrainedModel, words: Dataset, rule: str) -> None:
     points = hidden_states.collect(learned, words.splits["validation"].sequences)
-    (clustering,) = cluster(points.state, [12], method="kmeans", seed=0)
+    (clustering,) = cluster(points.state, [24], method="kmeans", seed=0)
     machine = extract(learned, points, clustering, rule=rule).machine
     test = words.splits["test"].sequences
     assert (machine.classify(test) == learned.predict(test).argmax(axis=1)).mean() > 0.9
