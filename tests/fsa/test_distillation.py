@@ -1,6 +1,5 @@
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import product
 
 import numpy as np
 import pytest
@@ -211,17 +210,6 @@ def test_a_single_center_may_move_too(cell):
     words = draw_words(np.random.default_rng(0))
     shares = np.bincount(model.predict(words).argmax(axis=1), minlength=2) / len(words)
     assert agreement(model, machine, 0) >= shares[machine.outputs[-1]]
-
-
-def test_centers_of_a_learned_language_that_were_pushed_aside_find_a_way_back(network, dumped):
-    points, gains = dumped.read(), []
-    (clustering,) = cluster(points.state, [8], method="kmeans", seed=0)
-    for seed, scale in product(range(4), (0.5, 0.8, 1.0)):
-        push = np.random.default_rng(seed).normal(scale=scale, size=clustering.centers.shape).astype(np.float32)
-        pushed = replace(clustering, centers=clustering.centers + push)
-        first, last = (agreement(network, distilled(network, points, pushed, seed=0, moves=m), 0) for m in (0, 999))
-        gains.append(last - first)
-    assert max(gains) > 0.05
 
 
 # The table of where each center goes
