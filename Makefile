@@ -39,6 +39,7 @@ tutorial: setup
 # The site of the documentation, in site/; a warning is an error. The variable hides an advertisement of the theme.
 docs: setup
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 # Writes the pictures of pages in docs/images/ from a run of the quickstart; needs Chromium.
 screenshots: setup
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m docs.take_screenshots
