@@ -38,8 +38,8 @@ def main() -> None:
         for work in works:
             rows.append(compare(work, memory))
             _show(rows[-1])
-    if arguments.json:
-        arguments.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")
+            if arguments.json:  # all that there are so far: the whole takes most of an hour
+                arguments.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")
 
 
 def _show(row: Row) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 R = TypeVar("R")
 
@@ -17,8 +17,9 @@ R = TypeVar("R")
 @contextmanager
 def workers(threads: int) -> Iterator[Executor]:
     """So many threads, each of which is one thread in the numerical libraries too."""
-    one_each = partial(threadpool_limits, 1, user_api="openmp")  # is set thread by thread, unlike BLAS
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads, initializer=one_each) as pool:
+    libraries = ThreadpoolController()  # to find them takes longer than to limit them
+    one_each = partial(libraries.limit, limits=1, user_api="openmp")  # is set thread by thread, unlike BLAS
+    with libraries.limit(limits=1, user_api="blas"), ThreadPoolExecutor(threads, initializer=one_each) as pool:
         yield pool
 
 

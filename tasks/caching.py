@@ -9,11 +9,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import wraps
+from functools import cache, wraps
 from importlib import import_module
 from pathlib import Path
 from threading import Lock
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from prefect.context import TaskRunContext
 from prefect.results import get_result_store
@@ -22,6 +22,9 @@ from prefect.tasks import Task
 from tasks.artifacts import Ref, open_store, store_at
 from tasks.keys import canonical, digest, library_versions, read_code
 from tasks.recipes import Recipe
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -167,18 +170,27 @@ def _make_task(function: Callable[..., None], step: Step, retry_after: Sequence[
 def _prepared(function: Callable[..., None], modules: Iterable[str]) -> Callable[..., None]:
     """The function, run when its modules are loaded, with as many threads in the numerical libraries as its argument
     `threads` says, else one."""
+    needed = tuple(modules)
 
     def run(*args: Any, **arguments: Any) -> None:
-        load("torch", *modules)  # not at the top: a run that is answered from the cache needs none of them
+        load("torch", *needed)  # not at the top: a run that is answered from the cache needs none of them
         import torch
-        from threadpoolctl import threadpool_limits
 
         threads = int(arguments.get("threads", 1))
         torch.set_num_threads(threads)
-        threadpool_limits(threads)  # for good, since all tasks of a run have the same number
+        _libraries(needed).limit(limits=threads)  # for good, since all tasks of a run have the same number
         function(*args, **arguments)
 
     return run
+
+
+@cache
+def _libraries(modules: tuple[str, ...]) -> ThreadpoolController:
+    """The libraries with threads of their own that are there once some modules are loaded. To find them takes longer
+    than many a task."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 _LOADING = Lock()
