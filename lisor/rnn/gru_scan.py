@@ -8,6 +8,7 @@ Shapes: R trials, T steps, B sequences of a batch, H hidden units; blocks of 3H:
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
 import torch
@@ -36,12 +37,21 @@ class _Scan(torch.autograd.Function):
         sums = projected.new_empty(steps, trials, width, batch)
         gates, candidates = (projected.new_empty(steps, trials, rows, batch) for rows in (2 * size, size))
         columns = weight.mT.contiguous()
-        walk = zip(projected.unbind(2), states[:-1], states[1:], sums, gates, candidates, strict=True)
-        for x, before, after, summed, gate, candidate in walk:
-            torch.bmm(columns, before, out=summed)
-            torch.add(x[:, : 2 * size], summed[:, : 2 * size], out=gate).sigmoid_()
-            torch.addcmul(x[:, 2 * size :], gate[:, :size], summed[:, 2 * size :], out=candidate).tanh_()
-            torch.lerp(candidate, before[:, :size], gate[:, size:], out=after[:, :size])
+        # Everything is cut before the walk: a slice takes as long as the small product of a step.
+        both = [2 * size, size]
+        walk = zip(
+            *(part.unbind(2) for part in torch.split(projected, both, dim=1)),
+            *(part.unbind() for part in (states[:-1], states[:-1, :, :size], states[1:, :, :size])),
+            *(part.unbind() for part in (sums, *torch.split(sums, both, dim=2))),
+            *(part.unbind() for part in (gates, *torch.split(gates, size, dim=2))),
+            candidates,
+            strict=True,
+        )
+        for x_rz, x_n, with_one, before, after, summed, h_rz, h_n, rz, r, z, candidate in walk:
+            torch.bmm(columns, with_one, out=summed)
+            torch.add(x_rz, h_rz, out=rz).sigmoid_()
+            torch.addcmul(x_n, r, h_n, out=candidate).tanh_()
+            torch.lerp(candidate, before, z, out=after)
         ctx.save_for_backward(weight, states, sums, gates, candidates)
         return states[:, :, :size]
 
@@ -64,14 +74,16 @@ class _Scan(torch.autograd.Function):
         )
         recurrent = weight[:, :size].contiguous()
         *earlier, of_state = gradients[0].unbind()
-        every = (earlier, of_sums, of_candidates, to_gates, to_candidate, gates, states[:-1])
-        for outside, summed, candidate, to_gate, to_own, gate, before in zip(*(map(_backwards, every)), strict=True):
+        parts = (torch.split(block, size, dim=2) for block in (of_sums, to_gates, gates))
+        every = (earlier, states[:-1], of_candidates, to_candidate, of_sums, *chain.from_iterable(parts))
+        walk = zip(*map(_backwards, every), strict=True)
+        for outside, before, candidate, to_own, summed, of_r, of_z, of_n, to_r, to_z, r, z in walk:
             torch.mul(of_state, to_own, out=candidate)
-            torch.mul(candidate, to_gate[:, :size], out=summed[:, :size])
-            torch.mul(of_state, to_gate[:, size:], out=summed[:, size : 2 * size])
-            torch.mul(candidate, gate[:, :size], out=summed[:, 2 * size :])
+            torch.mul(candidate, to_r, out=of_r)
+            torch.mul(of_state, to_z, out=of_z)
+            torch.mul(candidate, r, out=of_n)
             of_weight.baddbmm_(before, summed.mT)
-            of_state = torch.addcmul(outside, of_state, gate[:, size:], out=torch.empty_like(candidate))
+            of_state = torch.addcmul(outside, of_state, z, out=torch.empty_like(candidate))
             of_state.baddbmm_(recurrent, summed)
         of_sums[:, :, 2 * size :] = of_candidates  # from here on those of the inputs' part
         return of_sums.permute(1, 2, 0, 3), of_weight
