@@ -9,6 +9,7 @@ from asyncio import gather
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -226,7 +227,8 @@ async def _make_study(plan: Experiment, study: Study, stages: Stages | Plan) -> 
         sources = find_sources(study)
         brought = (data, study.models.build, sources.build, sources.weights)
         return [await make_network(study.models.names[0], 0, await stages.run("data", bring_network, *brought))]
-    blocks = [(cell, block) for cell in study.models.cells for block in trial_blocks(study.training.trials)]
+    of_words = study.dataset.language is not None
+    blocks = [*product(study.models.cells, trial_blocks(study.training.trials, of_words=of_words))]
     return [network for networks in await gather(*(make_block(*block) for block in blocks)) for network in networks]
 
 

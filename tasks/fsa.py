@@ -34,8 +34,8 @@ def read_extraction(files: Iterable[Ref], method: str, rule: str, k: int) -> Ext
 
 
 def k_blocks(first: int, last: int) -> list[tuple[int, ...]]:
-    """The numbers of clusters in blocks that end at 16, 32, 64, …, so that a wider grid adds blocks at its end."""
-    blocks, edge = [], 16
+    """The numbers of clusters in blocks that end at 32, 64, 128, …, so that a wider grid adds blocks at its end."""
+    blocks, edge = [], 32
     while first <= last:
         if first <= edge:
             blocks.append(tuple(range(first, min(edge, last) + 1)))

@@ -24,15 +24,19 @@ PROGRESS = "lisor_progress"
 FIRST_BLOCKS = (1, 3, 5, 10)
 """Where the first blocks of trials end; the later ones are ten trials each."""
 
+FIRST_BLOCKS_OF_WORDS = (5, 10)
+"""The same for a language: what a step of its small networks takes is hardly more for five than for one."""
 
-def trial_blocks(trials: int) -> list[tuple[int, ...]]:
+
+def trial_blocks(trials: int, *, of_words: bool) -> list[tuple[int, ...]]:
     """The trials cut into blocks whose edges never move, so that no trial depends on how many are asked for.
 
     Trials of a block are trained side by side and round off together, so a block is always trained whole. The edges fit
-    the usual numbers (1, 3, 5, 10, 20, …); between them up to the rest of a block is trained beyond what was asked."""
-    blocks, start = [], 0
+    the usual numbers (1, 3, 5, 10, 20, … and `of_words` of a language 5, 10, 20, …); between them up to the rest of a
+    block is trained beyond what was asked."""
+    first, blocks, start = FIRST_BLOCKS_OF_WORDS if of_words else FIRST_BLOCKS, [], 0
     while start < trials:
-        end = next((edge for edge in FIRST_BLOCKS if edge > start), start + 10)
+        end = next((edge for edge in first if edge > start), start + 10)
         blocks.append(tuple(range(start, end)))
         start = end
     return blocks

@@ -22,6 +22,7 @@ from lisor.fsa.descent import KMeansResult, top
 from lisor.fsa.kmeans import kmeans, sample
 from lisor.fsa.kmeans_x import Placed, Positions, kmeans_x
 from lisor.fsa.passes import Blocks, InMemory
+from lisor.fsa.rows import read_rows, write_rows
 
 if TYPE_CHECKING:
     import torch
@@ -207,7 +208,7 @@ def write(clusterings: Iterable[Clustering], folder: Path) -> None:
         "metric_rows": pa.array([None if row.metric is None else len(row.metric) for row in rows], pa.int32()),
     }  # fmt: skip
     table = pa.table(columns).replace_schema_metadata({"lisor": json.dumps({"schema": SCHEMA})})
-    pq.write_table(table, folder / _FILE, compression="zstd", row_group_size=1)
+    write_rows(table, folder / _FILE)
 
 
 def read(folder: Path, wanted: Collection[tuple[str, int]] | None = None) -> Iterator[Clustering]:
@@ -217,10 +218,7 @@ def read(folder: Path, wanted: Collection[tuple[str, int]] | None = None) -> Ite
     if schema != SCHEMA:
         raise SchemaError(f"expected clusterings of schema {SCHEMA}, got {schema}; run the step again")
     keys = zip(*(file.read([name])[name].to_pylist() for name in ("method", "k")), strict=True)
-    for group, key in enumerate(keys):
-        if wanted is not None and key not in wanted:
-            continue
-        row = file.read_row_group(group)
+    for row in read_rows(file, [wanted is None or key in wanted for key in keys]):
         k = row["k"][0].as_py()
         yield Clustering(
             method=row["method"][0].as_py(),

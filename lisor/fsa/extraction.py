@@ -8,6 +8,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import compress
 from pathlib import Path
 from typing import Literal, TypedDict
 
@@ -21,6 +22,7 @@ from lisor.errors import AutomatonError, SchemaError
 from lisor.fsa.automaton import CLASSES, Automaton
 from lisor.fsa.clustering import Clustering
 from lisor.fsa.dynamics import center_states, follow, follow_members
+from lisor.fsa.rows import read_rows, write_rows
 from lisor.fsa.weighted import WeightedAutomaton
 from lisor.rnn.hidden_states import Points
 from lisor.rnn.network import Network
@@ -225,7 +227,7 @@ def majority(counts: TransitionCounts) -> tuple[Int[np.ndarray, "Q S"], Bool[np.
 def write(extractions: Iterable[Extraction], folder: Path) -> None:
     """Write `automata.parquet`, a row for each automaton; they share the words and classes of their network."""
     rows = list(extractions)
-    keys = [(row.method, row.rule, row.k) for row in rows]  # also here, since a row group for each is slow to scan
+    keys = [(row.method, row.rule, row.k) for row in rows]  # also here, since many row groups are slow to scan
     about: dict[str, object] = {"schema": SCHEMA, "keys": keys}
     if rows:
         first = rows[0].machine
@@ -247,7 +249,7 @@ def write(extractions: Iterable[Extraction], folder: Path) -> None:
     answers = [None if machine is None else machine.answers for machine in weighted]
     columns["answers"] = _lists(answers, pa.float32())
     table = pa.table(columns).replace_schema_metadata({"lisor": json.dumps(about, ensure_ascii=False)})
-    pq.write_table(table, folder / _FILE, compression="zstd", row_group_size=1)
+    write_rows(table, folder / _FILE)
 
 
 def read(folder: Path, wanted: Collection[tuple[str, str, int | None]] | None = None) -> Iterator[Extraction]:
@@ -256,10 +258,9 @@ def read(folder: Path, wanted: Collection[tuple[str, str, int | None]] | None = 
     about = json.loads(file.schema_arrow.metadata[b"lisor"])
     if about["schema"] != SCHEMA:
         raise SchemaError(f"expected automata of schema {SCHEMA}, got {about['schema']}; run the step again")
-    for group, (method, rule, k) in enumerate(about["keys"]):
-        if wanted is not None and (method, rule, k) not in wanted:
-            continue
-        row = file.read_row_group(group)
+    keys = [(method, rule, k) for method, rule, k in about["keys"]]
+    asked = [wanted is None or key in wanted for key in keys]
+    for (method, rule, k), row in zip(compress(keys, asked), read_rows(file, asked), strict=True):
         outputs, seen = _numbers(row, "outputs"), _numbers(row, "seen")
         transitions = _numbers(row, "transitions").reshape(len(outputs), -1)
         knows: _Knows = {

@@ -5,16 +5,22 @@ from tasks.fsa import k_blocks, searched_ks
 from tasks.rnn import trial_blocks
 
 
-@given(st.integers(1, 60), st.integers(1, 60))
-def test_blocks_of_trials_do_not_move_when_more_are_asked_for(few: int, more: int) -> None:
+@given(st.integers(1, 60), st.integers(1, 60), st.booleans())
+def test_blocks_of_trials_do_not_move_when_more_are_asked_for(few: int, more: int, of_words: bool) -> None:
     few, more = sorted((few, more))
-    assert trial_blocks(more)[: len(trial_blocks(few))] == trial_blocks(few)
-    assert [trial for block in trial_blocks(few) for trial in block][:few] == list(range(few))
+    blocks = trial_blocks(few, of_words=of_words)
+    assert trial_blocks(more, of_words=of_words)[: len(blocks)] == blocks
+    assert [trial for block in blocks for trial in block][:few] == list(range(few))
 
 
 def test_the_usual_numbers_of_trials_train_nothing_more() -> None:
     for trials in (1, 3, 5, 10, 20, 30):
-        assert trial_blocks(trials)[-1][-1] == trials - 1
+        assert trial_blocks(trials, of_words=False)[-1][-1] == trials - 1
+
+
+def test_five_networks_of_a_language_are_trained_side_by_side() -> None:
+    assert trial_blocks(5, of_words=True) == trial_blocks(1, of_words=True) == [(0, 1, 2, 3, 4)]
+    assert len(trial_blocks(20, of_words=True)) == 3
 
 
 @given(st.integers(2, 80), st.integers(2, 200))
@@ -28,4 +34,5 @@ def test_searches_begin_at_the_halves_of_the_largest_k() -> None:
 
 
 def test_a_wider_grid_adds_blocks_at_its_end() -> None:
-    assert k_blocks(2, 64)[:2] == k_blocks(2, 32)
+    assert k_blocks(2, 64)[:1] == k_blocks(2, 32)
+    assert k_blocks(2, 200)[:3] == k_blocks(2, 128)
