@@ -8,6 +8,7 @@ import sys
 import time
 import warnings
 from errno import ENAMETOOLONG
+from importlib import import_module
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -30,6 +31,9 @@ EXTRACTION = {
     "extraction": {"rules": ["majority", "dynamics", "refined"]},
 }
 """What is done with a network that is brought along, unless a config says otherwise."""
+
+HEAVY = ("torch", "lisor.rnn.training", "lisor.fsa.clustering", "lisor.fsa.evaluation", "lisor.report.plane")
+"""What takes seconds to load and nearly every run needs that computes something."""
 
 INTERRUPTED = 130
 """What Typer makes of Ctrl-C."""
@@ -105,6 +109,8 @@ def _run(settings: dict[str, Any], out: Path | None, *, only_plan: bool = False)
     from flows.pipeline import find_sources, lisor_pipeline, plan_pipeline
     from flows.runners import find_runner
     from tasks.artifacts import check_folder
+    from tasks.caching import load_ahead
+    from tasks.register import registered
 
     if out is not None:
         check_folder(out.absolute())
@@ -115,6 +121,9 @@ def _run(settings: dict[str, Any], out: Path | None, *, only_plan: bool = False)
         return
     _set_logging()
     find_runner(plan)  # a missing extra should not cost a minute either
+    if plan.name not in registered():  # else most comes from the cache, for which little is loaded
+        import_module("prefect.server.api.server")  # first: what waits for the server is the time to load the rest
+        load_ahead(*HEAVY)
     summary = lisor_pipeline(settings, None if out is None else str(out))
     _show(summary)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache, wraps
 from importlib import import_module
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from prefect.context import TaskRunContext
@@ -202,6 +202,16 @@ def load(*modules: str) -> None:
     with _LOADING:
         for module in modules:
             import_module(module)
+
+
+def load_ahead(*modules: str) -> None:
+    """Begin to import modules beside whatever comes next, which may wait for something else."""
+
+    def load_each() -> None:
+        for module in modules:  # one by one: a task that needs the first goes on while the next is loaded
+            load(module)
+
+    Thread(target=load_each, name="load-ahead").start()
 
 
 def _forget_stale(key: str, expected: Ref | list[Ref] | None) -> None:

@@ -24,15 +24,15 @@ PROGRESS = "lisor_progress"
 FIRST_BLOCKS = (1, 3, 5, 10)
 """Where the first blocks of trials end; the later ones are ten trials each."""
 
-FIRST_BLOCKS_OF_WORDS = (5, 10)
-"""The same for a language: what a step of its small networks takes is hardly more for five than for one."""
+FIRST_BLOCKS_OF_WORDS = (1, 5, 10)
+"""The same for a language: a step of its small networks takes hardly longer for four than for two."""
 
 
 def trial_blocks(trials: int, *, of_words: bool) -> list[tuple[int, ...]]:
     """The trials cut into blocks whose edges never move, so that no trial depends on how many are asked for.
 
     Trials of a block are trained side by side and round off together, so a block is always trained whole. The edges fit
-    the usual numbers (1, 3, 5, 10, 20, … and `of_words` of a language 5, 10, 20, …); between them up to the rest of a
+    the usual numbers (1, 3, 5, 10, 20, … and `of_words` of a language 1, 5, 10, …); between them up to the rest of a
     block is trained beyond what was asked."""
     first, blocks, start = FIRST_BLOCKS_OF_WORDS if of_words else FIRST_BLOCKS, [], 0
     while start < trials:

@@ -194,12 +194,19 @@ def _training_curves(history: Mapping[str, Sequence[float]]) -> list[Metric]:
 
 
 def _curves_over_k(rows: pd.DataFrame) -> list[Metric]:
-    """Figures of every automaton with k as the step, named test set/method.rule.figure."""
-    columns = ("accuracy", "fidelity", "unseen_transitions", "n_states_minimal")
+    """Figures of every automaton with k as the step, named test set/method.rule.figure; its size is the same on each
+    test set."""
+    sizes = rows.drop_duplicates(["method", "rule", "k"])
     return [
-        _metric(f"{row['test_set']}/{row['method']}.{row['rule']}.{column}", row[column], _step(row["k"]))
-        for row in rows.to_dict("records")
-        for column in columns
+        *(
+            _metric(f"{row['test_set']}/{row['method']}.{row['rule']}.{column}", row[column], _step(row["k"]))
+            for row in rows.to_dict("records")
+            for column in ("accuracy", "fidelity", "unseen_transitions")
+        ),
+        *(
+            _metric(f"{row['method']}.{row['rule']}.n_states_minimal", row["n_states_minimal"], _step(row["k"]))
+            for row in sizes.to_dict("records")
+        ),
     ]
 
 

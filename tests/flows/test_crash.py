@@ -25,7 +25,7 @@ SETTINGS = {
     "datasets": [{"language": "000", "train": 2000, "validation": 100, "max_length": 20}],
     "models": {"cells": ["gru", "lstm"], "hidden_size": 12},
     "training": {"trials": 3, "max_epochs": 8, "patience": 8},
-    "clustering": {"k": [2, 20]},
+    "clustering": {"k": [2, 36]},
 }
 
 

@@ -182,7 +182,7 @@ def test_two_empty_stores_give_equal_results(
 
 
 def test_more_trials_leave_the_first_unchanged_and_train_only_the_new(home: Path, tiny: dict[str, Any]) -> None:
-    tiny["training"]["trials"] = 3
+    tiny["training"]["trials"] = 1
     lisor_pipeline(tiny)
     first, before = results(home), built(home)
     more = copy.deepcopy(tiny)
@@ -190,18 +190,18 @@ def test_more_trials_leave_the_first_unchanged_and_train_only_the_new(home: Path
     summary = lisor_pipeline(more)
     assert summary["tasks"]["trained"] == 1
     assert {path for path in before if path.parent.name == "model"} <= set(built(home))
-    pd.testing.assert_frame_equal(results(home)[lambda rows: rows["trial"] < 3].reset_index(drop=True), first)
+    pd.testing.assert_frame_equal(results(home)[lambda rows: rows["trial"] < 1].reset_index(drop=True), first)
 
 
 def test_a_wider_grid_computes_only_the_new_block(home: Path, tiny: dict[str, Any]) -> None:
-    tiny["clustering"]["k"] = [2, 16]
+    tiny["clustering"]["k"] = [2, 32]
     lisor_pipeline(tiny)
     first = results(home).drop(columns=["chosen", "selected"])
-    tiny["clustering"]["k"] = [2, 18]
+    tiny["clustering"]["k"] = [2, 34]
     summary = lisor_pipeline(tiny)
     assert summary["tasks"]["run"] == 5  # one block clustered, read off and evaluated; results and report
     wider = results(home).drop(columns=["chosen", "selected"])
-    pd.testing.assert_frame_equal(wider[wider["k"] <= 16].reset_index(drop=True), first)
+    pd.testing.assert_frame_equal(wider[wider["k"] <= 32].reset_index(drop=True), first)
 
 
 def test_both_methods_of_the_paper_compete_for_the_selected_automaton(home: Path, tiny: dict[str, Any]) -> None:
