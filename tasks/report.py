@@ -107,21 +107,29 @@ def publish(out: str, results: Ref, report: Ref, record: str, summary: str) -> N
         write_text(folder / "run.json", record)
         write_text(folder / "summary.json", summary)
     except OSError as error:
-        reason = f"{error.strerror or error}; what was computed is kept, so run again with another --out"
+        every = error.args[0] if isinstance(error, shutil.Error) else []  # of the files of a folder
+        first = str(every[0][2]).partition(": ")[0] if every else error.strerror
+        reason = f"{first or error}; what was computed is kept, so run again with another --out"
         raise StoreError(f"the report cannot be written to {folder}: {reason}") from error
 
 
 def _replace_file(source: Path, target: Path) -> None:
     fresh = target.with_name(f".{target.name}.{os.getpid()}")
-    shutil.copyfile(source, fresh)
-    fresh.replace(target)
+    try:
+        shutil.copyfile(source, fresh)
+        fresh.replace(target)
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def _replace_folder(source: Path, target: Path) -> None:
     """Put a copy of a folder in the place of another, which is only removed when the copy is whole."""
     fresh, old = (target.with_name(f".{target.name}.{part}.{os.getpid()}") for part in ("new", "old"))
-    shutil.copytree(source, fresh)
-    if target.exists():
-        target.replace(old)
-    fresh.replace(target)
+    try:
+        shutil.copytree(source, fresh)
+        if target.exists():
+            target.replace(old)
+        fresh.replace(target)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
     shutil.rmtree(old, ignore_errors=True)

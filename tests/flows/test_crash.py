@@ -185,12 +185,17 @@ def can_mount() -> bool:
 
 @pytest.mark.skipif(not can_mount(), reason="only root may mount a small file system, and not in every container")
 @pytest.mark.parametrize(
-    ("options", "finished"),
-    [("ro", 0), ("size=40k", 1), ("size=900k", 4), ("size=3m", 50)],
-    ids=["read-only", "full at training", "full at the dump", "full at MLflow"],
+    ("options", "finished", "what"),
+    [
+        ("ro", 0, "the store {} cannot be written: "),
+        ("size=40k", 1, "the store {} cannot be written: "),
+        ("size=900k", 4, "the store {} cannot be written: "),
+        ("size=3m", 50, "the report cannot be written to {}/reports/crash: [Errno 28] No space left on device"),
+    ],
+    ids=["read-only", "full at training", "full at the dump", "full at the report"],
 )
 def test_a_disk_that_is_full_or_read_only_is_one_line_and_loses_nothing(
-    runs: Runs, undisturbed: Path, tmp_path: Path, options: str, finished: int
+    runs: Runs, undisturbed: Path, tmp_path: Path, options: str, finished: int, what: str
 ) -> None:
     mounted = tmp_path / "store"
     mounted.mkdir()
@@ -205,7 +210,7 @@ def test_a_disk_that_is_full_or_read_only_is_one_line_and_loses_nothing(
     )  # fmt: skip
     *_, line, status = (tmp_path / "store.first").read_text().splitlines()
     assert (status, "Traceback" in (tmp_path / "store.first").read_text()) == ("2", False)
-    assert line.startswith(f"lisor: the store {mounted} cannot be written: ")
+    assert line.startswith(f"lisor: {what.format(mounted)}")
     *_, status = (tmp_path / "store.second").read_text().splitlines()
     assert status == "0"
     before, after = artifacts(tmp_path / "store.then"), artifacts(tmp_path / "store.after")
