@@ -106,6 +106,8 @@ def _run(settings: dict[str, Any], out: Path | None, *, only_plan: bool = False)
 
     plan = experiment(settings)
     _set_environment()
+    from prefect.settings import PREFECT_API_URL
+
     from flows.pipeline import find_sources, lisor_pipeline, plan_pipeline
     from flows.runners import find_runner
     from tasks.artifacts import check_folder
@@ -121,8 +123,9 @@ def _run(settings: dict[str, Any], out: Path | None, *, only_plan: bool = False)
         return
     _set_logging()
     find_runner(plan)  # a missing extra should not cost a minute either
-    if plan.name not in registered():  # else most comes from the cache, for which little is loaded
-        import_module("prefect.server.api.server")  # first: what waits for the server is the time to load the rest
+    waits = plan.runner == "threads" and not PREFECT_API_URL.value()  # for a server, in the process that computes
+    if waits and plan.name not in registered():  # else most comes from the cache, for which little is loaded
+        import_module("prefect.server.api.server")  # first: the rest is loaded while that starts
         load_ahead(*HEAVY)
     summary = lisor_pipeline(settings, None if out is None else str(out))
     _show(summary)
