@@ -25,7 +25,7 @@ FIRST_BLOCKS = (1, 3, 5, 10)
 """Where the first blocks of trials end; the later ones are ten trials each."""
 
 FIRST_BLOCKS_OF_WORDS = (1, 5, 10)
-"""The same for a language: a step of its small networks takes hardly longer for four than for two."""
+"""The same for a language: of its small networks four side by side take less than two and two."""
 
 
 def trial_blocks(trials: int, *, of_words: bool) -> list[tuple[int, ...]]:
