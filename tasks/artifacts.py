@@ -72,15 +72,17 @@ class Store:
 
         `write` fills one folder for each key. It runs under a kernel lock on the first key, which the system frees when
         the process dies, so two runs never build the same artifact at a time; a folder enters the store whole or not.
-        Their manifests keep the `recipe`: what the keys were made of.
+        A process that dies while it moves finished folders there leaves the rest of them to the next. Their manifests
+        keep the `recipe`: what the keys were made of.
 
         Raises:
             StoreError: the store cannot be written."""
+        scratch, finished = (self.home / "scratch" / f"{prefix}{kind}-{keys[0]}" for prefix in ("", "finished-"))
         with self.lock(f"{kind}-{keys[0]}"):
+            self._enter(kind, finished)
             found = self.find(kind, keys)
             if found is not None:
                 return found
-            scratch = self.home / "scratch" / f"{kind}-{keys[0]}"
             shutil.rmtree(scratch, ignore_errors=True)  # left behind by a process that was killed
             folders = [scratch / key for key in keys]
             for folder in folders:
@@ -89,10 +91,12 @@ class Store:
                 started = time.perf_counter()
                 write(folders)
                 seconds = (time.perf_counter() - started) / len(keys)
-                pairs = zip(keys, folders, strict=True)
-                return [self._enter(kind, key, folder, seconds, recipe) for key, folder in pairs]
+                refs = [_seal(kind, folder, seconds, recipe) for folder in folders]
+                scratch.replace(finished)
             finally:
                 shutil.rmtree(scratch, ignore_errors=True)
+            self._enter(kind, finished)
+            return refs
 
     def adopt(
         self, kind: str, key: str, manifest: bytes, fetch: Callable[[str, Path], None], sha256: str | None
@@ -230,14 +234,13 @@ class Store:
             return None
         return manifest if whole else None
 
-    def _enter(self, kind: str, key: str, folder: Path, seconds: float, recipe: Mapping[str, Any] | None) -> Ref:
-        """Move a finished folder to its place in the store, its manifest written last."""
-        manifest = _describe(kind, key, folder, seconds)
-        if recipe is not None:
-            manifest["recipe"] = recipe
-        write_text(folder / MANIFEST, json.dumps(manifest, indent=1))
-        self._place(kind, key, folder)
-        return Ref(kind, key, manifest["sha256"])
+    def _enter(self, kind: str, finished: Path) -> None:
+        """Move finished folders, if there are any, to their places in the store."""
+        if not finished.exists():
+            return
+        for folder in sorted(finished.iterdir()):
+            self._place(kind, folder.name, folder)
+        finished.rmdir()
 
     def _place(self, kind: str, key: str, folder: Path) -> None:
         place = self.folder(kind, key)
@@ -344,10 +347,17 @@ def _check_manifest(manifest: bytes, kind: str, key: str) -> dict[str, str]:
     return files
 
 
-def _describe(kind: str, key: str, folder: Path, seconds: float) -> dict[str, Any]:
+def _seal(kind: str, folder: Path, seconds: float, recipe: Mapping[str, Any] | None) -> Ref:
+    """Write the manifest of a finished folder, whose name is its key."""
+    key = folder.name
     files = {str(file.relative_to(folder)): _digest(file) for file in sorted(folder.rglob("*")) if file.is_file()}
-    digest = _digest_of_digests(files)
-    return {"schema": SCHEMA, "kind": kind, "key": key, "files": files, "sha256": digest, "seconds": round(seconds, 4)}
+    sha256 = _digest_of_digests(files)
+    manifest: dict[str, Any] = {"schema": SCHEMA, "kind": kind, "key": key, "files": files, "sha256": sha256}
+    manifest["seconds"] = round(seconds, 4)
+    if recipe is not None:
+        manifest["recipe"] = recipe
+    write_text(folder / MANIFEST, json.dumps(manifest, indent=1))
+    return Ref(kind, key, sha256)
 
 
 def _digest_of_digests(files: dict[str, str]) -> str:

@@ -106,6 +106,43 @@ def test_a_block_of_artifacts_is_built_together(store: Store) -> None:
     assert store.build("kind", ["a", "b"], write_number(3)) == refs
 
 
+@pytest.mark.parametrize("died", [FileNotFoundError, KeyboardInterrupt])
+@pytest.mark.parametrize("moved", [0, 1, 2])
+def test_a_finished_block_is_not_built_again_when_its_builder_dies_while_it_enters(
+    store: Store, monkeypatch: pytest.MonkeyPatch, moved: int, died: type[BaseException]
+) -> None:
+    calls: list[int] = []
+    keys, place, entered = ["a", "b", "c"], Store._place, []
+
+    def die(self: Store, kind: str, key: str, folder: Path) -> None:
+        if len(entered) == moved:
+            raise died
+        entered.append(key)
+        place(self, kind, key, folder)
+
+    with monkeypatch.context() as patch, pytest.raises((StoreError, KeyboardInterrupt)):
+        patch.setattr(Store, "_place", die)
+        store.build("kind", keys, write_number(3, calls))
+    assert [key for key in keys if store.find("kind", [key])] == entered == keys[:moved]
+    before = [(store.folder("kind", key) / "manifest.json").stat().st_ino for key in entered]
+    refs = store.build("kind", keys, write_number(3, calls))
+    assert calls == [3]
+    assert refs == store.find("kind", keys)
+    assert [(store.folder("kind", key) / "manifest.json").stat().st_ino for key in entered] == before
+    assert not list((store.home / "scratch").iterdir())
+
+
+def test_what_a_power_cut_left_of_finished_folders_is_built_again(store: Store) -> None:
+    calls: list[int] = []
+    refs = store.build("kind", ["a", "b"], write_number(3, calls))
+    damage(store.folder("kind", "b"), "truncated")
+    (store.home / "scratch/finished-kind-a").mkdir()
+    store.folder("kind", "b").rename(store.home / "scratch/finished-kind-a/b")
+    assert store.build("kind", ["a", "b"], write_number(3, calls)) == refs
+    assert calls == [3, 3]
+    assert store.find("kind", ["a", "b"]) == refs
+
+
 def test_threads_that_want_the_same_artifact_build_it_once(store: Store) -> None:
     calls: list[int] = []
     with ThreadPoolExecutor(8) as pool:
