@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import logging
 import os
 import sys
@@ -34,6 +36,10 @@ EXTRACTION = {
 
 HEAVY = ("torch", "lisor.rnn.training", "lisor.fsa.clustering", "lisor.fsa.evaluation", "lisor.report.plane")
 """What takes seconds to load and nearly every run needs that computes something."""
+
+SELDOM = (20_000, 10, 50)
+"""How seldom garbage is looked for: libraries make a million objects that live as long as the process, and at Python's
+own thresholds a run searches them twenty times, which takes seconds."""
 
 INTERRUPTED = 130
 """What Typer makes of Ctrl-C."""
@@ -252,6 +258,8 @@ def find_config(name: str) -> Path:
 
 def main() -> None:
     """The console script `lisor`."""
+    gc.set_threshold(*SELDOM)
+    atexit.register(gc.freeze)  # else all that lives is searched once more when the process ends
     try:
         status = app(standalone_mode=False)
     except LisorError as error:

@@ -22,6 +22,10 @@ MOST_SHOWN = 700
 
 PERPLEXITY = 30.0
 
+ANGLE, ITERATIONS = 0.8, 500
+"""Of t-SNE: a third of the time of scikit-learn's 0.5 and 1,000, and neighbours are kept as well (trustworthiness of 12
+neighbours on states of four networks: 0.979, 0.983, 0.998, 0.998 beside 0.977, 0.983, 0.998, 0.998)."""
+
 SCHEMA = 1
 """Version of the file written by `Plane.write`."""
 
@@ -75,6 +79,7 @@ def project(
         places = flat
     else:
         perplexity = min(PERPLEXITY, (len(rows) - 1) / 3)
-        places = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(shown.astype(np.float64))
+        tsne = TSNE(perplexity=perplexity, init="pca", angle=ANGLE, max_iter=ITERATIONS, random_state=seed)
+        places = tsne.fit_transform(shown.astype(np.float64))
     answers = model.probabilities(shown).argmax(axis=1) if given is None else given[rows]
     return Plane(rows=rows.astype(np.int64), places=np.asarray(places, np.float32), answers=answers.astype(np.int32))

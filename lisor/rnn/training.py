@@ -17,6 +17,7 @@ from torch.nn.functional import cross_entropy
 from lisor.data.dataset import Dataset, Split
 from lisor.devices import pick_device
 from lisor.errors import ModelError
+from lisor.rnn.adam import StackedAdam
 from lisor.rnn.classifier import Architecture, Classifier, Dropout, Inputs, TrainedModel, length_batches
 
 if TYPE_CHECKING:
@@ -135,9 +136,7 @@ def _train_stack(
     on_epoch: Callable[[int, int, float], None] | None,
 ) -> None:
     """Train stacked networks side by side until each has finished; the records remember how it went."""
-    optimizer = torch.optim.Adam(
-        network.parameters(), lr=config.learning_rate, fused=network.output_bias.device.type != "mps"
-    )
+    optimizer = StackedAdam(network.parameters(), learning_rate=config.learning_rate)
     active = list(records)
     for epoch in range(config.max_epochs):
         losses = _train_epoch(network, optimizer, dataset.splits["train"], active, epoch, config)
@@ -151,7 +150,7 @@ def _train_stack(
         if not keep.any():
             break
         if not keep.all():
-            _leave_stack(network, optimizer, torch.from_numpy(np.flatnonzero(keep)).to(network.output_bias.device))
+            optimizer.keep(torch.from_numpy(np.flatnonzero(keep)).to(network.output_bias.device))
             active = [trial for trial, stays in zip(active, keep, strict=True) if stays]
 
 
@@ -204,7 +203,7 @@ def balanced_accuracy(correct: Bool[np.ndarray, "R N"], labels: Int[np.ndarray, 
 
 def _train_epoch(
     network: Classifier,
-    optimizer: torch.optim.Optimizer,
+    optimizer: StackedAdam,
     split: Split,
     trials: Sequence[_Trial],
     epoch: int,
@@ -221,7 +220,7 @@ def _train_epoch(
             dropout = Dropout(*(factors.to(total.device) for factors in dropout))
         logits = network(read, lengths, dropout)
         losses = cross_entropy(logits.transpose(1, 2), labels, reduction="none").mean(dim=1)
-        optimizer.zero_grad(set_to_none=True)
+        optimizer.zero_grad()
         torch.autograd.backward(losses.sum())
         _clip_gradients(network, config.clip)
         optimizer.step()
@@ -262,13 +261,3 @@ def _clip_gradients(network: Classifier, limit: float) -> None:
     scale = (limit / (norms + 1e-6)).clamp(max=1.0)
     for gradient in gradients:
         gradient.mul_(scale[:, None, None])
-
-
-def _leave_stack(network: Classifier, optimizer: torch.optim.Optimizer, keep: Int[Tensor, " R"]) -> None:
-    """Take the finished trials out of the weights and out of Adam's running means."""
-    for parameter in network.parameters():
-        parameter.data = parameter.data[keep].clone()
-        parameter.grad = None
-        state = optimizer.state[parameter]
-        for name in ("exp_avg", "exp_avg_sq"):
-            state[name] = state[name][keep].clone()
