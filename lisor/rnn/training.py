@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.linalg import vector_norm
 from torch.nn.functional import cross_entropy
 
 from lisor.data.dataset import Dataset, Split
@@ -257,7 +258,7 @@ def _stacked_batches(
 def _clip_gradients(network: Classifier, limit: float) -> None:
     """Scale the gradient of each trial down to norm `limit` where it is longer."""
     gradients = [p.grad for p in network.parameters() if p.grad is not None]
-    norms = torch.stack([g.flatten(1).square().sum(dim=1) for g in gradients]).sum(dim=0).sqrt()
+    norms = vector_norm(torch.stack([vector_norm(g, dim=(1, 2)) for g in gradients]), dim=0)
     scale = (limit / (norms + 1e-6)).clamp(max=1.0)
     for gradient in gradients:
         gradient.mul_(scale[:, None, None])
