@@ -1,6 +1,8 @@
 """Write docs/benchmarks.md and its picture from what the benchmarks measured.
 
 python docs/write_benchmarks.py ROWS.json GROWTH.json LANGUAGES.json [DEVICE.json]
+
+Without DEVICE.json the page keeps what it says of a GPU, which says where and when that was measured.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import os
 import platform
 import sys
 from collections.abc import Iterator
+from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,7 +22,9 @@ import numpy as np
 import pandas as pd
 
 ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs/benchmarks.md"
 PICTURE = "images/growth.svg"
+GPU, LANGUAGES = "## On a GPU", "## Languages drawn at random"
 TITLES = {"P": "points", "k": "clusters", "H": "hidden units"}
 
 
@@ -29,9 +34,8 @@ def main() -> None:
     table = pd.DataFrame(growth)
     slopes = {name: _exponent(own) for name, own in table.groupby("varied", sort=False)}
     _draw(table, slopes)
-    (ROOT / "docs/benchmarks.md").write_text(
-        "\n".join([*_page(rows, slopes), *_device(*device), *_languages(languages)]) + "\n", encoding="utf-8"
-    )
+    on_gpu = list(_device(*device[0])) if device else _kept()
+    PAGE.write_text("\n".join([*_page(rows, slopes), *on_gpu, *_languages(languages)]) + "\n", encoding="utf-8")
 
 
 def _page(rows: list[dict[str, object]], slopes: dict[str, float]) -> Iterator[str]:
@@ -61,15 +65,18 @@ def _table(rows: list[dict[str, object]]) -> Iterator[str]:
         yield f"| {row['name']} | {' | '.join(figures)} | {row['quality']} |"
 
 
-def _device(found: list[dict[str, Any]] | None = None) -> Iterator[str]:
+def _kept() -> list[str]:
+    """The section of the page as it stands."""
+    page = PAGE.read_text(encoding="utf-8")
+    return ["", *page[page.index(GPU) : page.index(LANGUAGES)].rstrip().splitlines()]
+
+
+def _device(about: dict[str, Any], *rows: dict[str, Any]) -> Iterator[str]:
     yield ""
-    yield "## On a GPU"
+    yield GPU
     yield ""
-    if found is None:
-        yield "Not measured: this machine has none (`python -m benchmarks.device FILE`)."
-        return
-    about, *rows = found
-    yield f"`python -m benchmarks.device FILE` on one {about['device']}, torch {about['torch']}."
+    yield f"`python -m benchmarks.device FILE` on one {about['device']}, torch {about['torch']},"
+    yield f"on {date.today()}."
     yield ""
     yield from _table([row for row in rows if "ratio" in row])
     yield ""
@@ -88,7 +95,7 @@ def _device(found: list[dict[str, Any]] | None = None) -> Iterator[str]:
 def _languages(rows: list[dict[str, object]]) -> Iterator[str]:
     wrong = [row for row in rows if not row["exact"]]
     yield ""
-    yield "## Languages drawn at random"
+    yield LANGUAGES
     yield ""
     yield f"Of {len(rows)} minimal automata drawn with 2 to 10 states (`python -m benchmarks.random_languages`, gru"
     yield f"of 10 hidden units, words of up to 20 symbols) {len(rows) - len(wrong)} came out exactly. Where one did"
