@@ -138,11 +138,10 @@ class GRU(nn.Module):
 
     def hidden_states(self, inputs: Float[Tensor, "R T B D"]) -> Float[Tensor, "R T+1 B H"]:
         """Every hidden state from zeros on, as `step` gives them; faster where a gradient is asked for."""
-        trials, steps, batch, _ = inputs.shape
-        columns = torch.baddbmm(self.bias.mT, self.input_weight.mT, inputs.flatten(1, 2).mT)
+        with_one = nn.functional.pad(inputs, (0, 1), value=1.0).permute(1, 0, 3, 2)
+        projected = torch.cat([self.input_weight, self.bias], dim=1).mT @ with_one
         bias = nn.functional.pad(self.candidate_bias, (2 * self.hidden_size, 0))
-        weight = torch.cat([self.hidden_weight, bias], dim=1)
-        return scan(columns.view(trials, 3 * self.hidden_size, steps, batch), weight).permute(1, 0, 3, 2)
+        return scan(projected, torch.cat([self.hidden_weight, bias], dim=1)).permute(1, 0, 3, 2)
 
     def open_gates(self, state: State, projected: Float[Tensor, "R B 3H"]) -> tuple[Float[Tensor, "R B H"], ...]:
         reset, update, _ = (projected + state[0] @ self.hidden_weight).chunk(3, dim=-1)

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 
-def scan(projected: Float[Tensor, "R 3H T B"], weight: Float[Tensor, "R H+1 3H"]) -> Float[Tensor, "T+1 R H B"]:
+def scan(projected: Float[Tensor, "T R 3H B"], weight: Float[Tensor, "R H+1 3H"]) -> Float[Tensor, "T+1 R H B"]:
     """The hidden states before the first step (zeros) and after each, from what the inputs add to the sums of a step.
 
     `weight` is U, and below it the bias of the candidate's hidden part (zeros for r and z)."""
@@ -28,9 +28,9 @@ def scan(projected: Float[Tensor, "R 3H T B"], weight: Float[Tensor, "R H+1 3H"]
 class _Scan(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, projected: Float[Tensor, "R 3H T B"], weight: Float[Tensor, "R H+1 3H"]
+        ctx: Any, projected: Float[Tensor, "T R 3H B"], weight: Float[Tensor, "R H+1 3H"]
     ) -> Float[Tensor, "T+1 R H B"]:
-        trials, width, steps, batch = projected.shape
+        steps, trials, width, batch = projected.shape
         size = width // 3
         states = projected.new_zeros(steps + 1, trials, size + 1, batch)
         states[:, :, size] = 1  # what the bias is multiplied with
@@ -40,7 +40,7 @@ class _Scan(torch.autograd.Function):
         # Everything is cut before the walk: a slice takes as long as the small product of a step.
         both = [2 * size, size]
         walk = zip(
-            *(part.unbind(2) for part in torch.split(projected, both, dim=1)),
+            *(part.unbind() for part in torch.split(projected, both, dim=2)),
             *(part.unbind() for part in (states[:-1], states[:-1, :, :size], states[1:, :, :size])),
             *(part.unbind() for part in (sums, *torch.split(sums, both, dim=2))),
             *(part.unbind() for part in (gates, *torch.split(gates, size, dim=2))),
@@ -59,7 +59,7 @@ class _Scan(torch.autograd.Function):
     @once_differentiable
     def backward(
         ctx: Any, *gradients: Float[Tensor, "T+1 R H B"]
-    ) -> tuple[Float[Tensor, "R 3H T B"], Float[Tensor, "R H+1 3H"]]:
+    ) -> tuple[Float[Tensor, "T R 3H B"], Float[Tensor, "R H+1 3H"]]:
         """From the last step to the first: ∂h_{t−1} = z⊙∂h_t + U ∂sums_t, besides what reaches h_{t−1} from outside."""
         weight, states, sums, gates, candidates = ctx.saved_tensors
         size = candidates.shape[2]
@@ -86,7 +86,7 @@ class _Scan(torch.autograd.Function):
             of_state = torch.addcmul(outside, of_state, z, out=torch.empty_like(candidate))
             of_state.baddbmm_(recurrent, summed)
         of_sums[:, :, 2 * size :] = of_candidates  # from here on those of the inputs' part
-        return of_sums.permute(1, 2, 0, 3), of_weight
+        return of_sums, of_weight
 
 
 def _backwards(steps: Any) -> list[Tensor]:

@@ -34,6 +34,6 @@ def test_states_and_gradients_are_those_of_the_steps(cell):
 
 def test_the_gradient_is_that_of_finite_differences():
     random = torch.Generator().manual_seed(0)
-    projected = torch.randn(TRIALS, 3 * HIDDEN, STEPS, BATCH, dtype=torch.float64, generator=random, requires_grad=True)
+    projected = torch.randn(STEPS, TRIALS, 3 * HIDDEN, BATCH, dtype=torch.float64, generator=random, requires_grad=True)
     weight = torch.randn(TRIALS, HIDDEN + 1, 3 * HIDDEN, dtype=torch.float64, generator=random, requires_grad=True)
     assert torch.autograd.gradcheck(scan, (projected, weight))
