@@ -352,8 +352,8 @@ def _seal(kind: str, folder: Path, seconds: float, recipe: Mapping[str, Any] | N
     key = folder.name
     files = {str(file.relative_to(folder)): _digest(file) for file in sorted(folder.rglob("*")) if file.is_file()}
     sha256 = _digest_of_digests(files)
-    manifest: dict[str, Any] = {"schema": SCHEMA, "kind": kind, "key": key, "files": files, "sha256": sha256}
-    manifest["seconds"] = round(seconds, 4)
+    manifest: dict[str, Any] = {"schema": SCHEMA, "kind": kind, "key": key, "files": files}
+    manifest |= {"sha256": sha256, "seconds": round(seconds, 4)}
     if recipe is not None:
         manifest["recipe"] = recipe
     write_text(folder / MANIFEST, json.dumps(manifest, indent=1))

@@ -41,6 +41,7 @@ class StackedAdam:
             )
             for parameter in parameters
         ]
+        self._fused = all(state.parameter.device.type != "mps" for state in self._states)
 
     def zero_grad(self) -> None:
         """Forget all gradients."""
@@ -58,7 +59,7 @@ class StackedAdam:
             [state.square for state, _ in moved],
             [],
             [state.steps for state, _ in moved],
-            fused=all(gradient.device.type != "mps" for _, gradient in moved),
+            fused=self._fused,
             amsgrad=False,
             beta1=MEAN_DECAY,
             beta2=SQUARE_DECAY,
