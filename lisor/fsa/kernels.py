@@ -4,7 +4,7 @@ They hold no lock, so that threads can run them side by side. Arguments are not 
 symbol, state and cluster exists.
 
 Shapes: Q states, S symbols, N words or sequences, P symbols or points of all of them together, E entries, C classes,
-K centers, H numbers of a point, B points and M sequences of a chunk."""
+K centers, H numbers of a point, T points of a tile, B points and M sequences of a chunk."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from numba import njit
 
 ROUNDING = 1e-5
 """How wrong a squared distance made of float32 products may be, as a share of the squared norms."""
+
+TILE = 64
+"""Points whose nearest centers are searched side by side."""
 
 
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
@@ -80,10 +83,26 @@ def carry(
             answer[word] += now[state] * answers[state]
 
 
+@njit(nogil=True, cache=True, inline="always")  # type: ignore[untyped-decorator]
+def _add(
+    points: Float[np.ndarray, "P H"], point: int, weight: float, sums: Float[np.ndarray, "K H"], center: int
+) -> None:
+    for place in range(points.shape[1]):
+        sums[center, place] += weight * points[point, place]
+
+
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
-def _add(numbers: Float[np.ndarray, " H"], weight: float, total: Float[np.ndarray, " H"]) -> None:
-    for place in range(len(numbers)):
-        total[place] += weight * numbers[place]
+def add_moments(
+    points: Float[np.ndarray, "P H"], weights: Float[np.ndarray, " P"], moments: Float[np.ndarray, "3 H"]
+) -> None:
+    """Add to `moments` of each column the sum of the points, that of their squares, and that of their squares by
+    weight."""
+    for point in range(len(points)):
+        for place in range(points.shape[1]):
+            number = np.float64(points[point, place])
+            moments[0, place] += number
+            moments[1, place] += number * number
+            moments[2, place] += weights[point] * (number * number)
 
 
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
@@ -137,6 +156,24 @@ def in_doubt(
 
 
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def _two_nearest(
+    scores: Float[np.ndarray, "K T"],
+    nearest: Int[np.ndarray, " T"],
+    least: Float[np.ndarray, " T"],
+    second: Float[np.ndarray, " T"],
+) -> None:
+    """Write the row of the least number of each column, the lower one of a tie, that number and the next one."""
+    nearest[:], least[:], second[:] = 0, scores[0], np.inf
+    for center in range(1, len(scores)):
+        for column in range(scores.shape[1]):  # without branches, so that many columns are one instruction
+            score, best = scores[center, column], least[column]
+            other = best if score < best else score
+            second[column] = other if other < second[column] else second[column]
+            nearest[column] = np.int32(center) if score < best else nearest[column]
+            least[column] = score if score < best else best
+
+
+@njit(nogil=True, cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def reassign(
     products: Float[np.ndarray, "B K"],
     half_norms: Float[np.ndarray, " K"],
@@ -156,28 +193,34 @@ def reassign(
     whose label changes, weight and weighted numbers are moved in `counts` and `sums` from the old center, if the label
     was not negative, to the new one."""
     longest = 2.0 * half_norms.max()
-    for row in range(len(rows)):
-        point = rows[row]
-        nearest, least, second = 0, half_norms[0] - products[row, 0], np.inf
-        for center in range(1, len(half_norms)):
-            score = half_norms[center] - products[row, center]
-            if score < least:
-                nearest, least, second = center, score, least
-            elif score < second:
-                second = score
-        norm = float(squared_norms[point])
-        ways = np.sqrt(max(0.0, norm + 2.0 * least)) + np.sqrt(max(0.0, norm + 2.0 * second))
-        apart = 2.0 * (second - least) - ROUNDING * (norm + longest)
-        slack[point] = apart / ways if ways > 0 else 0.0
-        before = labels[point]
-        if nearest == before:
-            continue
-        labels[point] = nearest
-        counts[nearest] += weights[point]
-        _add(points[point], weights[point], sums[nearest])
-        if before >= 0:
-            counts[before] -= weights[point]
-            _add(points[point], -weights[point], sums[before])
+    scores = np.zeros((len(half_norms), TILE), products.dtype)
+    nearest = np.empty(TILE, np.int32)
+    least, second = np.empty(TILE, products.dtype), np.empty(TILE, products.dtype)
+    norms, apart = np.zeros(TILE), np.empty(TILE)
+    for first in range(0, len(rows), TILE):
+        tile, some = products[first : first + TILE], rows[first : first + TILE]
+        for center in range(len(half_norms)):
+            for column in range(len(some)):
+                scores[center, column] = half_norms[center] - tile[column, center]
+        _two_nearest(scores, nearest, least, second)
+        for column in range(len(some)):
+            norms[column] = squared_norms[some[column]]
+        for column in range(TILE):
+            near, far = norms[column] + 2.0 * least[column], norms[column] + 2.0 * second[column]
+            ways = np.sqrt(near if near > 0 else 0.0) + np.sqrt(far if far > 0 else 0.0)
+            apart[column] = (far - near - ROUNDING * (norms[column] + longest)) / ways if ways > 0 else 0.0
+        for column in range(len(some)):
+            point, label = some[column], nearest[column]
+            slack[point] = apart[column]
+            before, weight = labels[point], weights[point]
+            if label == before:
+                continue
+            labels[point] = label
+            counts[label] += weight
+            _add(points, point, weight, sums, label)
+            if before >= 0:
+                counts[before] -= weight
+                _add(points, point, -weight, sums, before)
 
 
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
@@ -191,9 +234,9 @@ def move_members(
     `after`."""
     for point in range(len(points)):
         if before[point] != after[point]:
-            _add(points[point], 1.0, sums[after[point]])
+            _add(points, point, 1.0, sums, after[point])
             if before[point] >= 0:
-                _add(points[point], -1.0, sums[before[point]])
+                _add(points, point, -1.0, sums, before[point])
 
 
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
@@ -255,7 +298,8 @@ def add_position_products(
         _place_centers(edges[sequence], edges[sequence + 1], steps, members, counts, places)
         for center in range(len(counts)):
             if places[center] != 0:
-                _add(places, places[center], products[center])
+                for other in range(len(places)):
+                    products[center, other] += places[center] * places[other]
 
 
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
