@@ -5,7 +5,7 @@ What a task runs is imported inside it, so that a run answered from the cache ne
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -73,7 +73,7 @@ def evaluate_automata(folder: Path, automata: Ref, states: Ref, dataset: Ref, la
         HiddenStates(folder=open_artifact(states)).answers(),
         data.language,
     )
-    pd.DataFrame([asdict(row) for row in rows], columns=list(evaluation.Evaluation.__annotations__)).to_parquet(
+    pd.DataFrame([vars(row) for row in rows], columns=list(evaluation.Evaluation.__annotations__)).to_parquet(
         folder / _EVALUATIONS, index=False
     )
 

@@ -1,6 +1,6 @@
 """How accurate, how faithful and how exact automata are, and which one is chosen.
 
-Shapes: N sequences."""
+Shapes: P marks of all sequences or of all their symbols, M splits."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from jaxtyping import Int
+from jaxtyping import Bool, Float, Int
 
 from lisor.data.dataset import Split
 from lisor.data.languages import Language
+from lisor.data.sequences import Sequences
 from lisor.errors import DataError
 from lisor.fsa.automaton import CLASSES, Automaton
 from lisor.fsa.extraction import Extraction
@@ -96,46 +97,50 @@ def evaluate(
     language: Language | None = None,
 ) -> list[Evaluation]:
     """An evaluation of each automaton on each split; `answers` are the network's on the same splits."""
+    words = Sequences.join(split.sequences for split in splits.values())
+    labels = np.concatenate([split.labels for split in splits.values()])
+    network = np.concatenate([answers[name].predictions for name in splits])
+    ends = np.cumsum([0, *map(len, splits.values())])
     unique = {name: len(set(split.sequences.keys())) for name, split in splits.items()}
-    rows = []
+    rnn_accuracy, rows = _shares(network == labels, ends), []
     for extraction in extractions:
         machine = extraction.machine
-        exact, minimal = None, machine.n_states
+        exact, minimal, unseen = None, machine.n_states, np.zeros(len(splits))
         if isinstance(machine, Automaton):
             exact = None if language is None else language.equals(machine)
             minimal = machine.minimized().n_states
-        for name, split in splits.items():
-            unseen = 0.0
-            if isinstance(machine, Automaton):
-                trace = machine.trace(split.sequences)
-                predictions = machine.outputs[machine.final_states(split.sequences, trace)]
-                unseen = unseen_share(extraction, split, trace)
-            else:
-                predictions = machine.classify(split.sequences)
-            rows.append(
-                Evaluation(
-                    method=extraction.method,
-                    rule=extraction.rule,
-                    k=extraction.k,
-                    test_set=name,
-                    n=len(split),
-                    n_unique=unique[name],
-                    accuracy=float((predictions == split.labels).mean()),
-                    fidelity=float((predictions == answers[name].predictions).mean()),
-                    rnn_accuracy=float((answers[name].predictions == split.labels).mean()),
-                    exact=exact,
-                    n_states=machine.n_states,
-                    n_states_minimal=minimal,
-                    unseen_transitions=unseen,
-                )
+            trace = machine.trace(words)
+            predictions = machine.outputs[machine.final_states(words, trace)]
+            unseen = _shares(~extraction.seen[machine.states_before(words, trace), words.symbols], words.offsets[ends])
+        else:
+            predictions = machine.classify(words)
+        accuracy, fidelity = (_shares(predictions == truth, ends) for truth in (labels, network))
+        rows += [
+            Evaluation(
+                method=extraction.method,
+                rule=extraction.rule,
+                k=extraction.k,
+                test_set=name,
+                n=len(split),
+                n_unique=unique[name],
+                accuracy=float(accuracy[place]),
+                fidelity=float(fidelity[place]),
+                rnn_accuracy=float(rnn_accuracy[place]),
+                exact=exact,
+                n_states=machine.n_states,
+                n_states_minimal=minimal,
+                unseen_transitions=float(unseen[place]),
             )
+            for place, (name, split) in enumerate(splits.items())
+        ]
     return rows
 
 
-def unseen_share(extraction: Extraction, split: Split, trace: Int[np.ndarray, " P"]) -> float:
-    """The share of steps whose (state, symbol) validation never showed; 0 where there are no steps."""
-    before = extraction.automaton.states_before(split.sequences, trace)
-    return float((~extraction.seen[before, split.sequences.symbols]).mean()) if len(trace) else 0.0
+def _shares(marks: Bool[np.ndarray, " P"], edges: Int[np.ndarray, " M+1"]) -> Float[np.ndarray, " M"]:
+    """The share of marks between each two edges that are set; 0 where there are none."""
+    before = np.concatenate([[0], np.cumsum(marks)])[edges]
+    shares: Float[np.ndarray, " M"] = np.diff(before) / np.maximum(np.diff(edges), 1)
+    return shares
 
 
 def choose(evaluations: pd.DataFrame, *, tolerance: float, most_states: int | None = None) -> pd.DataFrame:
