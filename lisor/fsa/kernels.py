@@ -294,12 +294,12 @@ def add_position_products(
 ) -> None:
     """Add to `products` those of the centers' positions with each other."""
     places = np.empty(len(counts))
+    row = places.reshape(1, len(places))
     for sequence in range(len(edges) - 1):
         _place_centers(edges[sequence], edges[sequence + 1], steps, members, counts, places)
         for center in range(len(counts)):
             if places[center] != 0:
-                for other in range(len(places)):
-                    products[center, other] += places[center] * places[other]
+                _add(row, 0, places[center], products, center)
 
 
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
