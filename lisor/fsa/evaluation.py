@@ -111,7 +111,8 @@ def evaluate(
             minimal = machine.minimized().n_states
             trace = machine.trace(words)
             predictions = machine.outputs[machine.final_states(words, trace)]
-            unseen = _shares(~extraction.seen[machine.states_before(words, trace), words.symbols], words.offsets[ends])
+            new = ~extraction.seen[machine.states_before(words, trace), words.symbols]
+            unseen = np.nan_to_num(_shares(new, words.offsets[ends]))  # 0 where there are no steps
         else:
             predictions = machine.classify(words)
         accuracy, fidelity = (_shares(predictions == truth, ends) for truth in (labels, network))
@@ -137,9 +138,10 @@ def evaluate(
 
 
 def _shares(marks: Bool[np.ndarray, " P"], edges: Int[np.ndarray, " M+1"]) -> Float[np.ndarray, " M"]:
-    """The share of marks between each two edges that are set; 0 where there are none."""
+    """The share of marks between each two edges that are set; NaN where there are none."""
     before = np.concatenate([[0], np.cumsum(marks)])[edges]
-    shares: Float[np.ndarray, " M"] = np.diff(before) / np.maximum(np.diff(edges), 1)
+    with np.errstate(invalid="ignore"):
+        shares: Float[np.ndarray, " M"] = np.diff(before) / np.diff(edges)
     return shares
 
 

@@ -68,6 +68,22 @@ def test_shares_are_what_a_plain_loop_counts(case):
     assert row.exact is None
 
 
+@given(cases(), st.integers(0, 9), st.integers(0, 9))
+def test_a_split_comes_out_the_same_beside_others_and_of_none_there_is_no_share(case, some, more):
+    extraction, sequences, labels, network = case
+    parts = {"validation": slice(0, some), "none": slice(0, 0), "selection": slice(some, some + more)}
+    splits, judged = {}, {}
+    for name, rows in parts.items():
+        known = np.array(labels[rows], np.int32)
+        splits[name] = Split(sequences=Sequences.from_lists(sequences[rows]), labels=known)
+        judged[name] = answers(network[rows], known)
+    together = pd.DataFrame(map(vars, evaluate([extraction], splits, judged)))
+    alone = [vars(*evaluate([extraction], {name: splits[name]}, {name: judged[name]})) for name in splits]
+    pd.testing.assert_frame_equal(together, pd.DataFrame(alone))
+    shares = together.set_index("test_set").loc["none", ["accuracy", "fidelity", "rnn_accuracy", "unseen_transitions"]]
+    assert shares.isna().tolist() == [True, True, True, False]
+
+
 @given(weighted_automata(symbols=2, classes=3), words().filter(len), st.data())
 def test_a_weighted_automaton_is_measured_by_the_classes_it_names_and_never_called_exact(machine, sequences, data):
     classes = st.lists(st.integers(0, 2), min_size=len(sequences), max_size=len(sequences))
