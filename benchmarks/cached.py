@@ -18,7 +18,7 @@ def works() -> list[Work]:
     environment = started.enter_context(prefect_server(Path(started.enter_context(TemporaryDirectory()))))
 
     def run() -> str:
-        printed = python("-m", "flows.cli", "run", "quickstart", environment=environment)
+        printed = python("-m", "lisor_flows.cli", "run", "quickstart", environment=environment)
         return next(line for line in printed.splitlines() if "tasks" in line)
 
     return [Work(name="cached", ours=run, peer=None, quality=lambda said, _: said)]

@@ -70,7 +70,7 @@ def _run() -> float:
     """The mean accuracy of all automata on the test set."""
     with tempfile.TemporaryDirectory() as home:
         changes = [part for setting in SETTINGS for part in ("--set", setting)]
-        command = [sys.executable, "-m", "flows.cli", "run", "quickstart", *changes]
+        command = [sys.executable, "-m", "lisor_flows.cli", "run", "quickstart", *changes]
         environment = os.environ | {"LISOR_HOME": home}
         subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         rows = read_results(Path(home) / "reports/benchmark/results.parquet")

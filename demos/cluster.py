@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 
 import pandas as pd
 
-from demos.servers import ROOT, free_port, python, running, wait
+from demos.servers import free_port, python, running, wait
 
 CONFIG = """\
 name: scaled
@@ -64,7 +64,7 @@ def run(config: Path, store: Path, *settings: str) -> Path:
     """The store in which an experiment has run."""
     changes = [part for setting in settings for part in ("--set", setting)]
     environment = {**os.environ, "LISOR_HOME": str(store), "PREFECT_HOME": str(store.parent / "prefect")}
-    python("-m", "flows.cli", "run", str(config), *changes, environment=environment)
+    python("-m", "lisor_flows.cli", "run", str(config), *changes, environment=environment)
     return store
 
 
@@ -106,7 +106,7 @@ def start_ray(folder: Path, cluster: ExitStack) -> str:
 def start(*arguments: str, log: Path, cluster: ExitStack) -> None:
     """Start a part of a cluster, on this machine only, which is stopped in the end."""
     environment = {name: value for name, value in os.environ.items() if name != "LISOR_HOME"}
-    environment |= {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": str(ROOT)}
+    environment |= {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"}
     cluster.enter_context(running(*arguments, environment=environment, log=log, cwd=log.parent))
 
 

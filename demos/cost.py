@@ -35,7 +35,7 @@ clustering: {k: [2, 32]}
 MEASURE = """
 import json, sys, time
 from prefect import flow, task
-from flows.runners import start_runner
+from lisor_flows.runners import start_runner
 from lisor.settings import experiment
 
 @task
@@ -91,7 +91,7 @@ def sizes() -> Iterator[str]:
             config, store = Path(folder, "large.yaml"), Path(folder, "store")
             config.write_text(LARGE % words, encoding="utf-8")
             environment = {**os.environ, "LISOR_HOME": str(store), "PREFECT_HOME": f"{folder}/prefect"}
-            command = [sys.executable, "-m", "flows.cli", "run", str(config)]
+            command = [sys.executable, "-m", "lisor_flows.cli", "run", str(config)]
             with Path(folder, "said").open("wb") as said:
                 process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=said, stderr=said)
                 _, status, used = os.wait4(process.pid, 0)
@@ -109,7 +109,7 @@ def sizes() -> Iterator[str]:
 
 def hand_out(folder: Path, runner: str) -> list[float]:
     """Seconds until a runner has done its first tasks, and those of each task then."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PREFECT_HOME": f"{folder}/prefect"}
+    environment = {**os.environ, "PREFECT_HOME": f"{folder}/prefect"}
     environment |= {"PREFECT_LOGGING_LEVEL": "ERROR", "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120"}
     printed = python(str(folder / "measure.py"), runner, str(TASKS), environment=environment)
     found: list[float] = json.loads(printed.splitlines()[-1])

@@ -80,7 +80,7 @@ def python(*arguments: str, environment: Mapping[str, str]) -> str:
 def mlflow_pages(home: Path) -> Iterator[str]:
     """The address of MLflow's pages on a store, as `lisor ui` shows them."""
     port, environment = free_port(), {**os.environ, "LISOR_HOME": str(home)}
-    with running("-m", "flows.cli", "ui", "--port", str(port), environment=environment) as server:
+    with running("-m", "lisor_flows.cli", "ui", "--port", str(port), environment=environment) as server:
         url = f"http://127.0.0.1:{port}"
         wait_until_it_answers(f"{url}/health", server)
         yield url

@@ -30,7 +30,9 @@ def main() -> None:
     if CHROMIUM is None:
         sys.exit("there is no browser; say: apt-get install chromium")
     environment = {**os.environ, "LISOR_HOME": str(HOME)}
-    subprocess.run([sys.executable, "-m", "flows.cli", "run", "quickstart"], cwd=ROOT, env=environment, check=True)
+    subprocess.run(
+        [sys.executable, "-m", "lisor_flows.cli", "run", "quickstart"], cwd=ROOT, env=environment, check=True
+    )
     with chromium() as browser:
         take_report(browser)
         take_mlflow(browser)

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pandas as pd
+from lisor_tasks.evaluation import Network, read_evaluations
+from lisor_tasks.register import newest
 from report_of import ROOT, report_of
 
 from lisor.fsa.evaluation import SELECTION, choose
 from lisor.report.tables import Interval
-from tasks.evaluation import Network, read_evaluations
-from tasks.register import newest
 
 CRITERIA = {
     "highest fidelity": ("fidelity", SELECTION, 0.0),

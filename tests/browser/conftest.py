@@ -65,7 +65,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     environment = {**os.environ, "LISOR_HOME": str(home), "PREFECT_HOME": str(folder / "prefect")}
     asked = ["explain", "--run", "browsed", "--text", f"{SCRIPT} good", "--out", str(folder / "explanation.html")]
     for arguments in (["run", str(config)], asked):
-        command = [sys.executable, "-m", "flows.cli", *arguments]
+        command = [sys.executable, "-m", "lisor_flows.cli", *arguments]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400, check=False)
         assert done.returncode == 0, done.stderr
     return Run(home, home / "reports/browsed", folder / "explanation.html")

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lisor_flows.pipeline import lisor_pipeline
 from prefect.settings import PREFECT_RESULTS_LOCAL_STORAGE_PATH, temporary_settings
 from prefect.testing.utilities import prefect_test_harness
-
-from flows.pipeline import lisor_pipeline
 
 
 @pytest.fixture(scope="session")

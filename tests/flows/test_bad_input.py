@@ -17,7 +17,6 @@ from tests.flows.test_cli import command_line, config, lisor, write_texts
 
 __all__ = ["command_line", "config", "lisor"]
 
-ROOT = Path(__file__).parent.parent.parent
 pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.filterwarnings("default::lisor.errors.DataWarning")]
 
 Lisor = Callable[..., tuple[int, str, str]]
@@ -334,9 +333,9 @@ def test_so_it_is_for_a_process_of_its_own(
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(tiny))
     home = tmp_path / ("words.txt" if arguments == ["store", "ls"] else "home")
     done = subprocess.run(
-        [sys.executable, "-m", "flows.cli", *arguments],
+        [sys.executable, "-m", "lisor_flows.cli", *arguments],
         cwd=tmp_path,
-        env={**os.environ, "LISOR_HOME": str(home), "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "LISOR_HOME": str(home)},
         capture_output=True,
         text=True,
         timeout=120,

@@ -8,9 +8,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from lisor_flows import cli
 from mlflow import MlflowClient
 
-from flows import cli
 from lisor.exports import WRITERS, export
 from lisor.fsa import prediction
 from lisor.fsa.automaton import Automaton

@@ -15,8 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-
-from tasks.artifacts import Ref, Store
+from lisor_tasks.artifacts import Ref, Store
 
 pytestmark = pytest.mark.slow
 
@@ -39,7 +38,7 @@ class Runs:
 
     def start(self, home: Path) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-m", "flows.cli", "run", str(self.config)],
+            [sys.executable, "-m", "lisor_flows.cli", "run", str(self.config)],
             env={**os.environ, "LISOR_HOME": str(home), "PREFECT_HOME": str(self.prefect_home)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -160,11 +159,11 @@ set -eu
 mount -t tmpfs -o "$OPTIONS" tmpfs "$MOUNTED"
 run() {
   status=0
-  "$PYTHON" -m flows.cli run "$CONFIG" > /dev/null 2> "$MOUNTED.$1" || status=$?
+  "$PYTHON" -m lisor_flows.cli run "$CONFIG" > /dev/null 2> "$MOUNTED.$1" || status=$?
   echo $status >> "$MOUNTED.$1"
 }
 run first
-"$PYTHON" -m flows.cli store verify > /dev/null
+"$PYTHON" -m lisor_flows.cli store verify > /dev/null
 cp -a "$MOUNTED" "$MOUNTED.then"
 mount -o remount,rw,size=1g "$MOUNTED"
 run second

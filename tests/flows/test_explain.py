@@ -3,10 +3,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lisor_flows.explain import explain
+from lisor_flows.pipeline import lisor_pipeline
 from mlflow import MlflowClient
 
-from flows.explain import explain
-from flows.pipeline import lisor_pipeline
 from lisor.errors import ConfigError, DataError, StoreError
 
 pytestmark = pytest.mark.xdist_group("prefect")  # one server for all of them

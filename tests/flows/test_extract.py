@@ -10,9 +10,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from lisor_flows import cli
 from safetensors.torch import save_file
 
-from flows import cli
 from lisor.data.languages import LANGUAGES
 from lisor.fsa.automaton import Automaton
 from tests.plain import Acceptor, train

@@ -6,15 +6,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import lisor_tasks.caching
+import lisor_tasks.tracking
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from lisor_flows.pipeline import lisor_pipeline
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-import tasks.caching
-import tasks.tracking
-from flows.pipeline import lisor_pipeline
 from lisor.config import DatasetConfig
 from lisor.data.languages import LANGUAGES
 from lisor.fsa.automaton import Automaton
@@ -118,7 +118,7 @@ def test_a_tracking_database_is_made_by_one_run_at_a_time(
         return MlflowClient(uri)
 
     (finished / "mlflow.db").unlink()
-    monkeypatch.setattr(tasks.tracking, "MlflowClient", client)
+    monkeypatch.setattr(lisor_tasks.tracking, "MlflowClient", client)
     lisor_pipeline(tiny)
     assert held == [True]
 
@@ -284,7 +284,7 @@ def test_only_code_that_runs_decides_what_is_computed_again(
     path = tmp_path / "lisor/fsa/extraction.py"
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new, 1))
-    monkeypatch.setattr(tasks.caching, "read_code", partial(tasks.caching.read_code, root=tmp_path))
+    monkeypatch.setattr(lisor_tasks.caching, "read_code", partial(lisor_tasks.caching.read_code, root=tmp_path))
     summary = lisor_pipeline(tiny)
     follows = {"evaluations", "report"} if reruns else set()  # they run that code too
     assert kinds_built_since(finished, before) - {"results"} == reruns | follows
@@ -351,7 +351,7 @@ def test_the_empty_words_of_the_small_language_and_its_short_grid(home: Path, ti
 def test_a_server_that_fails_once_is_told_again(
     finished: Path, tiny: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told, fill = [], tasks.tracking._fill
+    told, fill = [], lisor_tasks.tracking._fill
 
     def fail_once(*arguments: Any) -> tuple[str, str]:
         told.append(arguments)
@@ -360,6 +360,6 @@ def test_a_server_that_fails_once_is_told_again(
         return fill(*arguments)
 
     (finished / "mlflow.db").unlink()
-    monkeypatch.setattr(tasks.tracking, "_fill", fail_once)
+    monkeypatch.setattr(lisor_tasks.tracking, "_fill", fail_once)
     assert lisor_pipeline(tiny)["tasks"]["run"] == 0
     assert len(told) == 2

@@ -10,13 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import lisor_tasks.caching
 import pandas as pd
 import pytest
 import yaml
+from lisor_flows.pipeline import lisor_pipeline, plan_pipeline
+from lisor_flows.plan import Plan
 
-import tasks.caching
-from flows.pipeline import lisor_pipeline, plan_pipeline
-from flows.plan import Plan
 from lisor.settings import experiment, override
 
 ROOT = Path(__file__).parent.parent.parent
@@ -50,7 +50,7 @@ def edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         path = tmp_path / "lisor" / file
         assert old in path.read_text()
         path.write_text(path.read_text().replace(old, new, 1))
-        monkeypatch.setattr(tasks.caching, "read_code", partial(tasks.caching.read_code, root=tmp_path))
+        monkeypatch.setattr(lisor_tasks.caching, "read_code", partial(lisor_tasks.caching.read_code, root=tmp_path))
 
     return change
 
@@ -144,8 +144,8 @@ def test_a_module_that_only_later_steps_run_reruns_only_those(finished: Path, ti
 def test_another_version_of_a_library_is_named(
     finished: Path, tiny: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    versions = tasks.caching.library_versions()
-    monkeypatch.setattr(tasks.caching, "library_versions", lambda: {**versions, "numpy": "9"})
+    versions = lisor_tasks.caching.library_versions()
+    monkeypatch.setattr(lisor_tasks.caching, "library_versions", lambda: {**versions, "numpy": "9"})
     assert reasons(plan(tiny)) == {f"since numpy {versions['numpy']} → 9"}
 
 
@@ -209,9 +209,9 @@ def test_a_plan_starts_no_server_and_writes_nothing(finished: Path, tiny: dict[s
     own = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     before = files(finished)
     done = subprocess.run(
-        [sys.executable, "-m", "flows.cli", "run", "tiny.yaml", "--plan", "--set", "clustering.seed=3"],
+        [sys.executable, "-m", "lisor_flows.cli", "run", "tiny.yaml", "--plan", "--set", "clustering.seed=3"],
         cwd=tmp_path,
-        env={**own, "LISOR_HOME": str(finished), "PREFECT_HOME": str(tmp_path / "prefect"), "PYTHONPATH": str(ROOT)},
+        env={**own, "LISOR_HOME": str(finished), "PREFECT_HOME": str(tmp_path / "prefect")},
         capture_output=True,
         text=True,
         timeout=120,

@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from lisor_flows import runners
+from lisor_flows.pipeline import lisor_pipeline
+from lisor_flows.runners import find_runner
 
-from flows import runners
-from flows.pipeline import lisor_pipeline
-from flows.runners import find_runner
 from lisor.errors import ConfigError
 from lisor.settings import experiment, override
 from tests.flows.conftest import records_in

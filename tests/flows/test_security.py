@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from lisor_tasks.register import find as find_run
 
 from lisor.config import DatasetConfig
 from lisor.data import symbols, text, vectors
@@ -19,7 +20,6 @@ from lisor.explain import annotations
 from lisor.fsa.formats.reading import read_automaton
 from lisor.rnn.builds import read_weights
 from lisor.settings import experiment, load
-from tasks.register import find as find_run
 
 MARK = "was-run"
 """The folder that a pickle makes where it is loaded."""

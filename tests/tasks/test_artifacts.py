@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from lisor_tasks.artifacts import Ref, Store, describe_source, open_store, write_text
 
 from lisor.errors import StoreError
-from tasks.artifacts import Ref, Store, describe_source, open_store, write_text
 
 
 @pytest.fixture
@@ -153,7 +153,7 @@ def test_threads_that_want_the_same_artifact_build_it_once(store: Store) -> None
 
 def test_the_lock_is_free_when_its_holder_is_killed(store: Store) -> None:
     code = (
-        "import os, signal, sys; from pathlib import Path; from tasks.artifacts import Store\n"
+        "import os, signal, sys; from pathlib import Path; from lisor_tasks.artifacts import Store\n"
         "Store(Path(sys.argv[1])).build('kind', ['key'], lambda folders: os.kill(os.getpid(), signal.SIGKILL))\n"
     )
     done = subprocess.run([sys.executable, "-c", code, str(store.home)], check=False, timeout=60)

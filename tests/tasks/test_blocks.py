@@ -1,8 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
-
-from tasks.fsa import k_blocks, searched_ks
-from tasks.rnn import trial_blocks
+from lisor_tasks.fsa import k_blocks, searched_ks
+from lisor_tasks.rnn import trial_blocks
 
 
 @given(st.integers(1, 60), st.integers(1, 60), st.booleans())

@@ -5,12 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from lisor_tasks.artifacts import Ref, Source
+from lisor_tasks.caching import load
+from lisor_tasks.keys import canonical, digest, import_graph, read_code
 
 import lisor
 from lisor.config import ModelsConfig, TrainingConfig
-from tasks.artifacts import Ref, Source
-from tasks.caching import load
-from tasks.keys import canonical, digest, import_graph, read_code
 
 ROOT = Path(lisor.__path__[0]).parent
 STEPS = {

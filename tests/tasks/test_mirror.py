@@ -10,13 +10,13 @@ from typing import Any
 
 import fsspec
 import pytest
+from lisor_tasks import mirror
+from lisor_tasks.artifacts import MANIFEST, Ref, Store
+from lisor_tasks.evaluation import Network
+from lisor_tasks.mirror import Carried, pull, push
+from lisor_tasks.register import Artifacts, Record, newest, register, registered
 
 from lisor.errors import StoreError
-from tasks import mirror
-from tasks.artifacts import MANIFEST, Ref, Store
-from tasks.evaluation import Network
-from tasks.mirror import Carried, pull, push
-from tasks.register import Artifacts, Record, newest, register, registered
 
 
 @pytest.fixture(params=["file", "memory"])

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lisor_tasks.artifacts import Awaited, Ref, Source, Store
+from lisor_tasks.recipes import PARTS, Difference, Recipe, Shelf, stages_before
 
 from lisor.config import ModelsConfig, TrainingConfig
-from tasks.artifacts import Awaited, Ref, Source, Store
-from tasks.recipes import PARTS, Difference, Recipe, Shelf, stages_before
 
 values = st.none() | st.booleans() | st.integers() | st.text(max_size=3) | st.lists(st.integers(), max_size=3)
 names = st.text("abc.", min_size=1, max_size=3)

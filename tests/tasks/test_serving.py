@@ -5,12 +5,12 @@ from pathlib import Path
 import mlflow
 import pandas as pd
 import pytest
+from lisor_tasks.serving import ALIAS, best_networks, register_automaton
 from mlflow import MlflowClient
 
 from lisor.data.languages import LANGUAGES
 from lisor.data.sequences import Sequences
 from lisor.fsa.automaton import Automaton
-from tasks.serving import ALIAS, best_networks, register_automaton
 
 
 @pytest.fixture

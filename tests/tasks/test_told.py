@@ -3,11 +3,10 @@
 from pathlib import Path
 
 import pytest
+from lisor_tasks.artifacts import Ref
+from lisor_tasks.register import Artifacts, Record
+from lisor_tasks.told import KEY, find_told, record_key
 from mlflow import MlflowClient
-
-from tasks.artifacts import Ref
-from tasks.register import Artifacts, Record
-from tasks.told import KEY, find_told, record_key
 
 RECORD = Record(
     name="tiny",

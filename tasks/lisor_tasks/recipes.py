@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
-from tasks.artifacts import Awaited, Ref, Source, Store
+from lisor_tasks.artifacts import Awaited, Ref, Source, Store
 
 SCHEMA = 1
 """Version of a recipe in a manifest."""

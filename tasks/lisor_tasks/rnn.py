@@ -11,10 +11,10 @@ from pathlib import Path
 from prefect.logging import get_run_logger
 
 from lisor.config import ModelsConfig, TrainingConfig
-from tasks.artifacts import Ref
-from tasks.caching import cached, cached_block
-from tasks.data import read_dataset
-from tasks.networks import read_network
+from lisor_tasks.artifacts import Ref
+from lisor_tasks.caching import cached, cached_block
+from lisor_tasks.data import read_dataset
+from lisor_tasks.networks import read_network
 
 TELL_SECONDS = 10.0
 

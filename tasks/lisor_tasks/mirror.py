@@ -16,9 +16,9 @@ from typing import Any
 import fsspec
 
 from lisor.errors import LisorError, StoreError
-from tasks.artifacts import MANIFEST, Ref, Store, is_name, open_store
-from tasks.register import Record, newest, parse, register, registered
-from tasks.upkeep import block, holdings, refs
+from lisor_tasks.artifacts import MANIFEST, Ref, Store, is_name, open_store
+from lisor_tasks.register import Record, newest, parse, register, registered
+from lisor_tasks.upkeep import block, holdings, refs
 
 
 @dataclass(frozen=True, kw_only=True)

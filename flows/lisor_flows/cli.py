@@ -17,8 +17,8 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from flows import store as store_commands
 from lisor.errors import ConfigError, DataError, DataWarning, LisorError
+from lisor_flows import store as store_commands
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -91,7 +91,7 @@ def extract(
     names = None if classes is None else [name.strip() for name in classes.split(",")]
     settings["datasets"] = [{"symbols": str(data), "order": order, "classes": names}]
     settings["models"] = {"build": network, "weights": None if weights is None else str(weights)}
-    sys.path.insert(0, str(Path.cwd()))  # the console script does not look for modules where the user stands
+    sys.path.append(str(Path.cwd()))  # where the user stands, and last: none of its modules hides another
     _run(override(settings, changes or []), out)
 
 
@@ -112,13 +112,13 @@ def _run(settings: dict[str, Any], out: Path | None, *, only_plan: bool = False)
 
     plan = experiment(settings)
     _set_environment()
+    from lisor_tasks.artifacts import check_folder
+    from lisor_tasks.caching import load_ahead
+    from lisor_tasks.register import registered
     from prefect.settings import PREFECT_API_URL
 
-    from flows.pipeline import find_sources, lisor_pipeline, plan_pipeline
-    from flows.runners import find_runner
-    from tasks.artifacts import check_folder
-    from tasks.caching import load_ahead
-    from tasks.register import registered
+    from lisor_flows.pipeline import find_sources, lisor_pipeline, plan_pipeline
+    from lisor_flows.runners import find_runner
 
     if out is not None:
         check_folder(out.absolute())
@@ -183,7 +183,7 @@ def explain(
 ) -> None:
     """Explain one sequence: the automaton's states, the network's mind and what counts, step by step."""
     _set_environment()
-    from flows.explain import explain as explain_sequence
+    from lisor_flows.explain import explain as explain_sequence
 
     explain_sequence(run, text, word, dataset, cell, trial, out)
 
@@ -214,8 +214,8 @@ def export(
 def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = MLFLOW_PORT) -> None:
     """Show the runs of this store in MLflow, on this machine only."""
     _set_environment()
-    from tasks.artifacts import open_store
-    from tasks.told import tracking_uri
+    from lisor_tasks.artifacts import open_store
+    from lisor_tasks.told import tracking_uri
 
     store = open_store()
     uri = tracking_uri(store.home)
@@ -233,8 +233,8 @@ def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = MLFLOW_PO
 def track(run: Annotated[str, typer.Argument(help="The name of a finished run, as in its settings.")]) -> None:
     """Show a finished run in MLflow, if it is not there yet: what a run does itself, unless MLflow is away."""
     _set_environment()
-    from tasks.register import newest
-    from tasks.tracking import track as tell
+    from lisor_tasks.register import newest
+    from lisor_tasks.tracking import track as tell
 
     experiment, found = tell.fn(newest(run))
     print(f"lisor: {run} is run {found} of experiment {experiment} in MLflow", file=sys.stderr)
@@ -248,7 +248,8 @@ def find_config(name: str) -> Path:
     path = Path(name)
     if path.suffix in (".yaml", ".yml") or path.is_file():
         return path
-    folders = [Path("configs"), Path(__file__).parent.parent / "configs"]
+    here = Path(__file__).parent
+    folders = [Path("configs"), here / "configs", here.parent.parent / "configs"]  # in a wheel, in a checkout
     for folder in folders:
         if (folder / f"{name}.yaml").is_file():
             return folder / f"{name}.yaml"

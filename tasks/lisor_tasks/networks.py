@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from lisor.config import DatasetConfig
 from lisor.errors import ModelError
-from tasks.artifacts import Ref, Source, describe_source, open_artifact
-from tasks.caching import cached
-from tasks.data import read_dataset
-from tasks.keys import read_code
+from lisor_tasks.artifacts import Ref, Source, describe_source, open_artifact
+from lisor_tasks.caching import cached
+from lisor_tasks.data import read_dataset
+from lisor_tasks.keys import read_code
 
 if TYPE_CHECKING:
     from lisor.rnn.network import Network

@@ -9,8 +9,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from tasks.keys import digest
-from tasks.register import Record
+from lisor_tasks.keys import digest
+from lisor_tasks.register import Record
 
 KEY = "lisor.key"
 """The tag by which a run is found again."""

@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
-from tasks.artifacts import Ref, open_store
-from tasks.register import newest, registered
+from lisor_tasks.artifacts import Ref, open_store
+from lisor_tasks.register import newest, registered
 
 KEPT = frozenset({"corpus"})
 """Kinds that stay though no record of a run names them: to read a corpus again may need a network or a file."""

@@ -11,11 +11,11 @@ from pathlib import Path
 import pandas as pd
 
 from lisor.errors import DataError
-from tasks.artifacts import Ref, open_artifact, open_store
-from tasks.caching import cached
-from tasks.data import read_dataset
-from tasks.fsa import SEARCHED
-from tasks.networks import read_about
+from lisor_tasks.artifacts import Ref, open_artifact, open_store
+from lisor_tasks.caching import cached
+from lisor_tasks.data import read_dataset
+from lisor_tasks.fsa import SEARCHED
+from lisor_tasks.networks import read_about
 
 _EVALUATIONS = "evaluations.parquet"
 RESULTS = "results.parquet"

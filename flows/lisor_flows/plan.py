@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from tasks.artifacts import Awaited, open_store
-from tasks.caching import CachedTask
-from tasks.recipes import PARTS, Difference, Recipe, Shelf, stages_before
+from lisor_tasks.artifacts import Awaited, open_store
+from lisor_tasks.caching import CachedTask
+from lisor_tasks.recipes import PARTS, Difference, Recipe, Shelf, stages_before
 
 R = TypeVar("R")
 

@@ -13,9 +13,9 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from lisor.errors import StoreError
-from tasks.artifacts import Ref, check_folder, open_store, write_text
-from tasks.evaluation import Network
-from tasks.keys import digest
+from lisor_tasks.artifacts import Ref, check_folder, open_store, write_text
+from lisor_tasks.evaluation import Network
+from lisor_tasks.keys import digest
 
 SCHEMA = 1
 """Version of a record's JSON."""

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lisor.config import ExplainConfig
-from tasks.artifacts import Ref, Source, open_artifact
-from tasks.caching import cached
-from tasks.data import read_dataset
-from tasks.evaluation import Network, selected_ways
-from tasks.fsa import read_extraction
+from lisor_tasks.artifacts import Ref, Source, open_artifact
+from lisor_tasks.caching import cached
+from lisor_tasks.data import read_dataset
+from lisor_tasks.evaluation import Network, selected_ways
+from lisor_tasks.fsa import read_extraction
 
 if TYPE_CHECKING:
     from lisor.explain.steps import Steps

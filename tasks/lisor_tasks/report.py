@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 from prefect import task
 
 from lisor.errors import StoreError
-from tasks.artifacts import Ref, open_artifact, write_text
-from tasks.caching import cached
-from tasks.data import read_dataset
-from tasks.evaluation import RESULTS, Network
-from tasks.explain import ACTIVATIONS, EXPLANATION
-from tasks.fsa import LEARNED, SEARCHED, read_extraction
-from tasks.networks import read_about, read_network
+from lisor_tasks.artifacts import Ref, open_artifact, write_text
+from lisor_tasks.caching import cached
+from lisor_tasks.data import read_dataset
+from lisor_tasks.evaluation import RESULTS, Network
+from lisor_tasks.explain import ACTIVATIONS, EXPLANATION
+from lisor_tasks.fsa import LEARNED, SEARCHED, read_extraction
+from lisor_tasks.networks import read_about, read_network
 
 if TYPE_CHECKING:
     from lisor.fsa.clustering import Clustering

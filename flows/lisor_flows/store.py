@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from tasks.mirror import Carried
-    from tasks.upkeep import Held
+    from lisor_tasks.mirror import Carried
+    from lisor_tasks.upkeep import Held
 
 app = typer.Typer(no_args_is_help=True, help="Look after the store of LISOR_HOME.")
 
@@ -19,8 +19,8 @@ DAY = 86400.0
 @app.command()
 def ls() -> None:
     """Show what is there, for which runs, and how big it is."""
-    from tasks.register import registered
-    from tasks.upkeep import holdings
+    from lisor_tasks.register import registered
+    from lisor_tasks.upkeep import holdings
 
     found = holdings()
     for run in registered():
@@ -34,8 +34,9 @@ def ls() -> None:
 @app.command()
 def verify() -> None:
     """Read every file and hold it against its digest."""
+    from lisor_tasks.upkeep import holdings
+
     from lisor.errors import StoreError
-    from tasks.upkeep import holdings
 
     found = holdings(verify=True)
     damaged = [held for held in found if not held.whole]
@@ -57,8 +58,8 @@ def gc(
     ] = 1.0,
 ) -> None:
     """Delete what no run needs: the newest record of each run says what it needs. Corpora stay."""
-    from tasks.register import newest
-    from tasks.upkeep import collect, collectable
+    from lisor_tasks.register import newest
+    from lisor_tasks.upkeep import collect, collectable
 
     for run in forget or ():
         newest(run)  # raises where there is no such run
@@ -76,7 +77,7 @@ def push(
     url: Annotated[str, typer.Argument(help="Such as s3://bucket/lisor; a folder is file:///path.")], runs: Runs = None
 ) -> None:
     """Mirror runs to object storage, or to any place that fsspec reaches."""
-    from tasks.mirror import push as carry
+    from lisor_tasks.mirror import push as carry
 
     carry(url, runs or (), lambda carried: print(_tell_carried(carried), flush=True))
 
@@ -84,7 +85,7 @@ def push(
 @app.command()
 def pull(url: Annotated[str, typer.Argument(help="Where runs were pushed to.")], runs: Runs = None) -> None:
     """Take runs that were pushed into this store."""
-    from tasks.mirror import pull as carry
+    from lisor_tasks.mirror import pull as carry
 
     carry(url, runs or (), lambda carried: print(_tell_carried(carried), flush=True))
 

@@ -14,24 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from prefect import flow
-from prefect.artifacts import create_link_artifact
-
-from flows.plan import Plan
-from flows.runners import start_runner
-from flows.stages import Stages
-from lisor.config import MOVIE_REVIEWS, OWN_VECTORS, RULES, SEARCHES, Experiment, Study
-from lisor.data.languages import FILE, find
-from lisor.data.vectors import Word2Vec
-from lisor.errors import TrackingError
-from lisor.names import ATTENTION
-from lisor.report.tables import summarize
-from lisor.settings import experiment
-from tasks.artifacts import Awaited, Ref, Source, describe_source, open_artifact, open_store
-from tasks.data import draw_words, fetch_movie_reviews, number_words, read_corpus, read_series, read_symbols
-from tasks.evaluation import RESULTS, Network, collect_results, evaluate_automata, selected_ways
-from tasks.explain import explain_network
-from tasks.fsa import (
+from lisor_tasks.artifacts import Awaited, Ref, Source, describe_source, open_artifact, open_store
+from lisor_tasks.data import draw_words, fetch_movie_reviews, number_words, read_corpus, read_series, read_symbols
+from lisor_tasks.evaluation import RESULTS, Network, collect_results, evaluate_automata, selected_ways
+from lisor_tasks.explain import explain_network
+from lisor_tasks.fsa import (
     cluster_hidden_states,
     extract_automata,
     k_blocks,
@@ -39,12 +26,25 @@ from tasks.fsa import (
     search_automata,
     searched_ks,
 )
-from tasks.keys import library_versions
-from tasks.networks import bring_network, read_sequences
-from tasks.register import Artifacts, Record, register
-from tasks.report import project_hidden_states, publish, write_report
-from tasks.rnn import dump_hidden_states, train_networks, trial_blocks
-from tasks.told import find_told
+from lisor_tasks.keys import library_versions
+from lisor_tasks.networks import bring_network, read_sequences
+from lisor_tasks.register import Artifacts, Record, register
+from lisor_tasks.report import project_hidden_states, publish, write_report
+from lisor_tasks.rnn import dump_hidden_states, train_networks, trial_blocks
+from lisor_tasks.told import find_told
+from prefect import flow
+from prefect.artifacts import create_link_artifact
+
+from lisor.config import MOVIE_REVIEWS, OWN_VECTORS, RULES, SEARCHES, Experiment, Study
+from lisor.data.languages import FILE, find
+from lisor.data.vectors import Word2Vec
+from lisor.errors import TrackingError
+from lisor.names import ATTENTION
+from lisor.report.tables import summarize
+from lisor.settings import experiment
+from lisor_flows.plan import Plan
+from lisor_flows.runners import start_runner
+from lisor_flows.stages import Stages
 
 MOST_STATES = 64
 """To how many states a refined automaton grows where the settings name no bound."""
@@ -125,7 +125,7 @@ def lisor_pipeline(settings: dict[str, Any], out: str | None = None) -> dict[str
 
 
 def _tell(record: Record) -> tuple[str, str]:
-    from tasks.tracking import track  # loads MLflow
+    from lisor_tasks.tracking import track  # loads MLflow
 
     return track(record)
 

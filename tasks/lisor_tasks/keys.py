@@ -14,7 +14,7 @@ from threading import Lock
 from typing import Any, NamedTuple
 
 import lisor
-from tasks.artifacts import Ref, Source
+from lisor_tasks.artifacts import Ref, Source
 
 LIBRARIES = ("torch", "numpy", "scikit-learn")
 """Their versions are part of every key."""

@@ -10,8 +10,8 @@ from lisor.config import DatasetConfig
 from lisor.data import movie_reviews, series, symbols, text, words
 from lisor.data.dataset import Dataset
 from lisor.data.vectors import Word2Vec
-from tasks.artifacts import Ref, Source, open_artifact
-from tasks.caching import cached
+from lisor_tasks.artifacts import Ref, Source, open_artifact
+from lisor_tasks.caching import cached
 
 _CORPUS = "corpus.parquet"
 

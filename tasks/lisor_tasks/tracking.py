@@ -25,14 +25,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from lisor.errors import TrackingError
 from lisor.report.tables import summarize
-from tasks.artifacts import MANIFEST, Ref, Store, open_store
-from tasks.data import read_dataset
-from tasks.evaluation import RESULTS, Network
-from tasks.explain import EXPLANATION
-from tasks.keys import library_versions
-from tasks.register import Record
-from tasks.serving import best_networks, register_automaton
-from tasks.told import KEY, record_key, tracking_uri
+from lisor_tasks.artifacts import MANIFEST, Ref, Store, open_store
+from lisor_tasks.data import read_dataset
+from lisor_tasks.evaluation import RESULTS, Network
+from lisor_tasks.explain import EXPLANATION
+from lisor_tasks.keys import library_versions
+from lisor_tasks.register import Record
+from lisor_tasks.serving import best_networks, register_automaton
+from lisor_tasks.told import KEY, record_key, tracking_uri
 
 _MOST_METRICS = 1000  # in one batch, by MLflow's own rule
 _MOST_PARAMS = 100

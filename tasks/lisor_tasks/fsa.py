@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from tasks.artifacts import Ref, open_artifact
-from tasks.caching import cached
-from tasks.data import read_dataset
-from tasks.networks import read_network
+from lisor_tasks.artifacts import Ref, open_artifact
+from lisor_tasks.caching import cached
+from lisor_tasks.data import read_dataset
+from lisor_tasks.networks import read_network
 
 if TYPE_CHECKING:
     from lisor.fsa.extraction import Extraction

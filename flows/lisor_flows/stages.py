@@ -13,13 +13,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
+from lisor_tasks.caching import HOME, CachedTask
+from lisor_tasks.rnn import PROGRESS
 from prefect.futures import PrefectFuture
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from flows.runners import Runner
-from tasks.caching import HOME, CachedTask
-from tasks.rnn import PROGRESS
+from lisor_flows.runners import Runner
 
 R = TypeVar("R")
 

@@ -11,9 +11,10 @@ from lisor.errors import ConfigError
 from lisor.settings import experiment
 
 if TYPE_CHECKING:
+    from lisor_tasks.evaluation import Network
+    from lisor_tasks.register import Record
+
     from lisor.report.page import Table
-    from tasks.evaluation import Network
-    from tasks.register import Record
 
 FOLDER = "explanations"
 """Beside a run's report."""
@@ -28,10 +29,11 @@ def explain(
         ConfigError: not exactly one of both is given, or the run has no such network."""
     if (text is None) == (word is None):
         raise ConfigError("give either --text with a text, or --word with a word of a language, and not both")
+    from lisor_tasks.artifacts import write_text
+    from lisor_tasks.explain import walk_through
+    from lisor_tasks.register import find
+
     from lisor.report import sequence_page, walks
-    from tasks.artifacts import write_text
-    from tasks.explain import walk_through
-    from tasks.register import find
 
     record = find(run)
     network = _choose(record, dataset, cell, trial, is_text=text is not None)

@@ -19,9 +19,9 @@ from prefect.context import TaskRunContext
 from prefect.results import get_result_store
 from prefect.tasks import Task
 
-from tasks.artifacts import Ref, open_store, store_at
-from tasks.keys import canonical, digest, library_versions, read_code
-from tasks.recipes import Recipe
+from lisor_tasks.artifacts import Ref, open_store, store_at
+from lisor_tasks.keys import canonical, digest, library_versions, read_code
+from lisor_tasks.recipes import Recipe
 
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
