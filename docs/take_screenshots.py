@@ -69,8 +69,7 @@ def take_mlflow(browser: Browser) -> None:
 def take_prefect(browser: Browser) -> None:
     """The page of the deployment quickstart with a run that a worker has done."""
     with TemporaryDirectory() as folder, prefect_server(Path(folder)) as own:
-        results = str(HOME / "results")
-        environment = {**own, "LISOR_HOME": str(HOME), "PREFECT_RESULTS_LOCAL_STORAGE_PATH": results}
+        environment = {**own, "LISOR_HOME": str(HOME)}
         api = environment["PREFECT_API_URL"]
         prefect(environment, "work-pool", "create", "lisor", "--type", "process")
         prefect(environment, "deploy", "--all")

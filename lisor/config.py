@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from pydantic import ConfigDict
 
@@ -63,6 +63,16 @@ LARGEST_K = 2**16
 LONGEST_NAME = 60
 """Signs of a name that becomes part of a file's name, which has 255 bytes."""
 
+NOT_IN_KEY = {"in_key": False}
+"""Of a field that says where a file lies, whose content counts, or how many results are made, each by itself.
+
+A field may also name the value at which everything is as it was before there was such a setting, such as
+`metadata={"neutral": 1}`; None, False and an empty list are neutral without. At its neutral value a setting changes no
+key, so that a new one makes nothing run again."""
+
+USUAL_SIZES = {"train": 3000, "validation": 500, "selection": 500, "test": 500}
+"""How many words of a language are drawn for each split, in the order in which they are drawn."""
+
 _STRICT = ConfigDict(extra="forbid", strict=False)
 
 
@@ -87,7 +97,7 @@ class DatasetConfig:
 
     language: str | None = None
     alphabet: str = "01"
-    text: str | None = None
+    text: str | None = field(default=None, metadata=NOT_IN_KEY)
     train: int | None = None
     validation: int | None = None
     selection: int | None = None
@@ -95,13 +105,13 @@ class DatasetConfig:
     max_length: int | None = None
     keep: Literal["first", "last"] = "first"
     balanced: bool = True
-    vectors: str = "learned"
+    vectors: str = field(default="learned", metadata=NOT_IN_KEY)
     min_count: int = 2
     seed: int = 0
-    symbols: str | None = None
+    symbols: str | None = field(default=None, metadata=NOT_IN_KEY)
     order: tuple[str, ...] | None = None
     classes: tuple[str, ...] | None = None
-    series: str | None = None
+    series: str | None = field(default=None, metadata=NOT_IN_KEY)
     quantizer: Literal["kmeans", "sax"] = "kmeans"
     symbol_count: int = 8
     window: int = 1
@@ -117,6 +127,7 @@ class DatasetConfig:
                 "each data set needs either 'language' or 'text', 'symbols' or 'series', and only one of them"
             )
         self._check_series()
+        self._resolve()
         if self.language is not None:
             if not self.language.startswith(GIVEN):
                 _check_choice("dataset.language", self.language, (*LANGUAGES, *(f"{kind}…" for kind in GIVEN)))
@@ -129,6 +140,14 @@ class DatasetConfig:
             if value is not None:
                 _check_range(f"dataset.{name}", value, least=1)
         _check_range("dataset.seed", self.seed, least=0, most=LARGEST_SEED)
+
+    def _resolve(self) -> None:
+        """Put what is usual for this kind of data in the place of what was not given."""
+        of_language, of_text = {**USUAL_SIZES, "max_length": 20}, {"max_length": 60}
+        usual = of_language if self.language is not None else of_text if self.text is not None else {}
+        for name, value in usual.items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)
 
     def _check_series(self) -> None:
         if self.aeon is not None:
@@ -182,16 +201,12 @@ class DatasetConfig:
     @property
     def sizes(self) -> dict[str, int | None]:
         """The size of each split, in the order in which a language's splits are drawn."""
-        usual = {"train": 3000, "validation": 500, "selection": 500, "test": 500} if self.language is not None else {}
-        names = ("train", "validation", "selection", "test")
-        return {name: usual.get(name) if (size := getattr(self, name)) is None else size for name in names}
+        return {name: getattr(self, name) for name in USUAL_SIZES}
 
     @property
     def length_limit(self) -> int:
-        """`max_length`, or what is usual for this kind of data set."""
-        if self.max_length is not None:
-            return self.max_length
-        return 20 if self.language is not None else 60
+        """`max_length` of a language or of text, which always have one."""
+        return cast(int, self.max_length)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,12 +217,12 @@ class ModelsConfig:
     are, unless `tune_vectors`: then training begins with them and goes on. `build` is `package.module:callable`, which
     makes a network that is brought along instead, and `weights` the file of its weights."""
 
-    cells: tuple[str, ...] = CELLS
+    cells: tuple[str, ...] = field(default=CELLS, metadata=NOT_IN_KEY)
     hidden_size: int = 10
     vector_size: int = 50
     tune_vectors: bool = False
     build: str | None = None
-    weights: str | None = None
+    weights: str | None = field(default=None, metadata=NOT_IN_KEY)
 
     __pydantic_config__ = _STRICT
 
@@ -237,7 +252,7 @@ class TrainingConfig:
     `dropout` is the share of word vectors' numbers and of hidden units that training leaves out at random.
     A network that does not learn its language is trained anew up to `restarts` times."""
 
-    trials: int = 3
+    trials: int = field(default=3, metadata=NOT_IN_KEY)
     seed: int = 0
     max_epochs: int = 100
     batch_size: int = 64
@@ -340,9 +355,9 @@ class ExplainConfig:
     """Whether networks are explained beside their automata, the first trial of each cell, with `examples` of the
     test split. `annotations` is a CSV file with a person's notes on hidden units: unit, note."""
 
-    enabled: bool = False
+    enabled: bool = field(default=False, metadata=NOT_IN_KEY)
     examples: int = 12
-    annotations: str | None = None
+    annotations: str | None = field(default=None, metadata=NOT_IN_KEY)
     seed: int = 0
 
     __pydantic_config__ = _STRICT

@@ -288,7 +288,6 @@ def _set_environment() -> None:
     defaults = {
         "DO_NOT_TRACK": "true",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(home.absolute() / "results"),
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # RunProgress tells what a person wants to know
         "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",

@@ -66,14 +66,14 @@ class Store:
         kind: str,
         keys: Sequence[str],
         write: Callable[[list[Path]], None],
-        recipe: Mapping[str, Any] | None = None,
+        provenance: Mapping[str, Any] | None = None,
     ) -> list[Ref]:
         """The artifacts of these keys, made by one call of `write` unless all of them are there and whole.
 
         `write` fills one folder for each key. It runs under a kernel lock on the first key, which the system frees when
         the process dies, so two runs never build the same artifact at a time; a folder enters the store whole or not.
         A process that dies while it moves finished folders there leaves the rest of them to the next. Their manifests
-        keep the `recipe`: what the keys were made of.
+        keep the `provenance`: what the keys were made of.
 
         Raises:
             StoreError: the store cannot be written."""
@@ -91,7 +91,7 @@ class Store:
                 started = time.perf_counter()
                 write(folders)
                 seconds = (time.perf_counter() - started) / len(keys)
-                refs = [_seal(kind, folder, seconds, recipe) for folder in folders]
+                refs = [_seal(kind, folder, seconds, provenance) for folder in folders]
                 scratch.replace(finished)
             finally:
                 shutil.rmtree(scratch, ignore_errors=True)
@@ -347,15 +347,15 @@ def _check_manifest(manifest: bytes, kind: str, key: str) -> dict[str, str]:
     return files
 
 
-def _seal(kind: str, folder: Path, seconds: float, recipe: Mapping[str, Any] | None) -> Ref:
+def _seal(kind: str, folder: Path, seconds: float, provenance: Mapping[str, Any] | None) -> Ref:
     """Write the manifest of a finished folder, whose name is its key."""
     key = folder.name
     files = {str(file.relative_to(folder)): _digest(file) for file in sorted(folder.rglob("*")) if file.is_file()}
     sha256 = _digest_of_digests(files)
     manifest: dict[str, Any] = {"schema": SCHEMA, "kind": kind, "key": key, "files": files}
     manifest |= {"sha256": sha256, "seconds": round(seconds, 4)}
-    if recipe is not None:
-        manifest["recipe"] = recipe
+    if provenance is not None:
+        manifest["provenance"] = provenance
     write_text(folder / MANIFEST, json.dumps(manifest, indent=1))
     return Ref(kind, key, sha256)
 

@@ -33,6 +33,8 @@ class Network:
     trial: int
     data: Ref
     model: Ref
+    made_by: str
+    """The name of its cell, or the callable that builds it."""
     states: Ref
     clusterings: tuple[Ref, ...]
     automata: tuple[Ref, ...]
@@ -59,8 +61,8 @@ class Network:
         return f"{self.name}-{self.cell}-{self.trial}"
 
 
-@cached("evaluations", "lisor.fsa.evaluation", name="evaluate {label}", without=["label"])
-def evaluate_automata(folder: Path, automata: Ref, states: Ref, dataset: Ref, label: str) -> None:
+@cached("evaluations", name="evaluate {execution.label}")
+def evaluate_automata(folder: Path, automata: Ref, states: Ref, dataset: Ref) -> None:
     """The accuracy, fidelity and exactness of each automaton of a block on every split it was not trained on."""
     from lisor.fsa import evaluation, extraction
     from lisor.rnn.hidden_states import HiddenStates
@@ -78,7 +80,7 @@ def evaluate_automata(folder: Path, automata: Ref, states: Ref, dataset: Ref, la
     )
 
 
-@cached("results", "lisor.fsa.evaluation", name="collect results")
+@cached("results", name="collect results")
 def collect_results(folder: Path, networks: Sequence[Network]) -> None:
     """The table of all evaluations, with the automata that are chosen and selected."""
     from lisor.fsa import evaluation

@@ -16,7 +16,8 @@ import numpy as np
 from lisor_tasks.artifacts import Ref, open_artifact
 from lisor_tasks.caching import cached
 from lisor_tasks.data import read_dataset
-from lisor_tasks.networks import read_network
+from lisor_tasks.execution import Execution
+from lisor_tasks.networks import NetworkRef, read_network
 
 if TYPE_CHECKING:
     from lisor.fsa.extraction import Extraction
@@ -53,18 +54,17 @@ def searched_ks(first: int, last: int) -> tuple[int, ...]:
     return tuple(reversed(found))
 
 
-@cached("clusterings", "lisor.fsa.clustering", "lisor.fsa.sensitivity", name="cluster {label}", without=["label"])
+@cached("clusterings", name="cluster {execution.label}")
 def cluster_hidden_states(
     folder: Path,
     states: Ref,
-    model: Ref | None,
+    network: NetworkRef,
     method: str,
     ks: tuple[int, ...],
     weight: float | None,
     seed: int,
-    threads: int,
     device: str,
-    label: str,
+    execution: Execution,
 ) -> None:
     """A clustering of a network's hidden states for each k of a block.
 
@@ -76,21 +76,20 @@ def cluster_hidden_states(
     from lisor.rnn.hidden_states import HiddenStates
 
     dump = HiddenStates(folder=open_artifact(states))
-    network = None if model is None else read_network(model)
     positions, decisions, metric = None, None, None
     matrix = None if method == "kmeans" else dump.matrix()
     if method == "kmeans-x" and weight is not None:
         positions = Positions.of(*dump.places(), weight)
-    if method == "decision-aware" and network is not None and matrix is not None and weight is not None:
-        decisions = clustering.Decisions(probabilities=network.probabilities(matrix), weight=weight)
-    if method == "sensitivity" and network is not None and matrix is not None:
-        metric = sensitivity(network, dump.sequences(), matrix, dump.cell_states())
+    if method == "decision-aware" and matrix is not None and weight is not None:
+        decisions = clustering.Decisions(probabilities=read_network(network).probabilities(matrix), weight=weight)
+    if method == "sensitivity" and matrix is not None:
+        metric = sensitivity(read_network(network), dump.sequences(), matrix, dump.cell_states())
     found = clustering.cluster(
         dump.blocks() if matrix is None else matrix,
         ks,
         method=method,
         seed=seed,
-        threads=threads,
+        threads=execution.threads,
         positions=positions,
         decisions=decisions,
         metric=metric,
@@ -99,39 +98,31 @@ def cluster_hidden_states(
     clustering.write(found, folder)
 
 
-@cached("automata", "lisor.fsa.extraction", name="extract {label}", without=["label"])
+@cached("automata", name="extract {execution.label}")
 def extract_automata(
     folder: Path,
-    model: Ref,
+    network: NetworkRef,
     states: Ref,
     clusterings: Ref,
     rules: tuple[str, ...],
     unseen: Literal["auto", "reject", "stay"],
-    label: str,
 ) -> None:
     """An automaton for each clustering of a block and each rule."""
     from lisor.fsa import clustering, extraction
     from lisor.rnn.hidden_states import HiddenStates
 
-    network = read_network(model)
+    model = read_network(network)
     points = HiddenStates(folder=open_artifact(states)).read()
-    policy = extraction.default_unseen(network.classes) if unseen == "auto" else unseen
+    policy = extraction.default_unseen(model.classes) if unseen == "auto" else unseen
     blocks = clustering.read(open_artifact(clusterings))
-    found = (extraction.extract_each(network, points, block, rules, unseen=policy) for block in blocks)
+    found = (extraction.extract_each(model, points, block, rules, unseen=policy) for block in blocks)
     extraction.write(chain.from_iterable(found), folder)
 
 
-@cached(
-    "automata",
-    "lisor.fsa.refinement",
-    "lisor.fsa.distillation",
-    "lisor.fsa.extraction",
-    name="search {label}",
-    without=["label"],
-)
+@cached("automata", name="search {execution.label}")
 def search_automata(
     folder: Path,
-    model: Ref,
+    network: NetworkRef,
     states: Ref,
     dataset: Ref,
     clusterings: Ref,
@@ -141,14 +132,13 @@ def search_automata(
     most_states: int,
     seconds: int,
     seed: int,
-    label: str,
 ) -> None:
     """A refined or distilled automaton from each of some clusterings of a block; how the searches went beside them."""
     from lisor.fsa import clustering, distillation, extraction, refinement
     from lisor.fsa.probes import Probes
     from lisor.rnn.hidden_states import HiddenStates
 
-    network, data = read_network(model), read_dataset(dataset)
+    model, data = read_network(network), read_dataset(dataset)
     points = HiddenStates(folder=open_artifact(states)).read()
     probes = Probes.of(data)
     found, searches = [], []
@@ -160,7 +150,7 @@ def search_automata(
             search: dict[str, object] = {"method": method, "rule": rule, "k": block.k}
             if rule == "refined":
                 refined = refinement.refine(
-                    network,
+                    model,
                     points,
                     block,
                     probes,
@@ -173,7 +163,7 @@ def search_automata(
                 search |= {"tests": refined.tests, "last_difference": refined.last_difference}
                 search |= {"complete": refined.complete, "seconds_to_last": watch.marked}
             else:
-                found.append(distillation.distill(network, points, block, probes, seed=seed, expired=watch.expired))
+                found.append(distillation.distill(model, points, block, probes, seed=seed, expired=watch.expired))
             searches.append(search | {"seconds": watch.passed()})
     extraction.write(found, folder)
     (folder / SEARCHED).write_text(json.dumps(searches), encoding="utf-8")
@@ -195,16 +185,16 @@ class _Watch:
         self.marked = self.passed()
 
 
-@cached("automata", "lisor.fsa.baselines", "lisor.fsa.extraction", name="{method} learns {label}", without=["label"])
-def learn_baseline(folder: Path, model: Ref, dataset: Ref, method: str, seconds: int, seed: int, label: str) -> None:
+@cached("automata", name="{method} learns {execution.label}")
+def learn_baseline(folder: Path, network: NetworkRef, dataset: Ref, method: str, seconds: int, seed: int) -> None:
     """The automaton that another learner makes of a network; none where it has no hypothesis in time.
 
     Out of time or not is written beside it."""
     from lisor.fsa import baselines, extraction
 
-    network, data = read_network(model), read_dataset(dataset)
+    model, data = read_network(network), read_dataset(dataset)
     learned = baselines.learn(
-        network,
+        model,
         data.splits["validation"].sequences,
         method=method,
         seed=seed,

@@ -20,24 +20,24 @@ from lisor_tasks.data import read_dataset
 from lisor_tasks.evaluation import RESULTS, Network
 from lisor_tasks.explain import ACTIVATIONS, EXPLANATION
 from lisor_tasks.fsa import LEARNED, SEARCHED, read_extraction
-from lisor_tasks.networks import read_about, read_network
+from lisor_tasks.networks import NetworkRef, read_about, read_network
 
 if TYPE_CHECKING:
     from lisor.fsa.clustering import Clustering
     from lisor.report.findings import Explained, Findings
 
 
-@cached("plane", "lisor.report.plane", name="t-SNE {label}", without=["label"])
-def project_hidden_states(folder: Path, model: Ref, states: Ref, label: str) -> None:
+@cached("plane", name="t-SNE {execution.label}")
+def project_hidden_states(folder: Path, network: NetworkRef, states: Ref) -> None:
     """A network's hidden states in the plane."""
     from lisor.report import plane
     from lisor.rnn.hidden_states import HiddenStates
 
-    network, points = read_network(model), HiddenStates(folder=open_artifact(states)).read()
-    plane.project(network, points.state, points.answer).write(folder)
+    model, points = read_network(network), HiddenStates(folder=open_artifact(states)).read()
+    plane.project(model, points.state, points.answer).write(folder)
 
 
-@cached("report", "lisor.report.report", name="report {title}")
+@cached("report", name="report {title}")
 def write_report(folder: Path, title: str, results: Ref, networks: Sequence[Network]) -> None:
     """The report page, its tables and pictures, and every chosen and selected automaton as JSON, DOT and SVG."""
     from lisor.fsa import evaluation

@@ -2,7 +2,7 @@ import copy
 import fcntl
 import json
 import shutil
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,14 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from lisor_flows.pipeline import lisor_pipeline
+from lisor_tasks.artifacts import open_store
+from lisor_tasks.caching import HERE
+from lisor_tasks.data import draw_words
+from lisor_tasks.reach import CodeBase
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from prefect import flow
+from prefect.client.schemas.objects import State, StateType
 
 from lisor.config import DatasetConfig
 from lisor.data.languages import LANGUAGES
@@ -148,30 +154,38 @@ def test_a_damaged_artifact_is_computed_anew_and_nothing_else(
     pd.testing.assert_frame_equal(results(finished), table)
 
 
-def test_a_record_that_says_something_else_is_not_believed(finished: Path, tiny: dict[str, Any]) -> None:
-    before = built(finished)
-    (artifact,) = (finished / "store/hidden-states").iterdir()
-    record = finished / "results" / artifact.name
-    text = record.read_text()
-    sha256 = json.loads((artifact / "manifest.json").read_text())["sha256"]
-    assert sha256 in text
-    record.write_text(text.replace(sha256, "0" * 64))
-    assert lisor_pipeline(tiny)["tasks"]["run"] == 1
-    assert built(finished) == before
+def test_the_store_alone_says_what_is_cached(
+    finished: Path, tiny: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not (finished / "results").exists()
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(finished, moved)
+    shutil.rmtree(finished)
+    monkeypatch.setenv("LISOR_HOME", str(moved))
+    assert lisor_pipeline(tiny)["tasks"]["run"] == 0
 
 
-def test_lost_records_cost_no_computing(finished: Path, tiny: dict[str, Any]) -> None:
-    before = built(finished)
-    shutil.rmtree(finished / "results")
-    lisor_pipeline(tiny)
-    assert built(finished) == before
+def test_prefect_shows_a_task_that_the_store_has_as_cached(finished: Path) -> None:
+    words = DatasetConfig(language="000", train=200, validation=60, test=40, selection=40, max_length=8)
+
+    @flow
+    def ask() -> list[State[Any]]:
+        submitted = draw_words.submit(words, None, execution=HERE)
+        submitted.wait()
+        return [submitted.state, draw_words(replace(words, seed=1), None, return_state=True)]
+
+    found, made = ask()
+    assert [(state.type, state.name) for state in (found, made)] == [
+        (StateType.COMPLETED, "Cached"),
+        (StateType.COMPLETED, "Completed"),
+    ]
+    assert open_store().open(found.result(raise_on_failure=True)) == open_store().folder("dataset", found.result().key)
 
 
 def test_two_empty_stores_give_equal_results(
     finished: Path, tiny: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LISOR_HOME", str(tmp_path / "other"))
-    shutil.rmtree(finished / "results")
     lisor_pipeline(tiny)
     pd.testing.assert_frame_equal(results(finished), results(tmp_path / "other"))
     digests = [
@@ -284,7 +298,8 @@ def test_only_code_that_runs_decides_what_is_computed_again(
     path = tmp_path / "lisor/fsa/extraction.py"
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new, 1))
-    monkeypatch.setattr(lisor_tasks.caching, "read_code", partial(lisor_tasks.caching.read_code, root=tmp_path))
+    edited = CodeBase({"lisor": tmp_path / "lisor", "lisor_tasks": ROOT / "tasks/lisor_tasks"})
+    monkeypatch.setattr(lisor_tasks.caching, "CODE", edited)
     summary = lisor_pipeline(tiny)
     follows = {"evaluations", "report"} if reruns else set()  # they run that code too
     assert kinds_built_since(finished, before) - {"results"} == reruns | follows

@@ -51,7 +51,9 @@ def record(store: Store, name: str = "tiny") -> Record:
     model, _ = build(store, "model", "abc-1", "abc-2")
     (results,), (report,) = build(store, "results", "r" + name), build(store, "report", "p" + name)
     blocks: Any = {"clusterings": (), "automata": (), "evaluations": ()}
-    network = Network(dataset="000", name="000", cell="gru", trial=1, data=results, model=model, states=model, **blocks)
+    network = Network(
+        dataset="000", name="000", cell="gru", made_by="gru", trial=1, data=results, model=model, states=model, **blocks
+    )
     found = Record(
         name=name,
         out=str(store.home / "reports" / name),
