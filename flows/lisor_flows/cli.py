@@ -19,6 +19,7 @@ import typer
 
 from lisor.errors import ConfigError, DataError, DataWarning, LisorError
 from lisor_flows import store as store_commands
+from lisor_flows.terminal import OutputClosedError, standard_streams
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -43,6 +44,9 @@ own thresholds a run searches them twenty times, which takes seconds."""
 
 INTERRUPTED = 130
 """What Typer makes of Ctrl-C."""
+
+CLOSED = 141
+"""The status of a program whose reader has seen enough, as the shell knows it: 128 and SIGPIPE."""
 
 
 @app.callback()
@@ -147,6 +151,7 @@ def predict(
 ) -> None:
     """Run an automaton: class, final state and path of each sequence of a file without labels."""
     from lisor.data.streams import stream_texts
+    from lisor.files import check_writable
     from lisor.fsa.formats.reading import read_automaton
     from lisor.fsa.prediction import csv_writer, reader, writer
     from lisor.fsa.prediction import predict as predict_all
@@ -156,6 +161,8 @@ def predict(
     rows = symbols = 0
     spent = {"cutting texts into symbols": 0.0, "running the automaton and writing": 0.0}
     batches = stream_texts(data, "text" if machine.quantizer is None else "series")
+    if out is not None:
+        check_writable(out)
     first = next(batches, [])  # before anything is written: a bad file should leave nothing behind
     with csv_writer(sys.stdout.buffer) if out is None else writer(out) as write:
         for texts in chain([first], batches):
@@ -196,18 +203,17 @@ def export(
 ) -> None:
     """Write an automaton in another format: for another program, or as a program of its own."""
     from lisor.exports import export as write
+    from lisor.files import check_writable, writing
     from lisor.fsa.formats.reading import read_automaton
 
+    if out is not None:
+        check_writable(out)
     content = write(read_automaton(automaton), form)
     if out is None:
         sys.stdout.buffer.write(content)
         return
-    try:
-        fresh = out.with_name(f".{out.name}.{os.getpid()}")
-        fresh.write_bytes(content)
-        fresh.replace(out)
-    except (OSError, ValueError) as error:  # the folder "." has no name
-        raise DataError(f"{out} cannot be written: {error}; give another file with --out") from None
+    with writing(out) as file:
+        file.write(content)
 
 
 @app.command()
@@ -259,10 +265,18 @@ def find_config(name: str) -> Path:
 
 def main() -> None:
     """The console script `lisor`."""
+    with standard_streams():
+        _main()
+
+
+def _main() -> NoReturn:
     gc.set_threshold(*SELDOM)
     atexit.register(gc.freeze)  # else all that lives is searched once more when the process ends
     try:
         status = app(standalone_mode=False)
+        sys.stdout.flush()
+    except OutputClosedError:
+        sys.exit(CLOSED)
     except LisorError as error:
         _end(2, str(error))
     except Exception as error:

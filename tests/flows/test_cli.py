@@ -204,6 +204,8 @@ BAD_PREDICTIONS = {
     "foreign symbol": (["ends-in-1.json", "foreign.txt"], "got '2'"),
     "unknown ending": (["ends-in-1.json", "words.txt", "--out", "a.json"], ".csv or .parquet, got a.json"),
     "missing folder": (["ends-in-1.json", "words.txt", "--out", "absent/a.csv"], "absent does not exist"),
+    "link": (["ends-in-1.json", "words.txt", "--out", "link.csv"], "link.csv is a symbolic link"),
+    "FIFO": (["ends-in-1.json", "words.txt", "--out", "fifo.csv"], "fifo.csv is a FIFO"),
 }
 
 
@@ -216,6 +218,8 @@ def test_what_cannot_be_predicted_is_one_line_and_status_2(predict, tmp_path: Pa
     (tmp_path / "schema.json").write_text('{"schema": 2}')
     (tmp_path / "letters.json").write_text(replace(ENDS_IN_ONE, tokenizer="letters").to_json())
     write_texts(tmp_path / "columns.csv", review=["a"])
+    (tmp_path / "link.csv").symlink_to("columns.csv")
+    os.mkfifo(tmp_path / "fifo.csv")
     before = {path.name for path in tmp_path.iterdir()}
     status, _, err = predict(*arguments, *(out if "--out" not in arguments else []))
     assert status == 2
@@ -288,12 +292,18 @@ def test_an_export_goes_to_the_terminal_or_to_a_file(predict, command_line, tmp_
         "unknown format": (["ends-in-1.json", "--format", "yaml"], "expected one of the formats json, dot"),
         "no format": (["ends-in-1.json"], "--format"),
         "no such expression": (["seen-bad.json", "--format", "regex"], "one sign each, got '<unk>'"),
-        "missing folder": (["ends-in-1.json", "--format", "c", "--out", "absent/a.c"], "absent/a.c cannot be written"),
-        "folder": (["ends-in-1.json", "--format", "c", "--out", "."], "give another file with --out"),
+        "missing folder": (
+            ["ends-in-1.json", "--format", "c", "--out", "absent/a.c"],
+            "to write a.c to, but absent does not",
+        ),
+        "link": (["ends-in-1.json", "--format", "c", "--out", "link"], "link is a symbolic link"),
+        "device": (["ends-in-1.json", "--format", "c", "--out", "/dev/null"], "/dev/null is a device"),
+        "folder": (["ends-in-1.json", "--format", "c", "--out", "."], ". is a folder; give another file"),
     }.values(),
 )
 def test_what_cannot_be_exported_is_one_line_and_status_2(predict, command_line, tmp_path, arguments, says) -> None:
     (tmp_path / "words.jff").write_text("0110")
+    (tmp_path / "link").symlink_to("words.jff")
     before = {path.name for path in tmp_path.iterdir()}
     status, out, err = command_line("export", "--automaton", *arguments)
     assert (status, out) == (2, "")

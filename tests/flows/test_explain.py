@@ -64,6 +64,16 @@ def test_a_name_finds_its_latest_run(finished: Path, tmp_path: Path) -> None:
     assert "<html" in (tmp_path / "why.html").read_text()
 
 
+@pytest.mark.parametrize("out", ["link", "folder", "absent/why.html"])
+def test_a_page_replaces_nothing_but_a_file(finished: Path, tmp_path: Path, out: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("folder")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(DataError, match="link|folder"):
+        asked("tiny", word="0", out=tmp_path / out)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 @pytest.mark.parametrize(
     ("options", "error", "expected"),
     [
