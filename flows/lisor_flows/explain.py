@@ -30,7 +30,7 @@ def explain(
     if (text is None) == (word is None):
         raise ConfigError("give either --text with a text, or --word with a word of a language, and not both")
     from lisor_tasks.explain import walk_through
-    from lisor_tasks.register import find
+    from lisor_tasks.register import RECORD, find, report_folder
 
     from lisor.files import check_writable, make_folder, writing
     from lisor.report import sequence_page, walks
@@ -46,8 +46,9 @@ def explain(
     seen = (found.steps, found.automaton, found.classes)
     page = sequence_page.render(about, name, network.cell, asked, *seen)
     if out is None:
-        beside = Path(run) if Path(run).is_dir() else Path(record.out)
-        out = make_folder(beside / FOLDER) / f"{name}.html"
+        places = (Path(run), Path(record.out))
+        kept = next((place for place in places if (place / RECORD).is_file()), None)
+        out = make_folder((kept or report_folder(record.run)) / FOLDER) / f"{name}.html"
     with writing(out) as file:
         file.write(page.encode())
     _print(walks.steps_table(name, found.steps, found.classes))

@@ -10,9 +10,26 @@ from contextlib import contextmanager, suppress
 from errno import EPIPE
 from typing import Any, TextIO
 
+from typer.core import TyperGroup
+
 from lisor.errors import LisorError
 
 STDOUT, STDERR = 1, 2
+
+
+class Commands(TyperGroup):
+    """Commands whose sentences are whole in the list of them."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write each command with the first sentence of its help."""
+        commands = [self.get_command(ctx, name) for name in self.list_commands(ctx)]
+        sentences = [(command.name, command.get_short_help_str(MAX_SENTENCE)) for command in commands if command]
+        with formatter.section("Commands"):
+            formatter.write_dl(sentences)
+
+
+MAX_SENTENCE = 1000
+"""Characters; Typer cuts at what is left of a line."""
 
 
 class OutputError(LisorError):

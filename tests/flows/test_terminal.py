@@ -3,9 +3,13 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from lisor_flows import store
+from lisor_flows.cli import app
+from typer.main import get_command
 
 from lisor.fsa.automaton import Automaton
 from tests.flows.test_cli import ENDS_IN_ONE
@@ -78,3 +82,38 @@ SHOW = "from lisor_flows import terminal\nwith terminal.standard_streams(): prin
 def test_what_an_encoding_lacks_is_escaped(shell) -> None:
     asked = f'PYTHONIOENCODING=latin-1 "$PYTHON" -c "{SHOW}" | iconv -f latin1 -t utf8'
     assert shell(asked) == (0, "\\u5b9e\\u9a8c \\u2502 é\n", "")
+
+
+def every_help() -> Iterator[tuple[tuple[str, ...], list[str]]]:
+    """Each command, and the texts that its help must show."""
+    for group, path in ((get_command(app), ()), (get_command(store.app), ("store",))):
+        names = [command.get_short_help_str(1000) for command in group.commands.values()]
+        yield path, [group.help or "", *names]
+        for name, command in group.commands.items():
+            if not hasattr(command, "commands"):
+                texts = [parameter.help for parameter in command.params if hasattr(parameter, "help")]
+                yield (*path, name), [command.help, *texts]
+
+
+HELPS = dict(every_help())
+
+
+def test_the_texts_of_help_are_found() -> None:
+    assert "Folder of the report [LISOR_HOME/reports/<name>/<key>]." in HELPS["run",]
+    assert len(HELPS) >= 13
+    assert sum(map(len, HELPS.values())) >= 60
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+@pytest.mark.parametrize("command", HELPS, ids=" ".join)
+def test_help_shows_every_word_of_every_text(
+    command: tuple[str, ...],
+    width: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert app([*command, "--help"], standalone_mode=False) == 0
+    shown = "".join(capsys.readouterr().out.split())
+    for text in HELPS[command]:
+        assert "".join(text.split()) in shown
