@@ -134,7 +134,7 @@ def _cost() -> Iterator[str]:
         "beside the network's own, dotted. Nothing is lost on the languages; on text the paper's rule loses much, "
         "whatever the number of states."
     )
-    yield from _picture(REPORTS / "paper", "accuracy-against-states", "Accuracy against the number of states")
+    yield from _picture(REPORTS / "paper/latest", "accuracy-against-states", "Accuracy against the number of states")
 
 
 def _prose(text: str) -> Iterator[str]:

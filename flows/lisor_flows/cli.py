@@ -6,6 +6,7 @@ import atexit
 import gc
 import logging
 import os
+import socket
 import sys
 import time
 import warnings
@@ -19,8 +20,15 @@ import typer
 
 from lisor.errors import ConfigError, DataError, DataWarning, LisorError
 from lisor_flows import store as store_commands
+from lisor_flows.terminal import Commands, OutputClosedError, standard_streams
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # which takes what stands in brackets for markup and leaves it out
+)
 
 app.add_typer(store_commands.app, name="store")
 
@@ -44,6 +52,9 @@ own thresholds a run searches them twenty times, which takes seconds."""
 INTERRUPTED = 130
 """What Typer makes of Ctrl-C."""
 
+CLOSED = 141
+"""The status of a program whose reader has seen enough, as the shell knows it: 128 and SIGPIPE."""
+
 
 @app.callback()
 def lisor() -> None:
@@ -52,11 +63,13 @@ def lisor() -> None:
 
 @app.command()
 def run(
-    config: Annotated[str, typer.Argument(help="A YAML file, or the name of one in configs/ without its ending.")],
+    config: Annotated[
+        str, typer.Argument(help="A YAML file, or the name of settings that come with lisor, or in configs/ here.")
+    ],
     changes: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be repeated.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the report [LISOR_HOME/reports/<name>].")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the report [LISOR_HOME/reports/<name>/<key>].")] = None,
     only_plan: Annotated[bool, typer.Option("--plan", help="Only say what would be computed, and why.")] = False,
 ) -> None:
     """Run an experiment: what is already computed is taken from the store."""
@@ -78,7 +91,7 @@ def extract(
     changes: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be repeated.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the report [LISOR_HOME/reports/<name>].")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the report [LISOR_HOME/reports/<name>/<key>].")] = None,
 ) -> None:
     """Extract automata from a network of your own, with all that a run leaves: table, report, MLflow."""
     from lisor.config import DatasetConfig
@@ -112,8 +125,8 @@ def _run(settings: dict[str, Any], out: Path | None, *, only_plan: bool = False)
 
     plan = experiment(settings)
     _set_environment()
-    from lisor_tasks.artifacts import check_folder
     from lisor_tasks.caching import load_ahead
+    from lisor_tasks.published import check_out
     from lisor_tasks.register import registered
     from prefect.settings import PREFECT_API_URL
 
@@ -121,7 +134,7 @@ def _run(settings: dict[str, Any], out: Path | None, *, only_plan: bool = False)
     from lisor_flows.runners import find_runner
 
     if out is not None:
-        check_folder(out.absolute())
+        check_out(out.absolute())
     for study in plan.studies:
         find_sources(study)  # before anything starts: a missing file should not cost a minute
     if only_plan:
@@ -130,7 +143,8 @@ def _run(settings: dict[str, Any], out: Path | None, *, only_plan: bool = False)
     _set_logging()
     find_runner(plan)  # a missing extra should not cost a minute either
     waits = plan.runner == "threads" and not PREFECT_API_URL.value()  # for a server, in the process that computes
-    if waits and plan.name not in registered():  # else most comes from the cache, for which little is loaded
+    known = any(kept.startswith(f"{plan.name}/") for kept in registered())
+    if waits and not known:  # else most comes from the cache, for which little is loaded
         import_module("prefect.server.api.server")  # first: the rest is loaded while that starts
         load_ahead(*HEAVY)
     summary = lisor_pipeline(settings, None if out is None else str(out))
@@ -147,6 +161,7 @@ def predict(
 ) -> None:
     """Run an automaton: class, final state and path of each sequence of a file without labels."""
     from lisor.data.streams import stream_texts
+    from lisor.files import check_writable
     from lisor.fsa.formats.reading import read_automaton
     from lisor.fsa.prediction import csv_writer, reader, writer
     from lisor.fsa.prediction import predict as predict_all
@@ -156,6 +171,8 @@ def predict(
     rows = symbols = 0
     spent = {"cutting texts into symbols": 0.0, "running the automaton and writing": 0.0}
     batches = stream_texts(data, "text" if machine.quantizer is None else "series")
+    if out is not None:
+        check_writable(out)
     first = next(batches, [])  # before anything is written: a bad file should leave nothing behind
     with csv_writer(sys.stdout.buffer) if out is None else writer(out) as write:
         for texts in chain([first], batches):
@@ -173,7 +190,7 @@ def predict(
 
 @app.command()
 def explain(
-    run: Annotated[str, typer.Option(help="A report folder, or the name of a finished run.")],
+    run: Annotated[str, typer.Option(help="A report folder, or a finished run: NAME, or NAME/KEY.")],
     text: Annotated[str | None, typer.Option(help="A text to explain.")] = None,
     word: Annotated[str | None, typer.Option(help="A word of a language to explain, such as 0110.")] = None,
     dataset: Annotated[str | None, typer.Option(help="Which data set's network [the first that fits].")] = None,
@@ -196,22 +213,23 @@ def export(
 ) -> None:
     """Write an automaton in another format: for another program, or as a program of its own."""
     from lisor.exports import export as write
+    from lisor.files import check_writable, writing
     from lisor.fsa.formats.reading import read_automaton
 
+    if out is not None:
+        check_writable(out)
     content = write(read_automaton(automaton), form)
     if out is None:
         sys.stdout.buffer.write(content)
         return
-    try:
-        fresh = out.with_name(f".{out.name}.{os.getpid()}")
-        fresh.write_bytes(content)
-        fresh.replace(out)
-    except (OSError, ValueError) as error:  # the folder "." has no name
-        raise DataError(f"{out} cannot be written: {error}; give another file with --out") from None
+    with writing(out) as file:
+        file.write(content)
 
 
 @app.command()
-def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = MLFLOW_PORT) -> None:
+def ui(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = MLFLOW_PORT,
+) -> None:
     """Show the runs of this store in MLflow, on this machine only."""
     _set_environment()
     from lisor_tasks.artifacts import open_store
@@ -221,6 +239,7 @@ def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = MLFLOW_PO
     uri = tracking_uri(store.home)
     if uri.startswith("sqlite:") and not (store.home / "mlflow.db").exists():
         raise ConfigError(f"there is no run to show in {store.home}; say first: lisor run quickstart")
+    _check_free(port)
     place = (store.home / "mlflow-artifacts").as_uri()
     arguments = ["--backend-store-uri", uri, "--default-artifact-root", place]
     os.execv(
@@ -229,40 +248,71 @@ def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = MLFLOW_PO
     )
 
 
+def _check_free(port: int) -> None:
+    """Nothing, if a server can listen there: MLflow itself says what is wrong in fifty lines.
+
+    Raises:
+        ConfigError: another program has the port, or it is none for this user."""
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
+        try:
+            trial.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise ConfigError(
+                f"port {port} of 127.0.0.1 cannot be used: {error.strerror}; give another with --port"
+            ) from None
+
+
 @app.command()
-def track(run: Annotated[str, typer.Argument(help="The name of a finished run, as in its settings.")]) -> None:
+def track(run: Annotated[str, typer.Argument(help="A finished run: NAME, or NAME/KEY.")]) -> None:
     """Show a finished run in MLflow, if it is not there yet: what a run does itself, unless MLflow is away."""
     _set_environment()
-    from lisor_tasks.register import newest
+    from lisor_tasks.register import look_up
     from lisor_tasks.tracking import track as tell
 
-    experiment, found = tell.fn(newest(run))
+    experiment, found = tell.fn(look_up(run))
     print(f"lisor: {run} is run {found} of experiment {experiment} in MLflow", file=sys.stderr)
 
 
 def find_config(name: str) -> Path:
-    """The settings file of that path, or of that name in configs/ here or beside the program.
+    """The settings file of that name among those of the program, or else in configs/ here, or of
+    that path, as which everything counts that has a slash or the ending of YAML.
+
+    A file of the user's hides none of the program's; where both are there, a note says so.
 
     Raises:
-        ConfigError: there is neither."""
+        ConfigError: there is none."""
     path = Path(name)
-    if path.suffix in (".yaml", ".yml") or path.is_file():
+    if path.suffix in (".yaml", ".yml") or ("/" in name and path.is_file()):
         return path
     here = Path(__file__).parent
-    folders = [Path("configs"), here / "configs", here.parent.parent / "configs"]  # in a wheel, in a checkout
-    for folder in folders:
-        if (folder / f"{name}.yaml").is_file():
-            return folder / f"{name}.yaml"
-    known = sorted({file.stem for folder in folders for file in folder.glob("*.yaml")})
+    own = here / "configs" if (here / "configs").is_dir() else here.parent.parent / "configs"
+    places = [folder / f"{name}.yaml" for folder in (own, Path("configs"))] + [path]
+    found = [place for place in places if place.is_file()]
+    for other in found[1:]:
+        if not other.samefile(found[0]):
+            asked = other if "/" in str(other) else f"./{other}"
+            print(f"lisor: note: {name} is {found[0]}; for yours, give {asked}", file=sys.stderr)
+    if found:
+        return found[0]
+    known = sorted({file.stem for folder in (own, Path("configs")) for file in folder.glob("*.yaml")})
     raise ConfigError(f"expected a settings file or one of {', '.join(known)}, got {name!r}")
 
 
 def main() -> None:
     """The console script `lisor`."""
+    with standard_streams():
+        _main()
+
+
+def _main() -> NoReturn:
     gc.set_threshold(*SELDOM)
     atexit.register(gc.freeze)  # else all that lives is searched once more when the process ends
     try:
         status = app(standalone_mode=False)
+        sys.stdout.flush()
+    except OutputClosedError:
+        sys.exit(CLOSED)
     except LisorError as error:
         _end(2, str(error))
     except Exception as error:

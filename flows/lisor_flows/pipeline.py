@@ -28,7 +28,8 @@ from lisor_tasks.fsa import (
 )
 from lisor_tasks.keys import library_versions
 from lisor_tasks.networks import NetworkRef, bring_network, read_sequences
-from lisor_tasks.register import Artifacts, Record, register
+from lisor_tasks.published import check_out
+from lisor_tasks.register import Artifacts, Record, register, report_folder
 from lisor_tasks.report import project_hidden_states, publish, write_report
 from lisor_tasks.rnn import dump_hidden_states, train_networks, trial_blocks
 from lisor_tasks.told import find_told
@@ -99,19 +100,21 @@ def lisor_pipeline(settings: dict[str, Any], out: str | None = None) -> dict[str
     """Run an experiment and return its summary, which also stands in `summary.json`.
 
     `settings` are those of a file in configs/, as plain values; `out` is the folder of the report, by default
-    LISOR_HOME/reports/<name>."""
+    LISOR_HOME/reports/<name>/<key>, with a key of the settings and of what the run has made."""
     started = time.monotonic()
     plan = experiment(settings)
     store = open_store()
-    folder = Path(out).absolute() if out else store.home / "reports" / plan.name
+    if out is not None:
+        check_out(Path(out).absolute())
     with store.in_use():
         with start_runner(plan) as runner, Stages(runner, store.home, plan.threads) as stages:
             networks, results, report = asyncio.run(_make_all(plan, stages))
         artifacts = Artifacts(results=results, report=report, networks=tuple(networks))
-        record = Record(name=plan.name, out=str(folder), settings=settings, artifacts=artifacts)
+        record = Record(name=plan.name, out="", settings=settings, artifacts=artifacts)
+        folder = report_folder(record.run) if out is None else Path(out).absolute()
         summary = _summarize(plan, folder, results, networks, stages, time.monotonic() - started)
-        publish(str(folder), results, report, record.to_json(), json.dumps(summary, indent=1, ensure_ascii=False))
-        register(record)
+        record = replace(record, out=str(folder))
+        register(publish(record, json.dumps(summary, indent=1, ensure_ascii=False)))
     try:
         run_experiment, run = find_told(record, store.home) or _tell(record)
         summary["mlflow"] = {"experiment": run_experiment, "run": run}

@@ -4,7 +4,6 @@ Shapes: N sequences."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -23,7 +22,9 @@ from lisor.data.quantizer import Quantizer
 from lisor.data.sequences import Sequences
 from lisor.data.text import TOKENIZER, tokenize
 from lisor.errors import AutomatonError, DataError
+from lisor.files import writing
 from lisor.fsa.automaton import Automaton
+from lisor.spreadsheets import harmless_column
 
 SCHEMA = pa.schema([("class", pa.string()), ("state", pa.int32()), ("path", pa.list_(pa.int32()))])
 """The columns of predictions, a row for each sequence; a path begins at the start state."""
@@ -77,34 +78,28 @@ def writer(path: Path) -> Iterator[Callable[[pa.Table], None]]:
     """Writes tables of predictions to a .parquet or .csv file, which is there when all are written or not at all.
 
     Raises:
-        DataError: the file has another ending, or its folder does not exist."""
+        DataError: the file has another ending, or cannot be written there."""
     if path.suffix.lower() not in (".csv", ".parquet"):
         raise DataError(f"predictions are written as .csv or .parquet, got {path.name}")
-    if path.is_dir():
-        raise DataError(f"expected a file to write to, but {path} is a folder")
-    if not path.parent.is_dir():
-        raise DataError(f"expected a folder to write {path.name} to, but {path.parent} does not exist")
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with fresh.open("wb") as file:
-            if path.suffix.lower() == ".csv":
-                with csv_writer(file) as write:
-                    yield write
-            else:
-                with pq.ParquetWriter(file, SCHEMA, compression="zstd") as parquet:
-                    yield parquet.write_table
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
+    with writing(path) as file:
+        if path.suffix.lower() == ".csv":
+            with csv_writer(file) as write:
+                yield write
+        else:
+            with pq.ParquetWriter(file, SCHEMA, compression="zstd") as parquet:
+                yield parquet.write_table
 
 
 @contextmanager
 def csv_writer(file: BinaryIO) -> Iterator[Callable[[pa.Table], None]]:
-    """Writes tables of predictions as CSV, a path as its states with blanks between."""
+    """Writes tables of predictions as CSV, a path as its states with blanks between.
+
+    The name of a class that a spreadsheet would run is escaped, as `lisor.spreadsheets` says."""
     schema = SCHEMA.set(SCHEMA.get_field_index("path"), pa.field("path", pa.string()))
 
     def write(table: pa.Table) -> None:
         path = pc.binary_join(pc.cast(table["path"].combine_chunks(), pa.list_(pa.string())), " ")
+        table = table.set_column(0, "class", harmless_column(table["class"]))
         rows.write_table(table.set_column(2, "path", path).cast(schema))
 
     with pa.csv.CSVWriter(file, schema, write_options=pa.csv.WriteOptions(quoting_style="needed")) as rows:

@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from lisor.errors import StoreError
+from lisor.files import replacing
 
 SCHEMA = 1
 """Version of the manifest."""
@@ -315,11 +315,10 @@ def describe_source(path: str) -> Source:
 def write_text(path: Path, text: str) -> None:
     """Write a text file that is there whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as handle:
-        handle.write(text)
+    with replacing(path) as handle:
+        handle.write(text.encode())
         handle.flush()
         os.fsync(handle.fileno())
-    Path(handle.name).replace(path)
 
 
 def is_name(name: str) -> bool:

@@ -55,7 +55,7 @@ def track(record: Record) -> tuple[str, str]:
         reason = "it does not answer" if "Max retries" in str(error) else str(error).splitlines()[0]
         raise TrackingError(
             f"MLflow at {uri} was not told of the run ({reason}); the store has everything: "
-            f"say later: lisor track {record.name}"
+            f"say later: lisor track {record.run}"
         ) from error
 
 

@@ -39,7 +39,7 @@ def finished_store(prefect_server: None, tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture
 def finished(home: Path, finished_store: Path) -> Path:
     """A store of its own in which `tiny` has run."""
-    shutil.copytree(finished_store, home)
+    shutil.copytree(finished_store, home, symlinks=True)
     return home
 
 

@@ -119,7 +119,7 @@ def extract(
 
 
 def selected(home: Path, run: str, network: str) -> Automaton:
-    return Automaton.from_json((home / f"reports/{run}/automata/selected/{run}-{network}-0.json").read_text())
+    return Automaton.from_json((home / f"reports/{run}/latest/automata/selected/{run}-{network}-0.json").read_text())
 
 
 @pytest.mark.parametrize("weights", ["acceptor.safetensors", "acceptor.pt"])
@@ -129,7 +129,7 @@ def test_a_plain_network_becomes_an_exact_automaton(home: Path, extract, weights
     automaton = selected(home, "words", "acceptor")
     assert LANGUAGES["000"].equals(automaton)
     assert automaton.n_states == 4
-    table = pd.read_parquet(home / "reports/words/results.parquet")
+    table = pd.read_parquet(home / "reports/words/latest/results.parquet")
     assert set(table["cell"]) == {"acceptor"}
     assert set(table["rule"]) == {"majority", "dynamics", "refined"}
     assert "0 of them training" in out
@@ -144,7 +144,7 @@ def test_a_hand_written_cell_does_without_weights_and_labels(home: Path, extract
     assert automaton.classes == ("no", "yes")
     assert automaton.n_states == 4
     assert automaton.accepts("1000")
-    record = json.loads((home / "reports/bare/run.json").read_text())
+    record = json.loads((home / "reports/bare/latest/run.json").read_text())
     assert record["settings"]["models"]["build"] == "my_networks:Counter"
 
 

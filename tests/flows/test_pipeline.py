@@ -33,7 +33,7 @@ pytestmark = pytest.mark.xdist_group("prefect")  # one server for all of them
 
 def results(home: Path, name: str = "tiny") -> pd.DataFrame:
     """The results of a run, times aside."""
-    return pd.read_parquet(home / "reports" / name / "results.parquet").drop(columns="seconds")
+    return pd.read_parquet(home / "reports" / name / "latest/results.parquet").drop(columns="seconds")
 
 
 def mlflow_runs(home: Path) -> list[Any]:
@@ -52,7 +52,7 @@ def kinds_built_since(home: Path, before: dict[Path, int]) -> set[str]:
 
 def test_a_run_leaves_what_its_readers_rely_on(home: Path, tiny: dict[str, Any]) -> None:
     summary = lisor_pipeline(tiny)
-    out = home / "reports/tiny"
+    out = home / "reports/tiny/latest"
     assert pq.read_schema(out / "results.parquet").equals(COLUMNS, check_metadata=True)
     table = results(home)
     assert set(table["k"]) == {2, 3, 4, 5, 6}
@@ -243,13 +243,13 @@ def test_every_method_and_rule_competes_and_a_deterministic_automaton_is_selecte
     grids |= {(method, rule): (2, 4) for method in methods for rule in searches}
     assert table.groupby(["method", "rule"])["k"].apply(tuple).to_dict() == grids
     assert (table.loc[table["rule"] == "refined", "n_states"] <= 6).all()
-    searched = pd.read_csv(home / "reports/tiny/tables/000-refined.csv")
+    searched = pd.read_csv(home / "reports/tiny/latest/tables/000-refined.csv")
     assert list(searched["method"]) == methods
     assert (searched["last difference"] <= searched["words"]).all()
     assert (table.groupby(["method", "rule"])["chosen"].sum() == 1).all()
     (selected,) = table[table["selected"]].itertuples()
     assert selected.rule != "weighted"
-    folder = home / "reports/tiny/automata"
+    folder = home / "reports/tiny/latest/automata"
     automaton = Automaton.from_json((folder / "selected/000-gru-0.json").read_text())
     assert automaton.n_states == selected.n_states
     weighted = table[table["chosen"] & (table["rule"] == "weighted")]
@@ -272,7 +272,7 @@ def test_networks_with_attention_stand_beside_plain_ones_with_what_is_possible(
     plain = {("kmeans", "majority")}
     assert ways == {"gru": every, "sru": every, "attention-lstm": plain, "attention-recurrent": plain}
     assert table.groupby("cell")["selected"].sum().to_dict() == dict.fromkeys(ways, 1)
-    assert "attention-recurrent, k = " in (home / "reports/tiny/figures/000-hidden-states.svg").read_text()
+    assert "attention-recurrent, k = " in (home / "reports/tiny/latest/figures/000-hidden-states.svg").read_text()
 
 
 @pytest.mark.parametrize(
@@ -332,10 +332,10 @@ def test_languages_of_an_expression_and_of_a_file_are_learned_under_their_names(
     lisor_pipeline(tiny)
     assert set(results(home)["dataset"]) == {"regex:(a|b)*<b>", "my_words"}
     name = DatasetConfig(**expression).name
-    selected = {path.stem for path in (home / "reports/tiny/automata/selected").iterdir()}
+    selected = {path.stem for path in (home / "reports/tiny/latest/automata/selected").iterdir()}
     assert selected == {f"{name}-gru-0", "my_words-gru-0"}
     assert {"tiny", *selected} == {run.info.run_name for run in mlflow_runs(home)}
-    assert "regex:(a|b)*&lt;b&gt;" in (home / "reports/tiny/report.html").read_text()
+    assert "regex:(a|b)*&lt;b&gt;" in (home / "reports/tiny/latest/report.html").read_text()
     before = built(home)
     file.write_text(LANGUAGES["tomita-2"].automaton.to_json())
     lisor_pipeline(tiny)
@@ -349,7 +349,7 @@ def test_text_with_markup_is_shown_and_not_run(home: Path, tiny: dict[str, Any],
     tiny["datasets"] = [{"text": str(tmp_path / "texts.csv")}]
     tiny["clustering"]["k"] = [2, 4]
     lisor_pipeline(tiny)
-    page = (home / "reports/tiny/report.html").read_text()
+    page = (home / "reports/tiny/latest/report.html").read_text()
     assert page.count("<script") == 1  # the page's own, which saves tables and pictures
     assert "&lt;script&gt;" in page
 

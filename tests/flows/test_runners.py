@@ -24,7 +24,7 @@ def digests(home: Path) -> dict[str, str]:
 
 
 def table(home: Path) -> pd.DataFrame:
-    return pd.read_parquet(home / "reports/tiny/results.parquet").drop(columns="seconds")
+    return pd.read_parquet(home / "reports/tiny/latest/results.parquet").drop(columns="seconds")
 
 
 def test_processes_find_what_threads_find_wherever_their_store_is_said_to_be(

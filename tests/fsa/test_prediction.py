@@ -14,6 +14,7 @@ from lisor.data.text import tokenize
 from lisor.errors import AutomatonError, DataError
 from lisor.fsa.automaton import Automaton
 from lisor.fsa.prediction import SCHEMA, csv_writer, predict, reader, writer
+from lisor.spreadsheets import original
 from tests.strategies import automata
 
 
@@ -116,7 +117,8 @@ def read_back(path: Path) -> list[dict[str, object]]:
     if path.suffix == ".parquet":
         return pq.read_table(path).to_pylist()
     table = pd.read_csv(path, dtype={"class": str, "state": int, "path": str}, keep_default_na=False)
-    return [row | {"path": [int(state) for state in row["path"].split()]} for row in table.to_dict("records")]
+    rows = table.assign(**{"class": table["class"].map(original)}).to_dict("records")
+    return [row | {"path": [int(state) for state in row["path"].split()]} for row in rows]
 
 
 def write(path: Path, *tables: pa.Table) -> None:
@@ -136,10 +138,17 @@ def test_csv_and_parquet_hold_the_same(tmp_path, machine, data):
 
 
 def test_the_name_of_a_class_may_hold_anything(tmp_path):
-    machine = automaton(classes=('no, "never"\n', "été"))
+    machine = automaton(classes=('no, "never"\n', "=été"))
     for ending in ("csv", "parquet"):
         write(tmp_path / f"a.{ending}", predict(machine, ["", "1"]))
         assert [row["class"] for row in read_back(tmp_path / f"a.{ending}")] == list(machine.classes)
+
+
+def test_no_class_in_csv_is_a_formula():
+    file = io.BytesIO()
+    with csv_writer(file) as write_table:
+        write_table(predict(automaton(classes=("-1", "=1+1")), ["01", ""]))
+    assert file.getvalue().decode() == '"class","state","path"\n"\'=1+1",1,"0 0 1"\n"-1",0,"0"\n'
 
 
 def test_csv_has_a_line_for_each_sequence():
