@@ -37,5 +37,13 @@ class TrackingError(LisorError):
     """MLflow cannot be told of a run."""
 
 
+class ServerError(LisorError):
+    """Prefect's server does not answer."""
+
+
 class DataWarning(UserWarning):
     """Part of the input was left out; the message says how much and why."""
+
+
+class StoreWarning(UserWarning):
+    """Part of the store was damaged and is made anew; the message says what."""

@@ -1,4 +1,5 @@
-"""The command line. Exit status: 0 when the run is whole, 2 for a wrong setting or bad input, 1 for anything else."""
+"""The command line. Exit status: 0 when the run is whole, 2 for a wrong setting or bad input, 128 and its number for a
+signal, 1 for anything else."""
 
 from __future__ import annotations
 
@@ -11,14 +12,14 @@ import sys
 import time
 import warnings
 from errno import ENAMETOOLONG
-from importlib import import_module
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
-from lisor.errors import ConfigError, DataError, DataWarning, LisorError
+from lisor.errors import ConfigError, DataError, DataWarning, LisorError, ServerError, StoreWarning
+from lisor_flows import server, stopping
 from lisor_flows import store as store_commands
 from lisor_flows.terminal import Commands, OutputClosedError, standard_streams
 
@@ -49,9 +50,6 @@ SELDOM = (20_000, 10, 50)
 """How seldom garbage is looked for: libraries make a million objects that live as long as the process, and at Python's
 own thresholds a run searches them twenty times, which takes seconds."""
 
-INTERRUPTED = 130
-"""What Typer makes of Ctrl-C."""
-
 CLOSED = 141
 """The status of a program whose reader has seen enough, as the shell knows it: 128 and SIGPIPE."""
 
@@ -59,6 +57,7 @@ CLOSED = 141
 @app.callback()
 def lisor() -> None:
     """Train recurrent networks, read finite state automata off them, and measure how faithful they are."""
+    _set_environment()
 
 
 @app.command()
@@ -124,31 +123,55 @@ def _run(settings: dict[str, Any], out: Path | None, *, only_plan: bool = False)
     from lisor.settings import experiment
 
     plan = experiment(settings)
-    _set_environment()
-    from lisor_tasks.caching import load_ahead
-    from lisor_tasks.published import check_out
-    from lisor_tasks.register import registered
-    from prefect.settings import PREFECT_API_URL
+    with stopping.ending_at_once():
+        from lisor_tasks.artifacts import open_store
+        from lisor_tasks.caching import load_ahead
+        from lisor_tasks.published import check_out
+        from lisor_tasks.register import registered
+        from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS
 
-    from lisor_flows.pipeline import find_sources, lisor_pipeline, plan_pipeline
-    from lisor_flows.runners import find_runner
+        from lisor_flows.pipeline import find_sources, plan_pipeline
+        from lisor_flows.runners import find_runner
 
-    if out is not None:
-        check_out(out.absolute())
-    for study in plan.studies:
-        find_sources(study)  # before anything starts: a missing file should not cost a minute
-    if only_plan:
-        print(plan_pipeline(plan))
-        return
-    _set_logging()
-    find_runner(plan)  # a missing extra should not cost a minute either
-    waits = plan.runner == "threads" and not PREFECT_API_URL.value()  # for a server, in the process that computes
-    known = any(kept.startswith(f"{plan.name}/") for kept in registered())
-    if waits and not known:  # else most comes from the cache, for which little is loaded
-        import_module("prefect.server.api.server")  # first: the rest is loaded while that starts
-        load_ahead(*HEAVY)
-    summary = lisor_pipeline(settings, None if out is None else str(out))
-    _show(summary)
+        if out is not None:
+            check_out(out.absolute())
+        for study in plan.studies:
+            find_sources(study)  # before anything starts: a missing file should not cost a minute
+        if only_plan:
+            print(plan_pipeline(plan))
+            return
+        _set_logging()
+        find_runner(plan)  # a missing extra should not cost a minute either
+        given = PREFECT_API_URL.value()
+        if given:
+            server.check_answers(given)
+            _show(_run_flow(settings, out))
+            return
+        temporary = server.TemporaryServer(open_store())
+        known = any(kept.startswith(f"{plan.name}/") for kept in registered())
+        if plan.runner == "threads" and not known:  # else most comes from the cache
+            load_ahead(*HEAVY)
+        temporary.wait(PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS.value())
+        with server.serving(temporary.url):
+            _show(_run_flow(settings, out))
+
+
+def _run_flow(settings: dict[str, Any], out: Path | None) -> dict[str, Any]:
+    """The summary of a run.
+
+    Raises:
+        ServerError: Prefect's server went away before the run was whole."""
+    import httpx
+
+    from lisor_flows.pipeline import run_pipeline
+
+    try:
+        return run_pipeline(settings, None if out is None else str(out))
+    except httpx.HTTPError as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ServerError(
+            f"Prefect's server answers no more ({reason[:120]}); what was finished is kept: run again when it is back"
+        ) from error
 
 
 @app.command()
@@ -199,7 +222,6 @@ def explain(
     out: Annotated[Path | None, typer.Option(help="An .html file [explanations/ beside the report].")] = None,
 ) -> None:
     """Explain one sequence: the automaton's states, the network's mind and what counts, step by step."""
-    _set_environment()
     from lisor_flows.explain import explain as explain_sequence
 
     explain_sequence(run, text, word, dataset, cell, trial, out)
@@ -231,16 +253,23 @@ def ui(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = MLFLOW_PORT,
 ) -> None:
     """Show the runs of this store in MLflow, on this machine only."""
-    _set_environment()
     from lisor_tasks.artifacts import open_store
-    from lisor_tasks.told import tracking_uri
+    from lisor_tasks.register import registered
+    from lisor_tasks.told import ARTIFACTS, DATABASE, tracking_uri, uses_own_database
 
     store = open_store()
     uri = tracking_uri(store.home)
-    if uri.startswith("sqlite:") and not (store.home / "mlflow.db").exists():
-        raise ConfigError(f"there is no run to show in {store.home}; say first: lisor run quickstart")
     _check_free(port)
-    place = (store.home / "mlflow-artifacts").as_uri()
+    if uses_own_database(store.home):
+        if not (store.home / DATABASE).exists() and not registered():
+            raise ConfigError(f"there is no run to show in {store.home}; say first: lisor run quickstart")
+        from lisor_tasks.tracking import own_database
+
+        _set_logging()
+        with own_database(store):
+            uri = f"sqlite:///{DATABASE}"  # no path with a question mark can stand in an address
+        os.chdir(store.home)
+    place = (store.home / ARTIFACTS).as_uri()
     arguments = ["--backend-store-uri", uri, "--default-artifact-root", place]
     os.execv(
         sys.executable,
@@ -266,11 +295,12 @@ def _check_free(port: int) -> None:
 @app.command()
 def track(run: Annotated[str, typer.Argument(help="A finished run: NAME, or NAME/KEY.")]) -> None:
     """Show a finished run in MLflow, if it is not there yet: what a run does itself, unless MLflow is away."""
-    _set_environment()
     from lisor_tasks.register import look_up
     from lisor_tasks.tracking import track as tell
+    from lisor_tasks.tracking_server import WHEN_ASKED
 
-    experiment, found = tell.fn(look_up(run))
+    _set_logging()
+    experiment, found = tell.fn(look_up(run), WHEN_ASKED)
     print(f"lisor: {run} is run {found} of experiment {experiment} in MLflow", file=sys.stderr)
 
 
@@ -309,8 +339,12 @@ def _main() -> NoReturn:
     gc.set_threshold(*SELDOM)
     atexit.register(gc.freeze)  # else all that lives is searched once more when the process ends
     try:
-        status = app(standalone_mode=False)
-        sys.stdout.flush()
+        with stopping.raising():
+            status = app(standalone_mode=False)
+            sys.stdout.flush()
+    except stopping.Stopped as stopped:
+        print(stopping.LINE, file=sys.stderr)
+        sys.exit(stopped.status)
     except OutputClosedError:
         sys.exit(CLOSED)
     except LisorError as error:
@@ -321,8 +355,6 @@ def _main() -> NoReturn:
         if isinstance(error, OSError) and error.errno == ENAMETOOLONG:
             _end(2, f"no file has a name as long as {error.filename}")
         raise
-    if status == INTERRUPTED:
-        _end(1, "stopped; what was finished is kept and will not be computed again")
     sys.exit(status)
 
 
@@ -336,6 +368,7 @@ def _set_environment() -> None:
     home = Path(os.environ.get("LISOR_HOME") or Path(".lisor").absolute())
     os.environ["LISOR_HOME"] = str(home)
     defaults = {
+        **server.default_home(home.absolute()),
         "DO_NOT_TRACK": "true",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
@@ -343,10 +376,13 @@ def _set_environment() -> None:
         "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
         "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",  # its own 7 take minutes until a server that is away is given up
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # its own 7 take minutes until a server that is away is given up
     }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
+    # The folder of a store that is not there yet, or cannot be written: it is made when it is needed.
+    warnings.filterwarnings("ignore", message="Failed to create the Prefect home directory")
+    server.keep_proxies_from_loopback()
 
 
 def _set_logging() -> None:
@@ -354,7 +390,7 @@ def _set_logging() -> None:
     told: set[str] = set()
 
     def show(message: Warning | str, category: type[Warning], *_: object) -> None:
-        if issubclass(category, DataWarning):
+        if issubclass(category, (DataWarning, StoreWarning)):
             if str(message) in told:
                 return
             told.add(str(message))
@@ -384,6 +420,8 @@ def _show(summary: dict[str, Any]) -> None:
     console.print(f"results  {folder / 'results.parquet'}")
     missing = summary["mlflow"].get("error")
     console.print(f"MLflow   {missing or f'say: lisor ui, then open http://127.0.0.1:{MLFLOW_PORT}'}")
+    if "prefect" in summary:
+        console.print(f"Prefect  {summary['prefect']['error']}")
 
 
 def _tell_cache(tasks: dict[str, Any]) -> str:

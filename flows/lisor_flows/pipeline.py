@@ -7,6 +7,7 @@ import json
 import time
 from asyncio import gather
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from itertools import product
@@ -40,16 +41,19 @@ from lisor.config import MOVIE_REVIEWS, OWN_VECTORS, RULES, SEARCHES, Experiment
 from lisor.data.languages import FILE, find
 from lisor.data.vectors import Word2Vec
 from lisor.devices import resolve_device
-from lisor.errors import TrackingError
 from lisor.names import ATTENTION
 from lisor.report.tables import summarize
 from lisor.settings import experiment
+from lisor_flows import stopping
 from lisor_flows.plan import Plan
 from lisor_flows.runners import start_runner
 from lisor_flows.stages import Stages
 
 MOST_STATES = 64
 """To how many states a refined automaton grows where the settings name no bound."""
+
+_WRITTEN: ContextVar[list[dict[str, Any]] | None] = ContextVar("written", default=None)
+"""Where a run puts its summary as soon as it is in the register."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +105,7 @@ def lisor_pipeline(settings: dict[str, Any], out: str | None = None) -> dict[str
 
     `settings` are those of a file in configs/, as plain values; `out` is the folder of the report, by default
     LISOR_HOME/reports/<name>/<key>, with a key of the settings and of what the run has made."""
+    stopping.take_back()
     started = time.monotonic()
     plan = experiment(settings)
     store = open_store()
@@ -115,17 +120,42 @@ def lisor_pipeline(settings: dict[str, Any], out: str | None = None) -> dict[str
         summary = _summarize(plan, folder, results, networks, stages, time.monotonic() - started)
         record = replace(record, out=str(folder))
         register(publish(record, json.dumps(summary, indent=1, ensure_ascii=False)))
+    # The run is whole: nothing that goes wrong from here on may cost it.
+    if (written := _WRITTEN.get()) is not None:
+        written.append(summary)
     try:
         run_experiment, run = find_told(record, store.home) or _tell(record)
         summary["mlflow"] = {"experiment": run_experiment, "run": run}
-    except TrackingError as error:  # all that the run has found is in the store: `lisor track` can tell MLflow later
-        summary["mlflow"] = {"error": str(error)}
-    create_link_artifact(
-        key=f"{plan.name.lower().replace('_', '-').replace('.', '-')}-report",
-        link=(folder / "report.html").as_uri(),
-        description=f"Report of {plan.name}; MLflow: {json.dumps(summary['mlflow'])}",
-    )
+    except Exception as error:  # `lisor track` can log it to MLflow later
+        summary["mlflow"] = {"error": " ".join(str(error).split())[:300]}
+    try:
+        create_link_artifact(
+            key=f"{plan.name.lower().replace('_', '-').replace('.', '-')}-report",
+            link=(folder / "report.html").as_uri(),
+            description=f"Report of {plan.name}; MLflow: {json.dumps(summary['mlflow'])}",
+        )
+    except Exception as error:
+        summary["prefect"] = _not_noted(error)
     return summary
+
+
+def run_pipeline(settings: dict[str, Any], out: str | None = None) -> dict[str, Any]:
+    """The summary of a run that is whole, even if Prefect's server cannot be told that it is."""
+    written: list[dict[str, Any]] = []
+    token = _WRITTEN.set(written)
+    try:
+        return lisor_pipeline(settings, out)
+    except Exception as error:
+        if not written:
+            raise
+        return {"mlflow": {"error": "not asked"}, **written[0], "prefect": _not_noted(error)}
+    finally:
+        _WRITTEN.reset(token)
+
+
+def _not_noted(error: Exception) -> dict[str, str]:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return {"error": f"its server did not take note that the run is whole: {reason[:150]}"}
 
 
 def _tell(record: Record) -> tuple[str, str]:

@@ -64,7 +64,7 @@ def _save(automaton: Path, folder: Path) -> None:
         mlflow.pyfunc.save_model(
             folder,
             python_model=str(CODE),
-            artifacts={"automaton": str(automaton)},
+            artifacts={"automaton": automaton.as_uri()},  # a path may hold a question mark
             signature=ModelSignature(inputs=Schema([ColSpec(DataType.string, "text")]), outputs=Schema(answer)),
             input_example=_example(Automaton.from_json(automaton.read_text(encoding="utf-8"))),
             pip_requirements=[f"lisor=={version('lisor')}", f"mlflow=={version('mlflow')}"],
