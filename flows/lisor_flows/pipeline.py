@@ -39,6 +39,7 @@ from lisor.config import MOVIE_REVIEWS, OWN_VECTORS, RULES, SEARCHES, Experiment
 from lisor.data.languages import FILE, find
 from lisor.data.vectors import Word2Vec
 from lisor.errors import TrackingError
+from lisor.footprint import check_fits
 from lisor.names import ATTENTION
 from lisor.report.tables import summarize
 from lisor.settings import experiment
@@ -83,7 +84,7 @@ def find_sources(study: Study) -> Sources:
         build = describe_source(str(source_of(models.build)))
     return Sources(
         automaton=describe_source(name.removeprefix(FILE)) if name.startswith(FILE) else None,
-        text=describe_source(str(dataset.text)) if own_text else None,
+        text=describe_source(str(dataset.text), folder=True) if own_text else None,
         vectors=None if dataset.vectors in OWN_VECTORS else describe_source(dataset.vectors),
         annotations=None if study.explain.annotations is None else describe_source(study.explain.annotations),
         symbols=None if dataset.symbols is None else describe_source(dataset.symbols),
@@ -101,6 +102,7 @@ def lisor_pipeline(settings: dict[str, Any], out: str | None = None) -> dict[str
     LISOR_HOME/reports/<name>."""
     started = time.monotonic()
     plan = experiment(settings)
+    check_fits(plan)
     store = open_store()
     folder = Path(out).absolute() if out else store.home / "reports" / plan.name
     with store.in_use():

@@ -36,9 +36,12 @@ def push(url: str, runs: Collection[str], done: Callable[[Carried], None]) -> No
     Raises:
         StoreError: there is no such run, an artifact is damaged, or the folder cannot be written."""
     store = open_store()
+    wanted = sorted(runs) or registered()
+    if not wanted:
+        raise StoreError(f"expected a run in {store.home} to push, found none; run one first: lisor run quickstart")
     with _reach(url) as folder, store.in_use():
         every = holdings()
-        for run in sorted(runs) or registered():
+        for run in wanted:
             record = newest(run)
             mine = [(held.kind, held.key) for held in every if run in held.runs]
             missing = {(ref.kind, ref.key) for ref in refs(record.artifacts)} - set(mine)
@@ -68,6 +71,8 @@ def pull(url: str, runs: Collection[str], done: Callable[[Carried], None]) -> No
         for run in runs:
             if run not in there:
                 raise StoreError(f"expected a run of {url} ({', '.join(there) or 'none yet'}), got {run!r}")
+        if not there:
+            raise StoreError(f"expected runs in {url}, found none; push one there first, or correct the place")
         for run in sorted(runs) or there:
             for name in folder.names(f"runs/{run}"):
                 record = _read_record(folder.read(f"runs/{run}/{name}"), run)
@@ -125,6 +130,8 @@ class _Folder:
 @contextmanager
 def _reach(url: str) -> Iterator[_Folder]:
     """The folder of a URL; whatever a file system makes of its troubles is an error of the store's."""
+    if not url.strip():
+        raise StoreError("expected where runs are kept, such as file:///path or s3://bucket/lisor, got an empty name")
     try:
         files, root = fsspec.core.url_to_fs(url)
         yield _Folder(files, root.rstrip("/"))
