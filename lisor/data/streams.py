@@ -77,9 +77,9 @@ def _cell(row: list[str], place: int, width: int, line: int, path: Path) -> str:
 
 def _stream_parquet(path: Path, column: str) -> Iterator[list[str]]:
     with open_parquet(path) as file:
-        names = file.schema_arrow.names
-        _check_column(names, column, path)
-        kind = file.schema_arrow.field(column).type
+        schema = file.schema.to_arrow_schema()
+        _check_column(schema.names, column, path)
+        kind = schema.field(column).type
         check_type(column, kind, path)
         for group in range(file.num_row_groups):
             check_groups(file, [column], path, [group])

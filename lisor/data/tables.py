@@ -83,7 +83,7 @@ def read_csv(path: Path, separator: str, columns: Sequence[str]) -> pd.DataFrame
 
 def _read_parquet(path: Path, columns: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
     with open_parquet(path) as file:
-        schema = file.schema_arrow
+        schema = file.schema.to_arrow_schema()
         names = [name for name in columns if name in schema.names]
         check_names(schema.names, columns, path)
         for name in names:
