@@ -216,7 +216,7 @@ def export(
 
 
 @app.command()
-def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = MLFLOW_PORT) -> None:
+def ui(port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = MLFLOW_PORT) -> None:
     """Show the runs of this store in MLflow, on this machine only."""
     _set_environment()
     from lisor_tasks.artifacts import open_store

@@ -36,7 +36,7 @@ def become(arguments: list[str], folder: str) -> None:
     for number, name in ((1, "out"), (2, "err")):
         os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.environ["LISOR_HOME"] = os.path.join(folder, "home")
+    os.environ["LISOR_HOME"] = f"{folder}/home"
     sys.argv = ["lisor", *arguments]
     try:
         cli.main()

@@ -84,10 +84,12 @@ PLACES = [
     "", ".", "/", "folder", "absent.csv", "/dev/zero", "/dev/null", "pipe.csv", "pipe.yaml", "broken-disk.csv",
     "broken-disk.yaml", "bytes.csv", "bytes.yaml", "bytes.dot", "latin.csv", "empty.csv", "null.csv", "quote.csv",
     "wide.csv", "nothing.csv", "columns.csv", "columns-100000.csv", "few.csv", "split.csv", "tran.csv", "no-split.csv",
-    "one-class.csv", "cut.parquet", "bomb.parquet", "rows.parquet", "values.parquet", "numbers.parquet", "bytes.parquet",
+    "one-class.csv", "cut.parquet", "bomb.parquet", "rows.parquet", "values.parquet", "numbers.parquet",
+    "bytes.parquet",
     "plain.parquet", "plain-symbols.parquet", "ragged.csv", "nan.csv", "digits.csv", "brackets.csv", "commas.csv",
     "deep.json", "twice.json", "classes.json", "three.json", "nowhere.json", "schema.json", "digits.json", "start.json",
-    "reference.jff", "broken.dot", "half.gz", "line.txt", "x" * 300, "laughs.yaml", "words.txt", "good.csv", "series.csv",
+    "reference.jff", "broken.dot", "half.gz", "line.txt", "x" * 300, "laughs.yaml", "words.txt", "good.csv",
+    "series.csv",
     "letters.csv", "tiny.json",
 ]  # fmt: skip
 CONFIGS = [
