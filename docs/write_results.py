@@ -120,6 +120,8 @@ def _sentiment(report: Path, name: str, title: str) -> Iterator[str]:
         "brackets:"
     )
     yield from _table(report, f"{name}-leading-words")
+    if not (report / "tables" / f"{name}-lexicon.csv").exists():  # of classes 0 and 1 none is said to be positive
+        return
     yield from _prose(
         "Of these the VADER lexicon has rated so many, and agrees on so many; the last column is what chance gives:"
     )

@@ -18,7 +18,16 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from lisor.errors import ConfigError, DataError, DataWarning, LisorError, ServerError, StoreWarning
+from lisor.errors import (
+    ConfigError,
+    DataError,
+    DataWarning,
+    LisorError,
+    ServerError,
+    StoreWarning,
+    one_line,
+    show,
+)
 from lisor_flows import server, stopping
 from lisor_flows import store as store_commands
 from lisor_flows.terminal import Commands, OutputClosedError, standard_streams
@@ -109,20 +118,25 @@ def extract(
 
 def _read_alphabet(alphabet: str) -> list[str]:
     """The symbols of a file, one on each line, or else the signs themselves."""
+    from lisor.files import read_text, reason, shorten
+
     path = Path(alphabet)
-    if not path.is_file():
-        return list(alphabet)
     try:
-        return path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"the alphabet in {path} cannot be read: {error}; give a file with a symbol a line") from None
+        if not path.exists() or path.is_dir():
+            return list(alphabet)
+        return read_text(path).splitlines()
+    except (OSError, ValueError) as error:
+        why = f"{reason(error)}; give a file with a symbol a line"
+        raise DataError(f"the alphabet in {shorten(path)} cannot be read: {why}") from None
 
 
 def _run(settings: dict[str, Any], out: Path | None, *, only_plan: bool = False) -> None:
     """Run an experiment and say what came of it, or only plan it."""
+    from lisor.footprint import check_fits
     from lisor.settings import experiment
 
     plan = experiment(settings)
+    check_fits(plan)
     with stopping.ending_at_once():
         from lisor_tasks.artifacts import open_store
         from lisor_tasks.caching import load_ahead
@@ -200,9 +214,9 @@ def predict(
     with csv_writer(sys.stdout.buffer) if out is None else writer(out) as write:
         for texts in chain([first], batches):
             started = time.perf_counter()
-            words = [read(text) for text in texts]
+            words = [read(text, row) for row, text in enumerate(texts, rows + 1)]
             cut = time.perf_counter()
-            write(predict_all(machine, words))
+            write(predict_all(machine, words, rows + 1))
             spent["cutting texts into symbols"] += cut - started
             spent["running the automaton and writing"] += time.perf_counter() - cut
             rows += len(words)
@@ -353,13 +367,13 @@ def _main() -> NoReturn:
         if hasattr(error, "format_message"):  # a wrong use of the command line, in click's words
             _end(2, error.format_message() or "expected a command, one of those above")
         if isinstance(error, OSError) and error.errno == ENAMETOOLONG:
-            _end(2, f"no file has a name as long as {error.filename}")
+            _end(2, f"no file has a name as long as {show(error.filename)}")
         raise
     sys.exit(status)
 
 
 def _end(status: int, message: str) -> NoReturn:
-    print(f"lisor: {' '.join(message.split())}", file=sys.stderr)
+    print(one_line(f"lisor: {message}"), file=sys.stderr)
     sys.exit(status)
 
 
@@ -394,7 +408,7 @@ def _set_logging() -> None:
             if str(message) in told:
                 return
             told.add(str(message))
-            print(f"lisor: note: {message}", file=sys.stderr)
+            print(one_line(f"lisor: note: {message}"), file=sys.stderr)
         else:
             logging.getLogger("py.warnings").debug("%s", message)
 

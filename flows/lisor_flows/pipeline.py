@@ -41,6 +41,7 @@ from lisor.config import MOVIE_REVIEWS, OWN_VECTORS, RULES, SEARCHES, Experiment
 from lisor.data.languages import FILE, find
 from lisor.data.vectors import Word2Vec
 from lisor.devices import resolve_device
+from lisor.footprint import check_fits
 from lisor.names import ATTENTION
 from lisor.report.tables import summarize
 from lisor.settings import experiment
@@ -89,7 +90,7 @@ def find_sources(study: Study) -> Sources:
         build = describe_source(str(source_of(models.build)))
     return Sources(
         automaton=describe_source(name.removeprefix(FILE)) if name.startswith(FILE) else None,
-        text=describe_source(str(dataset.text)) if own_text else None,
+        text=describe_source(str(dataset.text), folder=True) if own_text else None,
         vectors=None if dataset.vectors in OWN_VECTORS else describe_source(dataset.vectors),
         annotations=None if study.explain.annotations is None else describe_source(study.explain.annotations),
         symbols=None if dataset.symbols is None else describe_source(dataset.symbols),
@@ -108,6 +109,7 @@ def lisor_pipeline(settings: dict[str, Any], out: str | None = None) -> dict[str
     stopping.take_back()
     started = time.monotonic()
     plan = experiment(settings)
+    check_fits(plan)
     store = open_store()
     if out is not None:
         check_out(Path(out).absolute())

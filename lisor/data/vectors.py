@@ -8,6 +8,7 @@ import gzip
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -15,6 +16,9 @@ import numpy as np
 from jaxtyping import Float
 
 from lisor.errors import DataError
+
+MAX_LINE = 1_000_000
+"""Characters of a word and its numbers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,8 +75,10 @@ def read_vectors(path: Path, vocabulary: tuple[str, ...]) -> Float[np.ndarray, "
     found: dict[int, Float[np.ndarray, " D"]] = {}
     size = 0
     try:
-        with _open_text(path) as lines:
-            for number, line in enumerate(lines, 1):
+        with _open_text(path) as file:
+            for number, line in enumerate(iter(partial(file.readline, MAX_LINE + 1), ""), 1):
+                if len(line) > MAX_LINE:
+                    raise DataError(f"line {number} of {path.name} has more than {MAX_LINE:,} characters")
                 if not line.strip():
                     continue
                 word, *numbers = line.rstrip().split(" ")

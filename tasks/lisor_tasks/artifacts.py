@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from lisor.errors import StoreError
-from lisor.files import replacing
+from lisor.files import check_file, reason, replacing, shorten
 
 SCHEMA = 1
 """Version of the manifest."""
@@ -292,23 +292,25 @@ def open_artifact(ref: Ref) -> Path:
     return open_store().open(ref)
 
 
-def describe_source(path: str) -> Source:
-    """A user's file or folder with the digest of its content.
+def describe_source(path: str, *, folder: bool = False) -> Source:
+    """A user's file, or where a `folder` of labelled texts may stand, that folder, with the digest of what is read.
 
     Raises:
-        StoreError: it cannot be read."""
+        StoreError: it cannot be read, or is a pipe, a device or too large.
+        DataError: it is a folder that is laid out otherwise."""
     if not path:
         raise StoreError("expected a readable file or folder, but its name is empty")
     place = Path(path).expanduser().absolute()
     try:
-        files = sorted(entry for entry in place.rglob("*") if entry.is_file()) if place.is_dir() else [place]
-        digests = {str(file.relative_to(place.parent)): _digest_unchanged(file) for file in files}
+        if not (folder and place.is_dir()):
+            return Source(str(place), f"{place.suffix[1:]}-{_digest_unchanged(check_file(place))}")
+        from lisor.data.text import layout  # loads pandas
+
+        files = sorted(file for file, _, _ in layout(place))
+        inside = {str(file.relative_to(place)): _digest_unchanged(file) for file in files}
     except (OSError, ValueError) as error:  # a name with a null byte is a ValueError
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise StoreError(f"expected a readable file or folder, but {path!r} is not: {reason}") from None
-    if not place.is_dir():
-        return Source(str(place), f"{place.suffix[1:]}-{next(iter(digests.values()))}")
-    inside = {name.partition("/")[2]: digest for name, digest in digests.items()}
+        shown = shorten(Path(path))
+        raise StoreError(f"expected a readable file or folder, but {shown!r} is not: {reason(error)}") from None
     return Source(str(place), f"folder-{_digest_of_digests(inside)}")
 
 

@@ -56,9 +56,14 @@ def number_words(folder: Path, corpus: Ref, vectors: Source | Word2Vec | None, c
 def read_symbols(folder: Path, source: Source, config: DatasetConfig) -> None:
     """A data set of a user's labelled sequences of symbols."""
     table = symbols.read_table(Path(source.path))
-    symbols.build(table, order=config.order, sizes=config.sizes, held_out=config.held_out, seed=config.seed).write(
-        folder
-    )
+    symbols.build(
+        table,
+        order=config.order,
+        classes=config.classes,
+        sizes=config.sizes,
+        held_out=config.held_out,
+        seed=config.seed,
+    ).write(folder)
 
 
 @cached("dataset", name="read {config.name}")

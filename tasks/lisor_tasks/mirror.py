@@ -52,9 +52,12 @@ def push(url: str, runs: Collection[str], done: Callable[[Carried], None]) -> No
     Raises:
         StoreError: there is no such run, an artifact is damaged, or the folder cannot be written."""
     store = open_store()
+    wanted = [matching(run)[-1] for run in runs] or registered()
+    if not wanted:
+        raise StoreError(f"expected a run in {store.home} to push, found none; run one first: lisor run quickstart")
     with _reach(url) as folder, store.in_use():
         every = holdings()
-        for run in [matching(run)[-1] for run in runs] or registered():
+        for run in wanted:
             record = look_up(run)
             mine = [(held.kind, held.key) for held in every if run in held.runs]
             missing = {(ref.kind, ref.key) for ref in refs(record.artifacts)} - set(mine)
@@ -87,6 +90,8 @@ def pull(url: str, runs: Collection[str], done: Callable[[Carried], None]) -> No
         names = [name for name in folder.names("runs") if is_name(name)]
         there = {name: _records(folder, name) for name in names}
         every = [run for name in names for run in there[name]]
+        if not every:
+            raise StoreError(f"expected runs in {url}, found none; push one there first, or correct the place")
         for run in [_find(run, there, url) for run in runs] or every:
             name = run.partition("/")[0]
             record = _read_record(folder.read(f"runs/{run}.json"), name)
@@ -144,6 +149,8 @@ class _Folder:
 @contextmanager
 def _reach(url: str) -> Iterator[_Folder]:
     """The folder of a URL; whatever a file system makes of its troubles is an error of the store's."""
+    if not url.strip():
+        raise StoreError("expected where runs are kept, such as file:///path or s3://bucket/lisor, got an empty name")
     try:
         files, root = fsspec.core.url_to_fs(url)
         yield _Folder(files, root.rstrip("/"))

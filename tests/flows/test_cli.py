@@ -13,6 +13,7 @@ from lisor_flows import cli
 from lisor_flows.pipeline import lisor_pipeline
 from mlflow import MlflowClient
 
+from lisor.data.quantizer import Quantizer
 from lisor.errors import StoreError
 from lisor.exports import WRITERS, export
 from lisor.fsa import prediction
@@ -290,6 +291,46 @@ def test_what_cannot_be_predicted_is_one_line_and_status_2(predict, tmp_path: Pa
     assert err.startswith("lisor: ")
     assert says in err
     assert {path.name for path in tmp_path.iterdir()} == before
+
+
+QUANTIZER = Quantizer(window=2, means=[0], deviations=[1], prototypes=[[0, 0], [1, 1]])
+LEVELS = Automaton(
+    alphabet=QUANTIZER.names,
+    classes=("no", "yes"),
+    transitions=[[0, 1], [0, 1]],
+    outputs=[0, 1],
+    quantizer=QUANTIZER,
+)
+BAD_SERIES = {
+    "no numbers": ("one", "in row 5000 of 'series', got 'one'"),
+    "no series": ("", "numbers in row 5000"),
+    "not finite": ("nan 1", "step 1 of series 5000"),
+    "other channels": ("[[1, 2], [3, 4]]", "expected 1 channels in every series, found 2 in series 5000"),
+    "ragged channels": ("[[1], [2, 3]]", "series 5000 has 1 and 2"),
+    "too short": ("1", "series 5000 has 1 steps"),
+    "a number of 400 digits": (f"[{'9' * 400}]", "in row 5000 of 'series'"),
+    "100,000 brackets": ("[" * 100_000, "in row 5000 of 'series'"),
+}
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+@pytest.mark.parametrize(("cell", "says"), BAD_SERIES.values(), ids=BAD_SERIES)
+def test_a_bad_series_is_named_by_its_row(predict, tmp_path: Path, cell: str, says: str, ending: str) -> None:
+    (tmp_path / "levels.json").write_text(LEVELS.to_json())
+    table = pd.DataFrame({"series": [*["0 1"] * 4999, cell, "two"], "label": "x"})
+    if ending == "csv":
+        table.to_csv(tmp_path / "data.csv", index=False)
+    else:
+        table.to_parquet(tmp_path / "data.parquet")
+    status, _, err = predict("levels.json", f"data.{ending}")
+    assert (status, len(err.splitlines())) == (2, 1)
+    assert says in err
+
+
+def test_a_foreign_symbol_is_named_by_its_row(predict, tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text("01\n" * 4999 + "012\n3\n")
+    status, _, err = predict("ends-in-1.json", "words.txt")
+    assert (status, err) == (2, "lisor: expected symbols of the alphabet ('0', '1'), got '2' in row 5000\n")
 
 
 @pytest.mark.parametrize("missing", ["--automaton", "--data"])

@@ -161,6 +161,24 @@ def cut(monkeypatch: pytest.MonkeyPatch) -> Callable[[int | None], list[str]]:
     return after
 
 
+@pytest.mark.parametrize("carry", [push, pull])
+@pytest.mark.parametrize("nowhere", ["", " "])
+def test_a_place_without_a_name_is_refused(
+    at: Callable[[str], Store], carry: Callable[..., None], nowhere: str
+) -> None:
+    record(at("here"))
+    with pytest.raises(StoreError, match="got an empty name"):
+        told(carry, nowhere)
+
+
+def test_nothing_to_carry_is_no_success(at: Callable[[str], Store], url: str) -> None:
+    at("here")
+    with pytest.raises(StoreError, match="to push, found none"):
+        told(push, url)
+    with pytest.raises(StoreError, match=f"expected runs in {url}, found none"):
+        told(pull, url)
+
+
 def test_a_push_that_is_cut_off_anywhere_shows_no_run_and_goes_on(
     at: Callable[[str], Store], url: str, cut: Callable[[int | None], list[str]]
 ) -> None:
@@ -175,10 +193,8 @@ def test_a_push_that_is_cut_off_anywhere_shows_no_run_and_goes_on(
             told(push, target)
         cut(None)
         there = at(f"there-{number}")
-        try:
-            assert not told(pull, target)
-        except StoreError as error:  # the last step was the record's
-            assert number == 12 and "damaged" in str(error)
+        with pytest.raises(StoreError, match="damaged" if number == 12 else "found none"):  # last comes the record
+            told(pull, target)
         assert (registered(), contents(there)) == ([], {})
         at("here")
         (carried,) = told(push, target)
