@@ -14,6 +14,7 @@ from jaxtyping import Int
 
 from lisor.data.text import SPLIT_NAMES
 from lisor.errors import DataError
+from lisor.randomness import stream, stream_seed
 
 TIMES = ("time", "timestamp", "datetime", "date")
 """Names of columns that say when something happened, which is not read."""
@@ -66,14 +67,15 @@ def deal(
 
     Raises:
         DataError: a split has no rows, an unknown name, or training has one class only."""
-    rng = np.random.default_rng(seed)
+    rng = stream(seed, "splits of rows")
     names = np.full(len(table), "train", object)
     if folds is not None:
         from sklearn.model_selection import StratifiedKFold
 
         if np.bincount(labels).min() < folds:
             raise DataError(f"{folds} folds need as many rows of each class, found {np.bincount(labels).min()}")
-        parts = StratifiedKFold(folds, shuffle=True, random_state=seed).split(np.zeros(len(labels)), labels)
+        folder = StratifiedKFold(folds, shuffle=True, random_state=stream_seed(seed, "folds"))
+        parts = folder.split(np.zeros(len(labels)), labels)
         names[list(parts)[fold][1]] = "test"
     elif "split" in table and table["split"].nunique() > 1:
         given = table["split"].astype(str).str.lower().map(SPLIT_NAMES)

@@ -22,6 +22,7 @@ from lisor.data.dataset import Dataset, Split
 from lisor.data.sequences import Sequences
 from lisor.data.vectors import Word2Vec, read_vectors
 from lisor.errors import DataError, DataWarning
+from lisor.randomness import stream
 
 PAD, UNKNOWN = "<pad>", "<unk>"
 TOKENIZER = "words"
@@ -85,7 +86,7 @@ def prepare(table: pd.DataFrame, *, sizes: dict[str, int | None], seed: int) -> 
     if kept["label"].nunique() < 2:
         found = ", ".join(map(repr, kept["label"].unique())) or "none"
         raise DataError(f"expected at least two classes in the column 'label', found {found}")
-    rng = np.random.default_rng(seed)
+    rng = stream(seed, "splits of texts")
     splits = assign_splits(kept, rng)
     chosen = []
     for name in ("train", "validation", "selection", "test"):

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from lisor.errors import DataError
+from lisor.randomness import stream_seed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +49,7 @@ class Word2Vec:
             sg=1,
             min_count=1,
             epochs=self.epochs,
-            seed=self.seed,
+            seed=stream_seed(self.seed, "word2vec"),
             workers=1,
         )
         vectors = np.zeros((len(vocabulary), self.size), np.float32)
