@@ -33,6 +33,9 @@ _WHOLE = {"name": str, "threads": int, "runner": str, "runner_address": str}
 
 _TOP = (*_WHOLE, "datasets", *_COMMON)
 
+_REPLACED = {f"extraction.{name}_seconds": f"extraction.{name}_steps" for name in ("search", "baseline")}
+"""Settings that there were, and what stands in their place: symbols that a network reads are alike on all machines."""
+
 
 def load(path: Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
     """The settings in a YAML file with `KEY=VALUE` overrides applied, as plain values that `experiment` takes.
@@ -175,6 +178,10 @@ def _read_yaml(text: str) -> Any:
 
 
 def _unknown(key: str, known: Iterable[str]) -> NoReturn:
+    if key in _REPLACED:
+        raise ConfigError(
+            f"{key} is no setting any more; set {_REPLACED[key]}, a number of symbols that the network reads"
+        )
     names = list(known)
     near = get_close_matches(key, names, n=1, cutoff=0.0)[0]
     raise ConfigError(f"unknown setting {key!r}; the nearest known one is {near!r}")
