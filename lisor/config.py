@@ -377,20 +377,20 @@ class ExtractionConfig:
     """How automata are read off: by each of the rules; `unseen` says where "majority" sends what was never seen.
 
     The rules "refined" and "distilled" search for a better automaton, from the clusters of the largest k, of half of
-    it, and so on, each for at most `search_seconds`. Automata of more than `most_states` states are not picked, and
-    refined ones do not grow beyond; without it these grow to 64.
+    it, and so on. A search goes no further once the network has read `search_steps` symbols for it. Automata of more
+    than `most_states` states are not picked, and refined ones do not grow beyond; without it these grow to 64.
 
-    `baselines` are other learners (AALpy's) that are given the first trial of each cell on languages, each for at most
-    `baseline_seconds`.
+    `baselines` are other learners (AALpy's) that are given the first trial of each cell on languages; for each of them
+    the network reads at most `baseline_steps` symbols.
 
     `reject`: to a rejecting sink; `stay`: nowhere; `auto`: `reject` for languages, `stay` for text."""
 
     rules: tuple[str, ...] = ("majority",)
     unseen: Literal["auto", "reject", "stay"] = "auto"
     most_states: int | None = None
-    search_seconds: int = 60
+    search_steps: int = 50_000_000
     baselines: tuple[str, ...] = ()
-    baseline_seconds: int = 60
+    baseline_steps: int = 1_000_000
 
     def __post_init__(self) -> None:
         _check_list("extraction.rules", self.rules, (*RULES, *SEARCHES))
@@ -400,7 +400,7 @@ class ExtractionConfig:
             )
         if self.baselines:
             _check_list("extraction.baselines", self.baselines, BASELINES)
-        for name in ("search_seconds", "baseline_seconds"):
+        for name in ("search_steps", "baseline_steps"):
             _check_range(f"extraction.{name}", getattr(self, name), least=1)
         if self.most_states is not None:
             _check_range("extraction.most_states", self.most_states, least=2, most=MAX_STATES)

@@ -37,6 +37,9 @@ _TOP = (*_WHOLE, "datasets", *_COMMON)
 
 MAX_DATASETS = 1000
 
+_REPLACED = {f"extraction.{name}_seconds": f"extraction.{name}_steps" for name in ("search", "baseline")}
+"""Settings that there were, and what stands in their place: symbols that a network reads are alike on all machines."""
+
 
 def load(path: Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
     """The settings in a YAML file with `KEY=VALUE` overrides applied, as plain values that `experiment` takes.
@@ -194,6 +197,10 @@ def _is_unicode(value: object) -> bool:
 
 
 def _unknown(key: object, known: Iterable[str], section: str = "") -> NoReturn:
+    if isinstance(key, str) and (replaced := _REPLACED.get(f"{section}{key}")) is not None:
+        raise ConfigError(
+            f"{section}{key} is no setting any more; set {replaced}, a number of symbols that the network reads"
+        )
     near = get_close_matches(str(key)[:60] if isinstance(key, str) else "", list(known), n=1, cutoff=0.0)[0]
     shown = show(f"{section}{key}" if isinstance(key, str) else key)
     raise ConfigError(f"unknown setting {shown}; the nearest known one is {f'{section}{near}'!r}")

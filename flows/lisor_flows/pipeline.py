@@ -223,7 +223,7 @@ async def _make_study(plan: Experiment, study: Study, stages: Stages | Plan) -> 
         )
 
     async def make_baseline(label: str, network: NetworkRef, states: Ref, method: str) -> tuple[Ref, Ref]:
-        label, how = f"{label} {method}", (method, study.extraction.baseline_seconds, study.training.seed)
+        label, how = f"{label} {method}", (method, study.extraction.baseline_steps, study.training.seed)
         automata = await stages.run("baseline", learn_baseline, network, data, *how, label=label)
         return automata, await stages.run("evaluate", evaluate_automata, automata, states, data, label=label)
 
@@ -266,7 +266,7 @@ async def _make_study(plan: Experiment, study: Study, stages: Stages | Plan) -> 
         wanted = tuple(k for k in searched_ks(*study.clustering.k) if k in ks)
         if not rules or not wanted:
             return None
-        limits = (config.most_states or MOST_STATES, config.search_seconds, study.clustering.seed)
+        limits = (config.most_states or MOST_STATES, config.search_steps, study.clustering.seed)
         how = (clusters, method, wanted, rules, *limits)
         automata = await stages.run("search", search_automata, network, states, data, *how, label=label)
         return automata, await stages.run("evaluate", evaluate_automata, automata, states, data, label=label)

@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 
 from lisor.data.sequences import Sequences
 from lisor.errors import DataError, show
+from lisor.randomness import stream_seed
 
 Series = Float[np.ndarray, "T C"]
 
@@ -178,7 +179,7 @@ def fit(series: Sequence[Series], *, method: str, symbols: int, window: int, see
         raise DataError(f"{symbols} symbols cannot be made of {distinct} different windows; lower dataset.symbol_count")
     from sklearn.cluster import KMeans  # takes a second to load
 
-    found = KMeans(symbols, n_init=10, random_state=seed).fit(windows)
+    found = KMeans(symbols, n_init=10, random_state=stream_seed(seed, "prototypes")).fit(windows)
     centers = found.cluster_centers_
     by = centers[:, 0] if centers.shape[1] == 1 else -np.bincount(found.labels_, minlength=symbols)
     return Quantizer(

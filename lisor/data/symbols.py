@@ -18,6 +18,7 @@ from lisor.data import tables, text
 from lisor.data.dataset import Dataset, Split
 from lisor.data.sequences import Sequences
 from lisor.errors import DataError, DataWarning, show
+from lisor.randomness import stream
 
 SHOWN = 5
 """Symbols that a message lists."""
@@ -142,7 +143,7 @@ def assign_splits(
 
     Raises:
         DataError: a split has no rows, or an unknown name."""
-    rng = np.random.default_rng(seed)
+    rng = stream(seed, "splits of sequences")
     if "split" in table:
         names = text.assign_splits(table, rng)
         wanted = ["train", "validation", "selection", "test"]

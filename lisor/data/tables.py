@@ -17,6 +17,7 @@ from jaxtyping import Int, Shaped
 
 from lisor.errors import DataError, show
 from lisor.files import MAX_BYTES, check_file, check_text
+from lisor.randomness import stream, stream_seed
 
 ENDINGS = (".csv", ".tsv", ".parquet")
 """Of the files that hold tables."""
@@ -226,14 +227,15 @@ def deal(
 
     Raises:
         DataError: a split has no rows, an unknown name, or training has one class only."""
-    rng = np.random.default_rng(seed)
+    rng = stream(seed, "splits of rows")
     names = np.full(len(table), "train", object)
     if folds is not None:
         from sklearn.model_selection import StratifiedKFold
 
         if np.bincount(labels).min() < folds:
             raise DataError(f"{folds} folds need as many rows of each class, found {np.bincount(labels).min()}")
-        parts = StratifiedKFold(folds, shuffle=True, random_state=seed).split(np.zeros(len(labels)), labels)
+        folder = StratifiedKFold(folds, shuffle=True, random_state=stream_seed(seed, "folds"))
+        parts = folder.split(np.zeros(len(labels)), labels)
         names[list(parts)[fold][1]] = "test"
     elif "split" in table:
         names = split_names(table["split"])

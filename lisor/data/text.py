@@ -23,6 +23,7 @@ from lisor.data.tables import ENDINGS, SPLIT_NAMES, name_columns, read_columns, 
 from lisor.data.vectors import Word2Vec, read_vectors
 from lisor.errors import DataError, DataWarning
 from lisor.files import MAX_BYTES
+from lisor.randomness import stream
 
 PAD, UNKNOWN = "<pad>", "<unk>"
 TOKENIZER = "words"
@@ -93,7 +94,7 @@ def prepare(table: pd.DataFrame, *, sizes: dict[str, int | None], seed: int) -> 
     if kept["label"].nunique() < 2:
         found = ", ".join(map(repr, kept["label"].unique())) or "none"
         raise DataError(f"expected at least two classes in the column 'label', found {found}")
-    rng = np.random.default_rng(seed)
+    rng = stream(seed, "splits of texts")
     splits = assign_splits(kept, rng)
     chosen = []
     for name in ("train", "validation", "selection", "test"):

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Float
 
 from lisor.errors import DataError
+from lisor.randomness import stream_seed
 
 MAX_LINE = 1_000_000
 """Characters of a word and its numbers."""
@@ -52,7 +53,7 @@ class Word2Vec:
             sg=1,
             min_count=1,
             epochs=self.epochs,
-            seed=self.seed,
+            seed=stream_seed(self.seed, "word2vec"),
             workers=1,
         )
         vectors = np.zeros((len(vocabulary), self.size), np.float32)

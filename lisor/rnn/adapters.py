@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from lisor.data.sequences import Sequences
 from lisor.errors import ModelError
 from lisor.fsa.automaton import CLASSES
+from lisor.randomness import stream
 from lisor.rnn.cells import State
 from lisor.rnn.classifier import TrainedModel, length_batches
 from lisor.rnn.network import Network, States, Visit
@@ -140,7 +141,7 @@ class Adapter(ABC):
 
 def check_words(symbols: int) -> list[Int[np.ndarray, "N T"]]:
     """Random words of each of some lengths."""
-    rng = np.random.default_rng(0)
+    rng = stream(0, "words that check a network")
     return [rng.integers(symbols, size=(CHECKED_WORDS, length)) for length in CHECKED_LENGTHS]
 
 

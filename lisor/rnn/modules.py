@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from lisor.errors import ModelError
+from lisor.randomness import stream
 from lisor.rnn.adapters import Adapter, Reading, agree, as_rows, check_words
 from lisor.rnn.network import States
 
@@ -57,7 +58,7 @@ class ModuleNetwork(Adapter):
         self._reads_one_hot, self._time_first = self._find_layout()
         self._vectors, self.initial = self._ask_vectors()
         own, stepped = self._run_both()
-        extreme = EXTREME * np.random.default_rng(0).standard_normal((len(own), self.state_size))
+        extreme = EXTREME * stream(0, "extreme states").standard_normal((len(own), self.state_size))
         self._reading = Reading(own, self._read_out(extreme), classes)
         self.classes = self._reading.classes
         if not agree(own, stepped).all():

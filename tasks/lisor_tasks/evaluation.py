@@ -14,7 +14,6 @@ from lisor.errors import DataError
 from lisor_tasks.artifacts import Ref, open_artifact, open_store
 from lisor_tasks.caching import cached
 from lisor_tasks.data import read_dataset
-from lisor_tasks.fsa import SEARCHED
 from lisor_tasks.networks import read_about
 
 _EVALUATIONS = "evaluations.parquet"
@@ -128,10 +127,10 @@ def read_evaluations(network: Network) -> pd.DataFrame:
             f"{network.label} has fewer distinct hidden states than the smallest k of the grid; lower clustering.k"
         )
     for automata, evaluations in network.searched:
-        searches = pd.read_json(store.open(automata) / SEARCHED, orient="records")
         rows = _read(evaluations)
         if len(rows):  # none where the grid was cut
-            tables.append(rows.merge(searches[["rule", "k", "seconds"]], on=["rule", "k"], how="left"))
+            made = rows.groupby(["rule", "k"]).ngroups
+            tables.append(rows.assign(seconds=store.seconds(automata) / made))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -5,7 +5,6 @@ What a task runs is imported inside it, so that a run answered from the cache ne
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
@@ -130,10 +129,12 @@ def search_automata(
     ks: tuple[int, ...],
     rules: tuple[str, ...],
     most_states: int,
-    seconds: int,
+    budget: int,
     seed: int,
 ) -> None:
-    """A refined or distilled automaton from each of some clusterings of a block; how the searches went beside them."""
+    """A refined or distilled automaton from each of some clusterings of a block; how the searches went beside them.
+
+    In each search the network reads about `budget` symbols at most."""
     from lisor.fsa import clustering, distillation, extraction, refinement
     from lisor.fsa.probes import Probes
     from lisor.rnn.hidden_states import HiddenStates
@@ -146,50 +147,29 @@ def search_automata(
         for rule in rules:
             if rule == "refined" and block.k >= most_states:
                 continue
-            watch = _Watch(seconds)
             search: dict[str, object] = {"method": method, "rule": rule, "k": block.k}
             if rule == "refined":
                 refined = refinement.refine(
-                    model,
-                    points,
-                    block,
-                    probes,
-                    most_states=most_states,
-                    seed=seed,
-                    expired=watch.expired,
-                    on_difference=watch.mark,
+                    model, points, block, probes, most_states=most_states, seed=seed, budget=budget
                 )
                 found.append(refined.extraction)
                 search |= {"tests": refined.tests, "last_difference": refined.last_difference}
-                search |= {"complete": refined.complete, "seconds_to_last": watch.marked}
+                search |= {"steps": refined.steps, "steps_to_last": refined.steps_to_last}
+                search["complete"] = refined.complete
             else:
-                found.append(distillation.distill(model, points, block, probes, seed=seed, expired=watch.expired))
-            searches.append(search | {"seconds": watch.passed()})
+                distilled = distillation.distill(model, points, block, probes, seed=seed, budget=budget)
+                found.append(distilled.extraction)
+                search |= {"steps": distilled.steps, "complete": distilled.complete}
+            searches.append(search)
     extraction.write(found, folder)
     (folder / SEARCHED).write_text(json.dumps(searches), encoding="utf-8")
 
 
-class _Watch:
-    """The time that has passed since it was made, and until it was last marked."""
-
-    def __init__(self, limit: float) -> None:
-        self._started, self._limit, self.marked = time.monotonic(), limit, 0.0
-
-    def passed(self) -> float:
-        return time.monotonic() - self._started
-
-    def expired(self) -> bool:
-        return self.passed() > self._limit
-
-    def mark(self) -> None:
-        self.marked = self.passed()
-
-
 @cached("automata", name="{method} learns {execution.label}")
-def learn_baseline(folder: Path, network: NetworkRef, dataset: Ref, method: str, seconds: int, seed: int) -> None:
-    """The automaton that another learner makes of a network; none where it has no hypothesis in time.
+def learn_baseline(folder: Path, network: NetworkRef, dataset: Ref, method: str, budget: int, seed: int) -> None:
+    """The automaton that another learner makes of a network, which reads at most `budget` symbols for it.
 
-    Out of time or not is written beside it."""
+    There is none where the learner comes to no hypothesis; why it did not finish is written beside it."""
     from lisor.fsa import baselines, extraction
 
     model, data = read_network(network), read_dataset(dataset)
@@ -198,12 +178,12 @@ def learn_baseline(folder: Path, network: NetworkRef, dataset: Ref, method: str,
         data.splits["validation"].sequences,
         method=method,
         seed=seed,
-        expired=_Watch(seconds).expired,
+        budget=budget,
     )
     found = []
     if learned.automaton is not None:
         seen = np.ones(learned.automaton.transitions.shape, bool)
         found.append(extraction.Extraction(method=method, rule="learned", k=None, machine=learned.automaton, seen=seen))
     extraction.write(found, folder)
-    about = {"method": method, "complete": learned.complete, "queries": learned.queries}
+    about = {"method": method, "unfinished": learned.unfinished, "steps": learned.steps}
     (folder / LEARNED).write_text(json.dumps(about), encoding="utf-8")

@@ -72,8 +72,8 @@ def _find(network: Network) -> Findings:
         restarts=about["restarts"],
         clustering=find_clustering,
         extraction=partial(read_extraction, network.every_automaton),
-        searches=tuple(search for block in searches for search in block if search["rule"] == "refined"),
-        unfinished=tuple(about["method"] for about in learned if not about["complete"]),
+        searches=tuple(search for block in searches for search in block),
+        unfinished={about["method"]: about["unfinished"] for about in learned if about["unfinished"]},
         plane=None if network.plane is None else Plane.read(open_artifact(network.plane)),
         explained=None if network.explanation is None else _read_explained(network.explanation),
     )
