@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 from prefect import task
 
 from lisor.errors import StoreError
-from lisor_tasks.artifacts import MANIFEST, Ref, open_artifact, open_store
+from lisor_tasks.artifacts import Ref, open_artifact, open_store
 from lisor_tasks.caching import cached
 from lisor_tasks.data import read_dataset
 from lisor_tasks.evaluation import RESULTS, Network
 from lisor_tasks.explain import ACTIVATIONS, EXPLANATION
 from lisor_tasks.fsa import LEARNED, SEARCHED, read_extraction
+from lisor_tasks.manifest import MANIFEST
 from lisor_tasks.networks import NetworkRef, read_about, read_network
 from lisor_tasks.published import point_latest, publish_files
 from lisor_tasks.register import Record, report_folder

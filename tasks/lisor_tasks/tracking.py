@@ -25,12 +25,13 @@ from prefect import task
 
 from lisor.errors import LisorError, StoreWarning, TrackingError
 from lisor.report.tables import summarize
-from lisor_tasks.artifacts import MANIFEST, Ref, Store, open_store
+from lisor_tasks.artifacts import Ref, Store, open_store
 from lisor_tasks.data import read_dataset
 from lisor_tasks.database import open_database
 from lisor_tasks.evaluation import RESULTS, Network
 from lisor_tasks.explain import EXPLANATION
 from lisor_tasks.keys import library_versions
+from lisor_tasks.manifest import MANIFEST
 from lisor_tasks.register import Record, look_up, registered
 from lisor_tasks.serving import best_networks, register_automaton
 from lisor_tasks.told import KEY, artifact_location, find_told, record_key, tracking_uri, uses_own_database
