@@ -26,14 +26,19 @@ REPORT = "report.html"
 
 
 def write(
-    folder: Path, title: str, results: pd.DataFrame, datasets: Mapping[str, Dataset], networks: Sequence[Findings]
+    folder: Path,
+    title: str,
+    results: pd.DataFrame,
+    datasets: Mapping[str, Dataset],
+    networks: Sequence[Findings],
+    missing: Sequence[str] = (),
 ) -> None:
     """Write `report.html`, its tables/ as CSV and figures/ as SVG, and automata/ with every chosen one and in selected/
-    the one that stands for each network."""
+    the one that stands for each network. `missing` are notes of what was asked for and is not there."""
     for name in ("figures", "tables", "automata/selected"):
         (folder / name).mkdir(parents=True)
     own = results[results["k"].notna()].astype({"k": int})
-    sections = [_overview(own)]
+    sections = [_overview(own, missing)]
     for name, dataset in datasets.items():
         rows = own[own["dataset"] == name]
         members = [network for network in networks if network.dataset == name]
@@ -54,7 +59,7 @@ def write(
     (folder / REPORT).write_text(page.render(title, introduction, sections), encoding="utf-8")
 
 
-def _overview(results: pd.DataFrame) -> page.Section:
+def _overview(results: pd.DataFrame, missing: Sequence[str]) -> page.Section:
     method = page.Picture(
         name="framework",
         title="How an automaton is read off a network",
@@ -70,7 +75,8 @@ def _overview(results: pd.DataFrame) -> page.Section:
         headings=tables.SummaryRow.HEADINGS,
         rows=tuple(row.cells() for row in tables.summarize(results)),
     )
-    return page.Section(title="Overview", introduction="What was done, and what came out.", blocks=(method, summary))
+    introduction = "What was done, and what came out."
+    return page.Section(title="Overview", introduction=introduction, notes=tuple(missing), blocks=(method, summary))
 
 
 def _section(

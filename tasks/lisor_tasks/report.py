@@ -17,7 +17,7 @@ from lisor.errors import StoreError
 from lisor_tasks.artifacts import Ref, open_artifact, write_text
 from lisor_tasks.caching import cached
 from lisor_tasks.data import read_dataset
-from lisor_tasks.evaluation import RESULTS, Network
+from lisor_tasks.evaluation import RESULTS, Network, read_failures, reported
 from lisor_tasks.explain import ACTIVATIONS, EXPLANATION
 from lisor_tasks.fsa import LEARNED, SEARCHED, read_extraction
 from lisor_tasks.networks import read_about, read_network
@@ -43,9 +43,13 @@ def write_report(folder: Path, title: str, results: Ref, networks: Sequence[Netw
     from lisor.fsa import evaluation
     from lisor.report import report
 
-    datasets = {network.dataset: read_dataset(network.data) for network in networks}
-    findings = [_find(network) for network in networks]
-    report.write(folder, title, evaluation.read_results(open_artifact(results) / RESULTS), datasets, findings)
+    shown = reported(networks, results)
+    datasets = {network.dataset: read_dataset(network.data) for network in shown}
+    findings = [_find(network) for network in shown]
+    missing = [f"Failed, and nowhere below: {one}." for one in read_failures(results)]
+    missing += [f"Not explained: {network.label}: {network.unexplained}." for network in shown if network.unexplained]
+    table = evaluation.read_results(open_artifact(results) / RESULTS)
+    report.write(folder, title, table, datasets, findings, missing)
 
 
 def _find(network: Network) -> Findings:

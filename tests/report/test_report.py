@@ -143,3 +143,18 @@ def test_titles_and_notes_stand_in_the_page_as_texts(written: Path) -> None:
         "2 of 122 rows dropped: &lt;no text&gt;",
         "gru, trial 1: the grid of k ends at 4, the number of distinct hidden states.",
     ]
+
+
+def test_a_network_that_is_missing_leaves_a_dash_and_a_note(run: Run, tmp_path: Path) -> None:
+    gone = ("000", "mgu", 0)
+    kept = [network for network in run.networks if (network.dataset, network.cell, network.trial) != gone]
+    identity = zip(run.results["dataset"], run.results["cell"], run.results["trial"], strict=True)
+    rows = run.results[[one != gone for one in identity]]
+    report.write(tmp_path, "a run", rows, run.datasets, kept, ["Failed, and nowhere below: 000-mgu-0: <reason>."])
+    assert "Failed, and nowhere below: 000-mgu-0: &lt;reason&gt;." in (tmp_path / "report.html").read_text()
+    (line, *_) = [row for row in read_csv(tmp_path / "tables/000-clusters-to-reach-0.7.csv") if row["cell"] == "mgu"]
+    assert line["trial 0"] == "–"
+    assert line["exact"].endswith("of 1")
+    assert line["mean"] == f"{int(line['trial 1'])}.0"
+    for path in (tmp_path / "tables").glob("*.csv"):
+        assert not any("nan" in str(cell) for row in read_csv(path) for cell in row.values()), path
