@@ -15,6 +15,7 @@ from lisor.data.quantizer import Quantizer
 from lisor.fsa.automaton import Automaton
 from lisor.fsa.weighted import WeightedAutomaton
 from lisor.report import automata_tables, drawing, figures, framework, page, tables
+from lisor.report.caveats import caveats
 from lisor.report.explain_section import explain_sections
 from lisor.report.findings import Findings
 from lisor.report.language_section import language_blocks
@@ -71,7 +72,7 @@ def _overview(results: pd.DataFrame, missing: Sequence[str]) -> page.Section:
         name="summary",
         title="The selected automaton of each network",
         caption="On the test set: mean over trials with its 95 % interval. Accuracy is agreement with the truth, "
-        "fidelity agreement with the network.",
+        "fidelity agreement with the network. One answer: automata that answer every sequence alike.",
         headings=tables.SummaryRow.HEADINGS,
         rows=tuple(row.cells() for row in tables.summarize(results)),
     )
@@ -122,7 +123,12 @@ def _section(
         title=networks[0].dataset,
         introduction=f"Labelled {kind} over {len(dataset.vocabulary):,} symbols with the classes "
         f"{', '.join(dataset.classes)}: {sizes}.",
-        notes=(*dataset.notes, *_short_grids(rows), *([] if dataset.language is None else _gate(rows, networks))),
+        notes=(
+            *dataset.notes,
+            *_short_grids(rows),
+            *([] if dataset.language is None else _gate(rows, networks)),
+            *caveats(rows, dataset, networks),
+        ),
         blocks=(
             *training,
             *_planes(rows, name, dataset, networks),

@@ -57,6 +57,7 @@ def _find(network: Network) -> Findings:
     from lisor.fsa import clustering
     from lisor.report.findings import Findings
     from lisor.report.plane import Plane
+    from lisor.rnn.hidden_states import HiddenStates
 
     def find_clustering(method: str, k: int) -> Clustering:
         blocks = (clustering.read(open_artifact(block), {(method, k)}) for block in network.clusterings)
@@ -74,6 +75,7 @@ def _find(network: Network) -> Findings:
         restarts=about["restarts"],
         clustering=find_clustering,
         extraction=partial(read_extraction, network.every_automaton),
+        variance=lambda: HiddenStates(folder=open_artifact(network.states)).variance(),
         searches=tuple(search for block in searches for search in block),
         unfinished={about["method"]: about["unfinished"] for about in learned if about["unfinished"]},
         plane=None if network.plane is None else Plane.read(open_artifact(network.plane)),
