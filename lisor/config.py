@@ -43,6 +43,9 @@ PLAIN_METHODS = ("kmeans", "kmeans-x")
 METHODS = (*PLAIN_METHODS, "decision-aware", "sensitivity")
 RULES = ("majority", "dynamics", "dithered", "weighted")
 SEARCHES = ("refined", "distilled")
+REFINED_STATES = 64
+"""To how many states a refined automaton grows where the settings name no bound."""
+
 BASELINES = ("lstar", "kv", "rpni")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 CLUSTERING_DEVICES = ("auto", "cpu", "cuda")
@@ -449,6 +452,21 @@ class Study:
                     f"{cell} answers from more than its last hidden state: beside it, extraction.rules must list "
                     f"majority and clustering.methods one of {', '.join(PLAIN_METHODS)}"
                 )
+            self._check_sizes(rules)
+
+    def _check_sizes(self, rules: tuple[str, ...]) -> None:
+        """Refuse `most_states` that no automaton of the grid can keep to."""
+        first, smallest = self.clustering.k[0], searched_ks(*self.clustering.k)[0]
+        sizes = {"refined": smallest + 1, "distilled": smallest}
+        least = min(sizes.get(rule, first + 1) for rule in rules if rule != "weighted")
+        most = self.extraction.most_states
+        if most is None and set(rules) <= {"refined", "weighted"}:
+            most = REFINED_STATES
+        if most is not None and most < least:
+            raise ConfigError(
+                f"extraction.most_states must be at least {least}, the states of the smallest automaton by the rules "
+                f"{', '.join(rules)} from k = {first} on, got {most}; raise it, or lower clustering.k"
+            )
 
     def ways(self, cell: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The methods and rules that are possible with a network.
@@ -499,6 +517,15 @@ class Experiment:
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ConfigError(f"two data sets are called {twice[0]!r}: their results could not be told apart")
+
+
+def searched_ks(first: int, last: int) -> tuple[int, ...]:
+    """The numbers of clusters from which automata are searched for: the last, half of it, and so on."""
+    found = []
+    while last >= first:
+        found.append(last)
+        last //= 2
+    return tuple(reversed(found))
 
 
 def _safe(stem: str) -> str:

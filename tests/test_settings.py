@@ -86,6 +86,7 @@ def test_other_dataset_keys_apply_to_every_data_set() -> None:
         ("extraction.search_seconds=30", "set extraction.search_steps"),
         ("extraction.baseline_seconds=60", "set extraction.baseline_steps"),
         ("extraction.baseline_steps=0", "at least 1"),
+        ("extraction.most_states=2", "at least 3, the states of the smallest automaton by the rules majority"),
         ("training.trials=0", "at least 1"),
         ("training.trials=many", "whole|integer"),
         ("training.learning_rate=-1", "above 0"),

@@ -155,7 +155,7 @@ def choose(evaluations: pd.DataFrame, *, tolerance: float, most_states: int | No
     `most_states` states.
 
     Raises:
-        DataError: no deterministic automaton has so few states."""
+        DataError: there is no deterministic automaton, or none of so few states."""
     candidates = evaluations[evaluations["test_set"] == SELECTION].sort_values(["k", "n_states"], kind="stable")
     if most_states is not None:
         candidates = candidates[candidates["n_states"] <= most_states]
@@ -164,7 +164,9 @@ def choose(evaluations: pd.DataFrame, *, tolerance: float, most_states: int | No
     best = candidates.groupby(family)["fidelity"].transform("max")
     chosen = candidates[candidates["fidelity"] >= best - allowed].drop_duplicates(family)
     deterministic = candidates[candidates["rule"] != "weighted"]
-    if most_states is not None and not len(deterministic):
+    if not len(deterministic) and most_states is None:
+        raise DataError("there is no deterministic automaton: list another of extraction.rules, or lower clustering.k")
+    if not len(deterministic):
         raise DataError(f"no automaton has at most {most_states} states: lower clustering.k or raise most_states")
     near = deterministic[deterministic["fidelity"] >= deterministic["fidelity"].max() - allowed]
     selected = near.sort_values(["n_states", "k", *family], kind="stable").iloc[:1]

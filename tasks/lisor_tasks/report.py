@@ -15,7 +15,7 @@ from lisor.errors import StoreError
 from lisor_tasks.artifacts import Ref, open_artifact, open_store
 from lisor_tasks.caching import cached
 from lisor_tasks.data import read_dataset
-from lisor_tasks.evaluation import RESULTS, Network
+from lisor_tasks.evaluation import RESULTS, Network, read_failures, reported
 from lisor_tasks.explain import ACTIVATIONS, EXPLANATION
 from lisor_tasks.fsa import LEARNED, SEARCHED, read_extraction
 from lisor_tasks.manifest import MANIFEST
@@ -46,9 +46,13 @@ def write_report(folder: Path, title: str, results: Ref, networks: Sequence[Netw
     from lisor.fsa import evaluation
     from lisor.report import report
 
-    datasets = {network.dataset: read_dataset(network.data) for network in networks}
-    findings = [_find(network) for network in networks]
-    report.write(folder, title, evaluation.read_results(open_artifact(results) / RESULTS), datasets, findings)
+    shown = reported(networks, results)
+    datasets = {network.dataset: read_dataset(network.data) for network in shown}
+    findings = [_find(network) for network in shown]
+    missing = [f"Failed, and nowhere below: {one}." for one in read_failures(results)]
+    missing += [f"Not explained: {network.label}: {network.unexplained}." for network in shown if network.unexplained]
+    table = evaluation.read_results(open_artifact(results) / RESULTS)
+    report.write(folder, title, table, datasets, findings, missing)
 
 
 def _find(network: Network) -> Findings:
@@ -56,6 +60,7 @@ def _find(network: Network) -> Findings:
     from lisor.fsa import clustering
     from lisor.report.findings import Findings
     from lisor.report.plane import Plane
+    from lisor.rnn.hidden_states import HiddenStates
 
     def find_clustering(method: str, k: int) -> Clustering:
         blocks = (clustering.read(open_artifact(block), {(method, k)}) for block in network.clusterings)
@@ -73,6 +78,7 @@ def _find(network: Network) -> Findings:
         restarts=about["restarts"],
         clustering=find_clustering,
         extraction=partial(read_extraction, network.every_automaton),
+        variance=lambda: HiddenStates(folder=open_artifact(network.states)).variance(),
         searches=tuple(search for block in searches for search in block),
         unfinished={about["method"]: about["unfinished"] for about in learned if about["unfinished"]},
         plane=None if network.plane is None else Plane.read(open_artifact(network.plane)),
