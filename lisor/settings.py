@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from lisor.config import KINDS, Experiment, Study
+from lisor.config import KINDS, Experiment, Study, safe_name
 from lisor.errors import ConfigError
 
 _SECTIONS: dict[str, type] = {part.name: typing.get_type_hints(Study)[part.name] for part in fields(Study)}
@@ -45,7 +45,7 @@ def load(path: Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
         raise ConfigError(f"the settings in {path} cannot be read: {' '.join(str(error).split())}") from None
     if not isinstance(settings, dict):
         raise ConfigError(f"expected a mapping of settings in {path}, got {type(settings).__name__}")
-    settings.setdefault("name", path.stem)
+    settings.setdefault("name", safe_name(path.stem))
     return override(settings, overrides)
 
 

@@ -237,7 +237,7 @@ def ui(
 
     store = open_store()
     uri = tracking_uri(store.home)
-    if uri.startswith("sqlite:") and not (store.home / "mlflow.db").exists():
+    if uri.startswith("sqlite") and not (store.home / "mlflow.db").exists():
         raise ConfigError(f"there is no run to show in {store.home}; say first: lisor run quickstart")
     _check_free(port)
     place = (store.home / "mlflow-artifacts").as_uri()

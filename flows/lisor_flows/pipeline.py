@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from asyncio import gather
 from collections.abc import Mapping
@@ -26,7 +27,7 @@ from lisor_tasks.fsa import (
     search_automata,
     searched_ks,
 )
-from lisor_tasks.keys import library_versions
+from lisor_tasks.keys import digest, library_versions
 from lisor_tasks.networks import bring_network, read_sequences
 from lisor_tasks.published import check_out
 from lisor_tasks.register import Artifacts, Record, register, report_folder
@@ -120,11 +121,19 @@ def lisor_pipeline(settings: dict[str, Any], out: str | None = None) -> dict[str
     except TrackingError as error:  # all that the run has found is in the store: `lisor track` can tell MLflow later
         summary["mlflow"] = {"error": str(error)}
     create_link_artifact(
-        key=f"{plan.name.lower().replace('_', '-').replace('.', '-')}-report",
+        key=artifact_key(plan.name),
         link=(folder / "report.html").as_uri(),
         description=f"Report of {plan.name}; MLflow: {json.dumps(summary['mlflow'])}",
     )
     return summary
+
+
+def artifact_key(name: str) -> str:
+    """What Prefect calls the report of a run: lower-case ASCII letters, digits and hyphens.
+
+    Where letters of the name are lost, a digest tells it from others."""
+    plain = "-".join(re.findall("[a-z0-9]+", name.lower()))
+    return "-".join([plain, *([] if name.isascii() else [digest(name)[:8]]), "report"]).lstrip("-")
 
 
 def _tell(record: Record) -> tuple[str, str]:

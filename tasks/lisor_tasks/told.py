@@ -8,6 +8,7 @@ import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
 
 from lisor_tasks.keys import digest
 from lisor_tasks.register import Record
@@ -28,7 +29,16 @@ WHERE experiments.name = ? AND tags.key = ? AND tags.value = ? AND runs.status =
 
 def tracking_uri(home: Path) -> str:
     """MLFLOW_TRACKING_URI, or the database in the store."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home / DATABASE}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or _uri(home / DATABASE)
+
+
+def _uri(database: Path) -> str:
+    """The database as SQLAlchemy takes it, for which a question mark ends the path.
+
+    With the driver named, MLflow does not make a folder `file:` out of the URI."""
+    if "?" not in str(database):
+        return f"sqlite:///{database}"
+    return f"sqlite+pysqlite:///file:{quote(str(database))}?uri=true"
 
 
 def record_key(record: Record) -> str:
@@ -41,7 +51,7 @@ def find_told(record: Record, home: Path) -> tuple[str, str] | None:
 
     None also where another MLflow is asked, or the database cannot be read: then MLflow itself says what is wrong."""
     path = home / DATABASE
-    if tracking_uri(home) != f"sqlite:///{path}":
+    if tracking_uri(home) != _uri(path):
         return None
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:

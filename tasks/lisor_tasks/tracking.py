@@ -125,7 +125,7 @@ class _Run:
 def _find_experiment(client: MlflowClient, name: str, store: Store) -> str:
     found = client.get_experiment_by_name(name)
     if found is None:
-        local = tracking_uri(store.home).startswith("sqlite:")
+        local = tracking_uri(store.home).startswith("sqlite")
         place = (store.home / "mlflow-artifacts" / name).as_uri() if local else None
         kind = {"mlflow.experimentKind": "custom_model_development"}  # MLflow then opens its pages for training
         return str(client.create_experiment(name, artifact_location=place, tags=kind))
