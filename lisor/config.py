@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, cast
+from unicodedata import normalize
 
 from lisor.errors import ConfigError, show
 from lisor.names import ATTENTION, FOLD
@@ -63,7 +64,10 @@ LARGEST_SEED = 2**32 - 1
 LARGEST_K = 2**16
 
 LONGEST_NAME = 60
-"""Signs of a name that becomes part of a file's name, which has 255 bytes."""
+"""Characters of a name that becomes part of a file's name, which has 255 bytes."""
+
+MAX_NAME_BYTES = 100
+"""Of the name of a dataset or of an external network: a file may be named after both."""
 
 NOT_IN_KEY = {"in_key": False}
 """Of a field that says where a file lies, whose content counts, or how many results are made, each by itself.
@@ -249,14 +253,14 @@ class DatasetConfig:
         if self.language in LANGUAGES:
             return str(self.language)
         if self.language is not None:
-            return _safe(Path(self.language.removeprefix("automaton:")).stem)
+            return safe_name(Path(self.language.removeprefix("automaton:")).stem)
         if self.symbols is not None:
-            return _safe(Path(self.symbols).stem)
+            return safe_name(Path(self.symbols).stem)
         if self.series is not None:
-            stem = _safe(self.aeon or Path(self.series).stem)
+            stem = safe_name(self.aeon or Path(self.series).stem)
             return stem if self.fold is None else f"{stem[: LONGEST_NAME - 10]}{FOLD}{self.fold + 1}"
         stem = Path(str(self.text)).name if self.text == MOVIE_REVIEWS else Path(str(self.text)).stem
-        return _safe(stem)
+        return safe_name(stem)
 
     @property
     def title(self) -> str:
@@ -304,7 +308,7 @@ class ModelsConfig:
         """What the networks are called in results: by their cells, or one that is brought along by its weights."""
         if self.build is None:
             return self.cells
-        return (_safe(Path(self.weights).stem if self.weights is not None else self.build.replace(":", ".")),)
+        return (safe_name(Path(self.weights).stem if self.weights is not None else self.build.replace(":", ".")),)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -528,8 +532,10 @@ def searched_ks(first: int, last: int) -> tuple[int, ...]:
     return tuple(reversed(found))
 
 
-def _safe(stem: str) -> str:
-    return re.sub(r"[^\w.-]+", "_", stem)[:LONGEST_NAME] or "text"
+def safe_name(stem: str) -> str:
+    """What a name becomes as part of a file's name: letters, digits, '-', '_' and '.'."""
+    plain = re.sub(r"[^\w.-]+", "_", normalize("NFC", stem))[:LONGEST_NAME]
+    return plain.encode()[:MAX_NAME_BYTES].decode(errors="ignore") or "text"
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -46,9 +46,10 @@ def explain(
     seen = (found.steps, found.automaton, found.classes)
     page = sequence_page.render(about, name, network.cell, asked, *seen)
     if out is None:
-        places = (Path(run), Path(record.out))
-        kept = next((place for place in places if (place / RECORD).is_file()), None)
-        out = make_folder((kept or report_folder(record.run)) / FOLDER) / f"{name}.html"
+        own = report_folder(record.run)  # before that of the record: a store may have been copied
+        places = (Path(run), own, Path(record.out))
+        beside = next((place for place in places if (place / RECORD).is_file()), own)
+        out = make_folder(beside / FOLDER) / f"{name}.html"
     with writing(out) as file:
         file.write(page.encode())
     _print(walks.steps_table(name, found.steps, found.classes))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from asyncio import gather
 from collections.abc import Awaitable, Mapping
@@ -36,7 +37,7 @@ from lisor_tasks.fsa import (
     learn_baseline,
     search_automata,
 )
-from lisor_tasks.keys import library_versions
+from lisor_tasks.keys import digest, library_versions
 from lisor_tasks.networks import NetworkRef, bring_network, read_sequences
 from lisor_tasks.published import check_out
 from lisor_tasks.register import Artifacts, Record, register, report_folder
@@ -167,7 +168,7 @@ def lisor_pipeline(settings: dict[str, Any], out: str | None = None) -> dict[str
         summary["mlflow"] = {"error": " ".join(str(error).split())[:300]}
     try:
         create_link_artifact(
-            key=f"{plan.name.lower().replace('_', '-').replace('.', '-')}-report",
+            key=artifact_key(plan.name),
             link=(folder / "report.html").as_uri(),
             description=f"Report of {plan.name}; MLflow: {json.dumps(summary['mlflow'])}",
         )
@@ -193,6 +194,14 @@ def run_pipeline(settings: dict[str, Any], out: str | None = None) -> dict[str, 
 def _not_noted(error: Exception) -> dict[str, str]:
     reason = " ".join(str(error).split()) or type(error).__name__
     return {"error": f"its server did not take note that the run is whole: {reason[:150]}"}
+
+
+def artifact_key(name: str) -> str:
+    """What Prefect calls the report of a run: lower-case ASCII letters, digits and hyphens.
+
+    Where letters of the name are lost, a digest tells it from others."""
+    plain = "-".join(re.findall("[a-z0-9]+", name.lower()))
+    return "-".join([plain, *([] if name.isascii() else [digest(name)[:8]]), "report"]).lstrip("-")
 
 
 def _tell(record: Record) -> tuple[str, str]:

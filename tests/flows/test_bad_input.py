@@ -46,6 +46,7 @@ COMMANDS = {
     "an age that is no number": (["store", "gc", "--older-than", "old"], "--older-than"),
     "an age below zero": (["store", "gc", "--older-than", "-1"], "--older-than"),
     "a port that is no number": (["ui", "--port", "http"], "--port"),
+    "a port out of range": (["ui", "--port", "70000"], "--port"),
     "nothing to show": (["ui"], "no run to show"),
     "a run that is not there": (["track", "tiny"], "(none yet), got 'tiny'"),
     "a run to forget that is not there": (["store", "gc", "--forget", "../tiny"], "got '../tiny'"),
