@@ -361,18 +361,23 @@ def write_files(folder: Path) -> None:
 def write_tables(folder: Path) -> None:
     """Tables of the wrong types, and small ones that would be large in memory."""
     labels = pa.array(["x", "y"] * 20)
-    rows, texts = 20_000_000, pa.DictionaryArray.from_arrays(pa.array([0] * 40, pa.int32()), ["a" * 60_000_000])
+    nothing = pa.nulls(20_000_000, pa.string())
+    same = pa.DictionaryArray.from_arrays(pa.array(np.zeros(3_000_000, np.int32)), ["a" * 1000])
+    one = pa.ListArray.from_arrays(pa.array([0, 12_000_000], pa.int32()), pa.array(np.zeros(12_000_000, np.int8)))
     tables = {
-        "numbers": {"text": pa.array(range(40)), "label": labels},
-        "bytes": {"text": labels, "label": pa.array([b"\xff", b"y"] * 20)},
-        "bomb": {"text": texts, "label": labels},
-        "plain": {"series": pa.array([1.5, 2.5] * 20), "label": labels},
-        "plain-symbols": {"symbols": pa.array(range(40)), "label": labels},
-        "rows": {"text": pa.nulls(rows, pa.string()), "label": pa.nulls(rows, pa.string())},
-        "values": {"symbols": pa.array([np.zeros(60_000_000, np.int8)] * 2), "label": labels[:2]},
+        "numbers": [{"text": pa.array(range(40)), "label": labels}],
+        "bytes": [{"text": labels, "label": pa.array([b"\xff", b"y"] * 20)}],
+        "bomb": [{"text": same, "label": same}],
+        "plain": [{"series": pa.array([1.5, 2.5] * 20), "label": labels}],
+        "plain-symbols": [{"symbols": pa.array(range(40)), "label": labels}],
+        "rows": [{"text": nothing, "label": nothing}],
+        "values": [{"symbols": one, "label": labels[:1]}] * 9,
     }
-    for name, columns in tables.items():
-        pq.write_table(pa.table(columns), folder / f"{name}.parquet", compression="zstd")
+    for name, parts in tables.items():
+        path, table = folder / f"{name}.parquet", pa.table(parts[0])
+        with pq.ParquetWriter(path, table.schema, compression="zstd") as writer:
+            for _ in parts:
+                writer.write_table(table, row_group_size=100_000)
 
 
 def assert_one_line(status: int, out: str, err: str, says: str) -> None:
