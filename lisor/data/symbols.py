@@ -22,13 +22,16 @@ from lisor.errors import DataError, DataWarning
 SHOWN = 5
 """Symbols that a message lists."""
 
+MAX_SYMBOLS = 1_000_000
+"""Symbols that are numbers without names: a larger number is no symbol's but an identifier."""
+
 
 def number(sequences: Iterable[Any], alphabet: Sequence[str] | None = None) -> tuple[Sequences, tuple[str, ...]]:
     """The sequences with their symbols numbered, and the alphabet: the name of each symbol by its number.
 
     A sequence is a text, whose signs are its symbols, a list of texts, or a list of numbers from 0, which are those of
-    the symbols. The `alphabet` gives the order of the symbols. Unless given it is the symbols that occur, sorted, or
-    the numbers up to the largest that occurs.
+    the symbols. The `alphabet` gives the order of the symbols. Unless given it is the symbols that occur, by
+    value where all are whole numbers and else sorted, or the numbers up to the largest that occurs.
 
     Raises:
         DataError: there are no sequences, they mix numbers and texts, a symbol is not in the alphabet, the alphabet has
@@ -42,8 +45,13 @@ def number(sequences: Iterable[Any], alphabet: Sequence[str] | None = None) -> t
     if odd is not None or not (numbered or all(isinstance(symbol, str) for symbol in symbols)):
         found = "both" if odd is None else f"a {type(odd).__name__}"
         raise DataError(f"expected symbols that are all texts or all numbers from 0, found {found}")
+    if alphabet is None and numbered and max(symbols) >= MAX_SYMBOLS:
+        raise DataError(
+            f"expected numbers of symbols below {MAX_SYMBOLS:,}, found {max(symbols):.3g}; "
+            "name the symbols that there are as texts"
+        )
     if alphabet is None:
-        known = tuple(map(str, range(max(symbols) + 1))) if numbered else tuple(sorted(set(symbols)))
+        known = tuple(map(str, range(max(symbols) + 1))) if numbered else _in_order(words)
     else:
         known = tuple(alphabet)
     check_alphabet(known)

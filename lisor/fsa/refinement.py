@@ -32,12 +32,14 @@ class Refinement:
     """A refined automaton, and how the search went.
 
     `tests`: how many words network and automaton were compared on; `last_difference`: after how many of them the last
-    difference was met, 0 where there was none; `complete`: whether the last round met none."""
+    difference was met, 0 where there was none; `complete`: whether the last round met none; `limited`: whether it ended
+    because it had as many states as it may."""
 
     extraction: Extraction
     tests: int
     last_difference: int
     complete: bool
+    limited: bool
 
 
 def refine(
@@ -65,7 +67,7 @@ def refine(
     agreed most with the network on the words of `probes`. Where the network does not read the empty word, the
     start answers what makes the automaton smallest."""
     rng = np.random.default_rng(seed)
-    states, complete = center_states(model, points, clustering), False
+    states, complete, limited = center_states(model, points, clustering), False, False
     tests = last = known = 0
     best, most = None, -1.0
     space, stepped = space_of(states, clustering.metric), list[Float[np.ndarray, "S F"]]()
@@ -73,8 +75,7 @@ def refine(
         stepped += steps(model, tuple(part[len(stepped) :] for part in states), space)
         outputs = model.probabilities(states[0]).argmax(axis=1)
         machine = make_automaton(model, targets(stepped, states, space), outputs)
-        drawn = (probes.near_misses(PROBES, rng), probes.walks(machine, PROBES, rng), probes.random(PROBES, rng))
-        words = Sequences.join([probes.words, *drawn])
+        words = Sequences.join([probes.words, draw(probes, machine, rng)])
         answers = model.predict(words).argmax(axis=1)
         differs = machine.classify(words) != answers
         wrong = np.flatnonzero(differs)
@@ -89,7 +90,8 @@ def refine(
         on_difference()
         room = min(most_states - len(states[0]), max(1, len(states[0]) // 4))
         stuck = known > 0 and not (machine.transitions[:known] >= known).any()
-        if room < 1 or stuck or expired():
+        limited = room < 1
+        if limited or stuck or expired():
             break
         wrong = rng.permutation(wrong)[:MOST_EXPLAINED]
         known = len(states[0])
@@ -98,7 +100,13 @@ def refine(
     machine = best.minimized() if model.reads_empty else forget_empty(best)
     seen = np.ones(machine.transitions.shape, bool)
     found = Extraction(method=clustering.method, rule="refined", k=clustering.k, machine=machine, seen=seen)
-    return Refinement(extraction=found, tests=tests, last_difference=last, complete=complete)
+    return Refinement(extraction=found, tests=tests, last_difference=last, complete=complete, limited=limited)
+
+
+def draw(probes: Probes, machine: Automaton, rng: np.random.Generator) -> Sequences:
+    """Words on which an automaton may be wrong: near misses, words that walk from each state, and random ones."""
+    drawn = (probes.near_misses(PROBES, rng), probes.walks(machine, PROBES, rng), probes.random(PROBES, rng))
+    return Sequences.join(drawn)
 
 
 def forget_empty(machine: Automaton) -> Automaton:
