@@ -73,7 +73,7 @@ def _run() -> float:
         command = [sys.executable, "-m", "lisor_flows.cli", "run", "quickstart", *changes]
         environment = os.environ | {"LISOR_HOME": home}
         subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        rows = read_results(Path(home) / "reports/benchmark/results.parquet")
+        rows = read_results(Path(home) / "reports/benchmark/latest/results.parquet")
     return float(rows.loc[rows["test_set"] == "test", "accuracy"].mean())
 
 

@@ -50,7 +50,8 @@ def main() -> None:
         say(f"a cluster of {runner} answers at {address}")
         stores.append(run(config, Path(folder, runner), f"runner={runner}", f"runner_address={address}"))
         say(f"on {runner}: {told(stores[1])}")
-        tables = [pd.read_parquet(store / "reports/scaled/results.parquet").drop(columns="seconds") for store in stores]
+        reports = [store / "reports/scaled/latest" for store in stores]
+        tables = [pd.read_parquet(report / "results.parquet").drop(columns="seconds") for report in reports]
         pd.testing.assert_frame_equal(*tables)
         say(f"results are equal: {len(tables[0])} rows")
         digests = [artifacts(store) for store in stores]
@@ -70,7 +71,7 @@ def run(config: Path, store: Path, *settings: str) -> Path:
 
 def told(store: Path) -> str:
     """What a run's summary says."""
-    summary = json.loads((store / "reports/scaled/summary.json").read_text(encoding="utf-8"))
+    summary = json.loads((store / "reports/scaled/latest/summary.json").read_text(encoding="utf-8"))
     return f"{summary['tasks']['run']} tasks run in {summary['seconds']['this_run']:.0f} s"
 
 

@@ -56,7 +56,7 @@ def main() -> None:
         wait(lambda: bool(runs()), 300)
         run = runs()[0]
         say(f"run {run['name']} was started by the schedule and is {run['state_name'].lower()}")
-        summary = json.loads(Path(folder, "store/reports/scheduled/summary.json").read_text())
+        summary = json.loads(Path(folder, "store/reports/scheduled/latest/summary.json").read_text())
         row = summary["headline"][0]
         say(f"its report is there: {row['dataset']}, {row['cell']}, {summary['tasks']['run']} tasks run")
     say("worker and server stopped, all their files deleted")

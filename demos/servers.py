@@ -55,7 +55,6 @@ def prefect_server(folder: Path) -> Iterator[dict[str, str]]:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "true",
         "LISOR_HOME": f"{folder}/store",
-        "PREFECT_RESULTS_LOCAL_STORAGE_PATH": f"{folder}/store/results",
     }
     with running("-m", "prefect", "server", "start", environment=environment, log=folder / "server.log") as server:
         wait_until_it_answers(f"{environment['PREFECT_API_URL']}/health", server)

@@ -42,7 +42,7 @@ def main() -> None:
 def take_report(browser: Browser) -> None:
     """The section of the language, from its curves to its first automata."""
     page = _open(browser, 1000, 1000)
-    page.goto((HOME / "reports/quickstart/report.html").as_uri())
+    page.goto((HOME / "reports/quickstart/latest/report.html").as_uri())
     page.get_by_role("heading", name="Hidden states in the plane").first.scroll_into_view_if_needed()
     page.evaluate("[...document.querySelectorAll('h2')].find((it) => it.textContent == '000').scrollIntoView()")
     _save(page, "report")
@@ -69,8 +69,7 @@ def take_mlflow(browser: Browser) -> None:
 def take_prefect(browser: Browser) -> None:
     """The page of the deployment quickstart with a run that a worker has done."""
     with TemporaryDirectory() as folder, prefect_server(Path(folder)) as own:
-        results = str(HOME / "results")
-        environment = {**own, "LISOR_HOME": str(HOME), "PREFECT_RESULTS_LOCAL_STORAGE_PATH": results}
+        environment = {**own, "LISOR_HOME": str(HOME)}
         api = environment["PREFECT_API_URL"]
         prefect(environment, "work-pool", "create", "lisor", "--type", "process")
         prefect(environment, "deploy", "--all")

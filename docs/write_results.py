@@ -120,6 +120,8 @@ def _sentiment(report: Path, name: str, title: str) -> Iterator[str]:
         "brackets:"
     )
     yield from _table(report, f"{name}-leading-words")
+    if not (report / "tables" / f"{name}-lexicon.csv").exists():  # of classes 0 and 1 none is said to be positive
+        return
     yield from _prose(
         "Of these the VADER lexicon has rated so many, and agrees on so many; the last column is what chance gives:"
     )
@@ -134,7 +136,7 @@ def _cost() -> Iterator[str]:
         "beside the network's own, dotted. Nothing is lost on the languages; on text the paper's rule loses much, "
         "whatever the number of states."
     )
-    yield from _picture(REPORTS / "paper", "accuracy-against-states", "Accuracy against the number of states")
+    yield from _picture(REPORTS / "paper/latest", "accuracy-against-states", "Accuracy against the number of states")
 
 
 def _prose(text: str) -> Iterator[str]:

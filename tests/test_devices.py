@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from lisor.devices import pick_cuda, pick_device
+from lisor import devices
+from lisor.devices import pick_cuda, pick_device, resolve_device
 from lisor.errors import ConfigError
 
 
@@ -24,8 +25,15 @@ def test_a_device_that_is_not_here_is_said_to_be_so(name, monkeypatch):
         pick_device(name)
 
 
+def test_torch_is_not_asked_where_no_driver_is(monkeypatch):
+    monkeypatch.setattr(devices, "DRIVERS", ("/dev/no-such-driver",))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert resolve_device("auto") == "cpu"
+
+
 def test_a_gpu_that_is_there_is_picked(monkeypatch):
     without_gpu(monkeypatch)
+    monkeypatch.setattr(devices, "DRIVERS", ("/dev/null",))
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     assert (pick_device("auto").type, pick_cuda("auto")) == ("mps", None)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)

@@ -75,7 +75,7 @@ def test_the_tutorial_as_a_newcomer_runs_it(tmp_path: Path, monkeypatch: pytest.
 
 def test_exports(folder: Path, shell: Callable[[str, Path], str]) -> None:
     pytest.importorskip("onnxruntime", reason="pip install lisor[onnx]")
-    selected = folder / ".lisor/reports/quickstart/automata/selected"
+    selected = folder / ".lisor/reports/quickstart/latest/automata/selected"
     selected.mkdir(parents=True)
     (selected / "000-gru-0.json").write_bytes(export(LANGUAGES["000"].automaton, "json"))
     blocks = page("docs/exports.md")

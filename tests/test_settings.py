@@ -83,6 +83,9 @@ def test_other_dataset_keys_apply_to_every_data_set() -> None:
         ("trainin.trials=3", "'training.trials'"),
         ("dataset.languag=000", "'dataset.language'"),
         ("nonsense=1", "unknown setting 'nonsense'"),
+        ("extraction.search_seconds=30", "set extraction.search_steps"),
+        ("extraction.baseline_seconds=60", "set extraction.baseline_steps"),
+        ("extraction.baseline_steps=0", "at least 1"),
         ("training.trials=0", "at least 1"),
         ("training.trials=many", "whole|integer"),
         ("training.learning_rate=-1", "above 0"),
@@ -112,8 +115,7 @@ def test_other_dataset_keys_apply_to_every_data_set() -> None:
         ("dataset.language=001", "one of 000"),
         ("dataset.language=tomita-8", "did you mean 'tomita-"),
         ("dataset.language=regexp:0*", "did you mean 'regex:…'"),
-        ("dataset.alphabet=", "one or more different signs, got ''"),
-        ("dataset.alphabet=010", "one or more different signs, got '010'"),
+        ("dataset.alphabet=ab", "dataset.alphabet is for regex:, not for language"),
         ("dataset.max_length=0", "at least 1"),
         ("dataset.vectors=glove.txt", "for text"),
         ("threads=0", "at least 1"),
@@ -125,6 +127,105 @@ def test_other_dataset_keys_apply_to_every_data_set() -> None:
 def test_a_wrong_setting_says_what_was_expected(override: str, says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         read(PLAIN, override)
+
+
+OF_KINDS: dict[str, dict[str, Any]] = {
+    "language": {"language": "000"},
+    "regex:": {"language": "regex:0*1"},
+    "text": {"text": "a.csv"},
+    "symbols": {"symbols": "a.csv"},
+    "series": {"series": "a.csv"},
+}
+SETTINGS: dict[str, Any] = {
+    **dict.fromkeys(("train", "validation", "selection", "test", "max_length", "min_count"), 7),
+    "alphabet": "10",
+    "keep": "last",
+    "balanced": False,
+    "vectors": "word2vec",
+    "order": ["a", "b"],
+    "seed": 7,
+    "classes": ["a", "b"],
+    "quantizer": "sax",
+    "symbol_count": 7,
+    "window": 7,
+    "held_out": 0.2,
+    "folds": 7,
+}
+
+
+def test_the_table_of_kinds_has_every_setting_of_a_dataset() -> None:
+    names = {part.name for part in dataclasses.fields(config.DatasetConfig)}
+    assert names == {*SETTINGS, *config.KINDS, "fold"} == {*config.KINDS, "seed"}.union(*config._SETTINGS.values())
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("kind", OF_KINDS)
+def test_a_setting_of_another_kind_is_refused_wherever_it_is_given(kind: str, name: str) -> None:
+    values = {"name": "x", "datasets": [{**OF_KINDS[kind], name: SETTINGS[name]}]}
+    override = f"dataset.{name}={SETTINGS[name]}".replace("False", "false")
+    plain = {key: tuple(value) if isinstance(value, list) else value for key, value in values["datasets"][0].items()}
+    if name in (*config._SETTINGS[kind], "seed"):
+        assert read(values).studies[0].dataset == config.DatasetConfig(
+            **{**plain, "fold": 0 if name == "folds" else None}
+        )
+        assert read({"name": "x", "datasets": [OF_KINDS[kind]]}, override).studies == read(values).studies
+        return
+    says = f"dataset.{name} is for .*, not for {kind}; take it out"
+    with pytest.raises(ConfigError, match=says):
+        read(values)
+    with pytest.raises(ConfigError, match=says):
+        config.DatasetConfig(**plain)
+    with pytest.raises(ConfigError, match=says):
+        read({"name": "x", "datasets": [OF_KINDS[kind]]}, override)
+
+
+def test_a_setting_of_another_kind_is_refused_even_at_its_usual_value() -> None:
+    with pytest.raises(ConfigError, match=r"dataset\.window is for series, not for language"):
+        read({"name": "x", "datasets": [{"language": "000", "window": 1}]})
+
+
+def test_an_override_reaches_the_datasets_that_can_take_it() -> None:
+    values = {"name": "x", "datasets": [*OF_KINDS.values()][1:4]}
+    values["datasets"][2] = {"symbols": "b.csv"}
+    read_as = [study.dataset.max_length for study in read(values, "dataset.max_length=5").studies]
+    assert read_as == [5, 5, None]
+    with pytest.raises(ConfigError, match=r"dataset\.window is for series"):
+        read(values, "dataset.window=5")
+
+
+@pytest.mark.parametrize("name", ["order", "classes"])
+@pytest.mark.parametrize("names", [["a"], ["a", "a"], []])
+def test_names_of_symbols_and_classes_are_two_or_more_and_different(name: str, names: list[str]) -> None:
+    with pytest.raises(ConfigError, match=f"dataset.{name} must list two or more different names"):
+        read({"name": "x", "datasets": [{"symbols": "a.csv", name: names}]})
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["training.trials", "dataset.train", "models.hidden_size", "clustering.k", "training.learning_rate", "threads"],
+)
+@pytest.mark.parametrize(
+    "value", [True, "3", 10**400, [[3]], None, 1 << 100_000], ids=["bool", "text", "400", "list", "null", "30000"]
+)
+def test_no_number_is_taken_from_what_is_none_or_too_large(key: str, value: Any) -> None:
+    section, _, name = key.rpartition(".")
+    number = [2, value] if name == "k" else value
+    values: dict[str, Any] = {"name": "x", "datasets": [{"language": "000"}]}
+    if section == "dataset":
+        values["datasets"] = [{"language": "000", name: number}]
+    else:
+        values |= {section: {name: number}} if section else {name: number}
+    if (key, value) in (("dataset.train", None), ("models.hidden_size", 10**400), ("models.hidden_size", 1 << 100_000)):
+        return  # the one is not given, the others are too large for any machine: see test_footprint
+    with pytest.raises(ConfigError) as refused:
+        read(values)
+    assert key in str(refused.value)
+    assert len(str(refused.value)) < 200
+
+
+def test_there_are_at_most_a_thousand_datasets() -> None:
+    with pytest.raises(ConfigError, match="at most 1,000 datasets, got 1,001"):
+        read({"name": "x", "datasets": [{"language": f"regex:0{{{number % 200}}}"} for number in range(1001)]})
 
 
 @pytest.mark.parametrize(

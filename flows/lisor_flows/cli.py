@@ -1,4 +1,5 @@
-"""The command line. Exit status: 0 when the run is whole, 2 for a wrong setting or bad input, 1 for anything else."""
+"""The command line. Exit status: 0 when the run is whole, 2 for a wrong setting or bad input, 128 and its number for a
+signal, 1 for anything else."""
 
 from __future__ import annotations
 
@@ -6,21 +7,38 @@ import atexit
 import gc
 import logging
 import os
+import socket
 import sys
 import time
 import warnings
 from errno import ENAMETOOLONG
-from importlib import import_module
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
-from lisor.errors import ConfigError, DataError, DataWarning, LisorError
+from lisor.errors import (
+    ConfigError,
+    DataError,
+    DataWarning,
+    LisorError,
+    ServerError,
+    StoreWarning,
+    one_line,
+    show,
+)
+from lisor_flows import server, stopping
 from lisor_flows import store as store_commands
+from lisor_flows.terminal import Commands, OutputClosedError, standard_streams
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # which takes what stands in brackets for markup and leaves it out
+)
 
 app.add_typer(store_commands.app, name="store")
 
@@ -41,22 +59,25 @@ SELDOM = (20_000, 10, 50)
 """How seldom garbage is looked for: libraries make a million objects that live as long as the process, and at Python's
 own thresholds a run searches them twenty times, which takes seconds."""
 
-INTERRUPTED = 130
-"""What Typer makes of Ctrl-C."""
+CLOSED = 141
+"""The status of a program whose reader has seen enough, as the shell knows it: 128 and SIGPIPE."""
 
 
 @app.callback()
 def lisor() -> None:
     """Train recurrent networks, read finite state automata off them, and measure how faithful they are."""
+    _set_environment()
 
 
 @app.command()
 def run(
-    config: Annotated[str, typer.Argument(help="A YAML file, or the name of one in configs/ without its ending.")],
+    config: Annotated[
+        str, typer.Argument(help="A YAML file, or the name of settings that come with lisor, or in configs/ here.")
+    ],
     changes: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be repeated.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the report [LISOR_HOME/reports/<name>].")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the report [LISOR_HOME/reports/<name>/<key>].")] = None,
     only_plan: Annotated[bool, typer.Option("--plan", help="Only say what would be computed, and why.")] = False,
 ) -> None:
     """Run an experiment: what is already computed is taken from the store."""
@@ -78,7 +99,7 @@ def extract(
     changes: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be repeated.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the report [LISOR_HOME/reports/<name>].")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the report [LISOR_HOME/reports/<name>/<key>].")] = None,
 ) -> None:
     """Extract automata from a network of your own, with all that a run leaves: table, report, MLflow."""
     from lisor.config import DatasetConfig
@@ -97,44 +118,74 @@ def extract(
 
 def _read_alphabet(alphabet: str) -> list[str]:
     """The symbols of a file, one on each line, or else the signs themselves."""
+    from lisor.files import read_text, reason, shorten
+
     path = Path(alphabet)
-    if not path.is_file():
-        return list(alphabet)
     try:
-        return path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"the alphabet in {path} cannot be read: {error}; give a file with a symbol a line") from None
+        if not path.exists() or path.is_dir():
+            return list(alphabet)
+        return read_text(path).splitlines()
+    except (OSError, ValueError) as error:
+        why = f"{reason(error)}; give a file with a symbol a line"
+        raise DataError(f"the alphabet in {shorten(path)} cannot be read: {why}") from None
 
 
 def _run(settings: dict[str, Any], out: Path | None, *, only_plan: bool = False) -> None:
     """Run an experiment and say what came of it, or only plan it."""
+    from lisor.footprint import check_fits
     from lisor.settings import experiment
 
     plan = experiment(settings)
-    _set_environment()
-    from lisor_tasks.artifacts import check_folder
-    from lisor_tasks.caching import load_ahead
-    from lisor_tasks.register import registered
-    from prefect.settings import PREFECT_API_URL
+    check_fits(plan)
+    with stopping.ending_at_once():
+        from lisor_tasks.artifacts import open_store
+        from lisor_tasks.caching import load_ahead
+        from lisor_tasks.published import check_out
+        from lisor_tasks.register import registered
+        from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS
 
-    from lisor_flows.pipeline import find_sources, lisor_pipeline, plan_pipeline
-    from lisor_flows.runners import find_runner
+        from lisor_flows.pipeline import find_sources, plan_pipeline
+        from lisor_flows.runners import find_runner
 
-    if out is not None:
-        check_folder(out.absolute())
-    for study in plan.studies:
-        find_sources(study)  # before anything starts: a missing file should not cost a minute
-    if only_plan:
-        print(plan_pipeline(plan))
-        return
-    _set_logging()
-    find_runner(plan)  # a missing extra should not cost a minute either
-    waits = plan.runner == "threads" and not PREFECT_API_URL.value()  # for a server, in the process that computes
-    if waits and plan.name not in registered():  # else most comes from the cache, for which little is loaded
-        import_module("prefect.server.api.server")  # first: the rest is loaded while that starts
-        load_ahead(*HEAVY)
-    summary = lisor_pipeline(settings, None if out is None else str(out))
-    _show(summary)
+        if out is not None:
+            check_out(out.absolute())
+        for study in plan.studies:
+            find_sources(study)  # before anything starts: a missing file should not cost a minute
+        if only_plan:
+            print(plan_pipeline(plan))
+            return
+        _set_logging()
+        find_runner(plan)  # a missing extra should not cost a minute either
+        given = PREFECT_API_URL.value()
+        if given:
+            server.check_answers(given)
+            _show(_run_flow(settings, out))
+            return
+        temporary = server.TemporaryServer(open_store())
+        known = any(kept.startswith(f"{plan.name}/") for kept in registered())
+        if plan.runner == "threads" and not known:  # else most comes from the cache
+            load_ahead(*HEAVY)
+        temporary.wait(PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS.value())
+        with server.serving(temporary.url):
+            _show(_run_flow(settings, out))
+
+
+def _run_flow(settings: dict[str, Any], out: Path | None) -> dict[str, Any]:
+    """The summary of a run.
+
+    Raises:
+        ServerError: Prefect's server went away before the run was whole."""
+    import httpx
+
+    from lisor_flows.pipeline import run_pipeline
+
+    try:
+        return run_pipeline(settings, None if out is None else str(out))
+    except httpx.HTTPError as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ServerError(
+            f"Prefect's server answers no more ({reason[:120]}); what was finished is kept: run again when it is back"
+        ) from error
 
 
 @app.command()
@@ -147,6 +198,7 @@ def predict(
 ) -> None:
     """Run an automaton: class, final state and path of each sequence of a file without labels."""
     from lisor.data.streams import stream_texts
+    from lisor.files import check_writable
     from lisor.fsa.formats.reading import read_automaton
     from lisor.fsa.prediction import csv_writer, reader, writer
     from lisor.fsa.prediction import predict as predict_all
@@ -156,13 +208,15 @@ def predict(
     rows = symbols = 0
     spent = {"cutting texts into symbols": 0.0, "running the automaton and writing": 0.0}
     batches = stream_texts(data, "text" if machine.quantizer is None else "series")
+    if out is not None:
+        check_writable(out)
     first = next(batches, [])  # before anything is written: a bad file should leave nothing behind
     with csv_writer(sys.stdout.buffer) if out is None else writer(out) as write:
         for texts in chain([first], batches):
             started = time.perf_counter()
-            words = [read(text) for text in texts]
+            words = [read(text, row) for row, text in enumerate(texts, rows + 1)]
             cut = time.perf_counter()
-            write(predict_all(machine, words))
+            write(predict_all(machine, words, rows + 1))
             spent["cutting texts into symbols"] += cut - started
             spent["running the automaton and writing"] += time.perf_counter() - cut
             rows += len(words)
@@ -173,7 +227,7 @@ def predict(
 
 @app.command()
 def explain(
-    run: Annotated[str, typer.Option(help="A report folder, or the name of a finished run.")],
+    run: Annotated[str, typer.Option(help="A report folder, or a finished run: NAME, or NAME/KEY.")],
     text: Annotated[str | None, typer.Option(help="A text to explain.")] = None,
     word: Annotated[str | None, typer.Option(help="A word of a language to explain, such as 0110.")] = None,
     dataset: Annotated[str | None, typer.Option(help="Which data set's network [the first that fits].")] = None,
@@ -182,7 +236,6 @@ def explain(
     out: Annotated[Path | None, typer.Option(help="An .html file [explanations/ beside the report].")] = None,
 ) -> None:
     """Explain one sequence: the automaton's states, the network's mind and what counts, step by step."""
-    _set_environment()
     from lisor_flows.explain import explain as explain_sequence
 
     explain_sequence(run, text, word, dataset, cell, trial, out)
@@ -196,32 +249,41 @@ def export(
 ) -> None:
     """Write an automaton in another format: for another program, or as a program of its own."""
     from lisor.exports import export as write
+    from lisor.files import check_writable, writing
     from lisor.fsa.formats.reading import read_automaton
 
+    if out is not None:
+        check_writable(out)
     content = write(read_automaton(automaton), form)
     if out is None:
         sys.stdout.buffer.write(content)
         return
-    try:
-        fresh = out.with_name(f".{out.name}.{os.getpid()}")
-        fresh.write_bytes(content)
-        fresh.replace(out)
-    except (OSError, ValueError) as error:  # the folder "." has no name
-        raise DataError(f"{out} cannot be written: {error}; give another file with --out") from None
+    with writing(out) as file:
+        file.write(content)
 
 
 @app.command()
-def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = MLFLOW_PORT) -> None:
+def ui(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = MLFLOW_PORT,
+) -> None:
     """Show the runs of this store in MLflow, on this machine only."""
-    _set_environment()
     from lisor_tasks.artifacts import open_store
-    from lisor_tasks.told import tracking_uri
+    from lisor_tasks.register import registered
+    from lisor_tasks.told import ARTIFACTS, DATABASE, tracking_uri, uses_own_database
 
     store = open_store()
     uri = tracking_uri(store.home)
-    if uri.startswith("sqlite:") and not (store.home / "mlflow.db").exists():
-        raise ConfigError(f"there is no run to show in {store.home}; say first: lisor run quickstart")
-    place = (store.home / "mlflow-artifacts").as_uri()
+    _check_free(port)
+    if uses_own_database(store.home):
+        if not (store.home / DATABASE).exists() and not registered():
+            raise ConfigError(f"there is no run to show in {store.home}; say first: lisor run quickstart")
+        from lisor_tasks.tracking import own_database
+
+        _set_logging()
+        with own_database(store):
+            uri = f"sqlite:///{DATABASE}"  # no path with a question mark can stand in an address
+        os.chdir(store.home)
+    place = (store.home / ARTIFACTS).as_uri()
     arguments = ["--backend-store-uri", uri, "--default-artifact-root", place]
     os.execv(
         sys.executable,
@@ -229,55 +291,89 @@ def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = MLFLOW_PO
     )
 
 
-@app.command()
-def track(run: Annotated[str, typer.Argument(help="The name of a finished run, as in its settings.")]) -> None:
-    """Show a finished run in MLflow, if it is not there yet: what a run does itself, unless MLflow is away."""
-    _set_environment()
-    from lisor_tasks.register import newest
-    from lisor_tasks.tracking import track as tell
+def _check_free(port: int) -> None:
+    """Nothing, if a server can listen there: MLflow itself says what is wrong in fifty lines.
 
-    experiment, found = tell.fn(newest(run))
+    Raises:
+        ConfigError: another program has the port, or it is none for this user."""
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
+        try:
+            trial.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise ConfigError(
+                f"port {port} of 127.0.0.1 cannot be used: {error.strerror}; give another with --port"
+            ) from None
+
+
+@app.command()
+def track(run: Annotated[str, typer.Argument(help="A finished run: NAME, or NAME/KEY.")]) -> None:
+    """Show a finished run in MLflow, if it is not there yet: what a run does itself, unless MLflow is away."""
+    from lisor_tasks.register import look_up
+    from lisor_tasks.tracking import track as tell
+    from lisor_tasks.tracking_server import WHEN_ASKED
+
+    _set_logging()
+    experiment, found = tell.fn(look_up(run), WHEN_ASKED)
     print(f"lisor: {run} is run {found} of experiment {experiment} in MLflow", file=sys.stderr)
 
 
 def find_config(name: str) -> Path:
-    """The settings file of that path, or of that name in configs/ here or beside the program.
+    """The settings file of that name among those of the program, or else in configs/ here, or of
+    that path, as which everything counts that has a slash or the ending of YAML.
+
+    A file of the user's hides none of the program's; where both are there, a note says so.
 
     Raises:
-        ConfigError: there is neither."""
+        ConfigError: there is none."""
     path = Path(name)
-    if path.suffix in (".yaml", ".yml") or path.is_file():
+    if path.suffix in (".yaml", ".yml") or ("/" in name and path.is_file()):
         return path
     here = Path(__file__).parent
-    folders = [Path("configs"), here / "configs", here.parent.parent / "configs"]  # in a wheel, in a checkout
-    for folder in folders:
-        if (folder / f"{name}.yaml").is_file():
-            return folder / f"{name}.yaml"
-    known = sorted({file.stem for folder in folders for file in folder.glob("*.yaml")})
+    own = here / "configs" if (here / "configs").is_dir() else here.parent.parent / "configs"
+    places = [folder / f"{name}.yaml" for folder in (own, Path("configs"))] + [path]
+    found = [place for place in places if place.is_file()]
+    for other in found[1:]:
+        if not other.samefile(found[0]):
+            asked = other if "/" in str(other) else f"./{other}"
+            print(f"lisor: note: {name} is {found[0]}; for yours, give {asked}", file=sys.stderr)
+    if found:
+        return found[0]
+    known = sorted({file.stem for folder in (own, Path("configs")) for file in folder.glob("*.yaml")})
     raise ConfigError(f"expected a settings file or one of {', '.join(known)}, got {name!r}")
 
 
 def main() -> None:
     """The console script `lisor`."""
+    with standard_streams():
+        _main()
+
+
+def _main() -> NoReturn:
     gc.set_threshold(*SELDOM)
     atexit.register(gc.freeze)  # else all that lives is searched once more when the process ends
     try:
-        status = app(standalone_mode=False)
+        with stopping.raising():
+            status = app(standalone_mode=False)
+            sys.stdout.flush()
+    except stopping.Stopped as stopped:
+        print(stopping.LINE, file=sys.stderr)
+        sys.exit(stopped.status)
+    except OutputClosedError:
+        sys.exit(CLOSED)
     except LisorError as error:
         _end(2, str(error))
     except Exception as error:
         if hasattr(error, "format_message"):  # a wrong use of the command line, in click's words
             _end(2, error.format_message() or "expected a command, one of those above")
         if isinstance(error, OSError) and error.errno == ENAMETOOLONG:
-            _end(2, f"no file has a name as long as {error.filename}")
+            _end(2, f"no file has a name as long as {show(error.filename)}")
         raise
-    if status == INTERRUPTED:
-        _end(1, "stopped; what was finished is kept and will not be computed again")
     sys.exit(status)
 
 
 def _end(status: int, message: str) -> NoReturn:
-    print(f"lisor: {' '.join(message.split())}", file=sys.stderr)
+    print(one_line(f"lisor: {message}"), file=sys.stderr)
     sys.exit(status)
 
 
@@ -286,18 +382,21 @@ def _set_environment() -> None:
     home = Path(os.environ.get("LISOR_HOME") or Path(".lisor").absolute())
     os.environ["LISOR_HOME"] = str(home)
     defaults = {
+        **server.default_home(home.absolute()),
         "DO_NOT_TRACK": "true",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(home.absolute() / "results"),
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # RunProgress tells what a person wants to know
         "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
         "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",  # its own 7 take minutes until a server that is away is given up
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # its own 7 take minutes until a server that is away is given up
     }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
+    # The folder of a store that is not there yet, or cannot be written: it is made when it is needed.
+    warnings.filterwarnings("ignore", message="Failed to create the Prefect home directory")
+    server.keep_proxies_from_loopback()
 
 
 def _set_logging() -> None:
@@ -305,11 +404,11 @@ def _set_logging() -> None:
     told: set[str] = set()
 
     def show(message: Warning | str, category: type[Warning], *_: object) -> None:
-        if issubclass(category, DataWarning):
+        if issubclass(category, (DataWarning, StoreWarning)):
             if str(message) in told:
                 return
             told.add(str(message))
-            print(f"lisor: note: {message}", file=sys.stderr)
+            print(one_line(f"lisor: note: {message}"), file=sys.stderr)
         else:
             logging.getLogger("py.warnings").debug("%s", message)
 
@@ -335,6 +434,8 @@ def _show(summary: dict[str, Any]) -> None:
     console.print(f"results  {folder / 'results.parquet'}")
     missing = summary["mlflow"].get("error")
     console.print(f"MLflow   {missing or f'say: lisor ui, then open http://127.0.0.1:{MLFLOW_PORT}'}")
+    if "prefect" in summary:
+        console.print(f"Prefect  {summary['prefect']['error']}")
 
 
 def _tell_cache(tasks: dict[str, Any]) -> str:

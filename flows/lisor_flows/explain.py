@@ -29,24 +29,30 @@ def explain(
         ConfigError: not exactly one of both is given, or the run has no such network."""
     if (text is None) == (word is None):
         raise ConfigError("give either --text with a text, or --word with a word of a language, and not both")
-    from lisor_tasks.artifacts import write_text
     from lisor_tasks.explain import walk_through
-    from lisor_tasks.register import find
+    from lisor_tasks.register import RECORD, find, report_folder
 
+    from lisor.files import check_writable, make_folder, writing
     from lisor.report import sequence_page, walks
 
     record = find(run)
     network = _choose(record, dataset, cell, trial, is_text=text is not None)
     asked = text if text is not None else str(word)
+    name = f"{network.label}-{hashlib.sha256(asked.encode()).hexdigest()[:8]}"
+    if out is not None:
+        check_writable(out)
     found = walk_through(network, record.artifacts.results, asked)
     about = f"The run {record.name}: {network.dataset}, {network.cell}, trial {network.trial}."
-    name = f"{network.label}-{hashlib.sha256(asked.encode()).hexdigest()[:8]}"
-    beside = Path(run) if Path(run).is_dir() else Path(record.out)
-    written = out or beside / FOLDER / f"{name}.html"
     seen = (found.steps, found.automaton, found.classes)
-    write_text(written, sequence_page.render(about, name, network.cell, asked, *seen))
+    page = sequence_page.render(about, name, network.cell, asked, *seen)
+    if out is None:
+        places = (Path(run), Path(record.out))
+        kept = next((place for place in places if (place / RECORD).is_file()), None)
+        out = make_folder((kept or report_folder(record.run)) / FOLDER) / f"{name}.html"
+    with writing(out) as file:
+        file.write(page.encode())
     _print(walks.steps_table(name, found.steps, found.classes))
-    print(f"{walks.verdict(network.cell, found.steps, found.classes)}\npage     {written}")
+    print(f"{walks.verdict(network.cell, found.steps, found.classes)}\npage     {out}")
 
 
 def _choose(record: Record, dataset: str | None, cell: str | None, trial: int, *, is_text: bool) -> Network:

@@ -7,6 +7,7 @@ import json
 import time
 from asyncio import gather
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from itertools import product
@@ -27,8 +28,9 @@ from lisor_tasks.fsa import (
     searched_ks,
 )
 from lisor_tasks.keys import library_versions
-from lisor_tasks.networks import bring_network, read_sequences
-from lisor_tasks.register import Artifacts, Record, register
+from lisor_tasks.networks import NetworkRef, bring_network, read_sequences
+from lisor_tasks.published import check_out
+from lisor_tasks.register import Artifacts, Record, register, report_folder
 from lisor_tasks.report import project_hidden_states, publish, write_report
 from lisor_tasks.rnn import dump_hidden_states, train_networks, trial_blocks
 from lisor_tasks.told import find_told
@@ -38,16 +40,21 @@ from prefect.artifacts import create_link_artifact
 from lisor.config import MOVIE_REVIEWS, OWN_VECTORS, RULES, SEARCHES, Experiment, Study
 from lisor.data.languages import FILE, find
 from lisor.data.vectors import Word2Vec
-from lisor.errors import TrackingError
+from lisor.devices import resolve_device
+from lisor.footprint import check_fits
 from lisor.names import ATTENTION
 from lisor.report.tables import summarize
 from lisor.settings import experiment
+from lisor_flows import stopping
 from lisor_flows.plan import Plan
 from lisor_flows.runners import start_runner
 from lisor_flows.stages import Stages
 
 MOST_STATES = 64
 """To how many states a refined automaton grows where the settings name no bound."""
+
+_WRITTEN: ContextVar[list[dict[str, Any]] | None] = ContextVar("written", default=None)
+"""Where a run puts its summary as soon as it is in the register."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +90,7 @@ def find_sources(study: Study) -> Sources:
         build = describe_source(str(source_of(models.build)))
     return Sources(
         automaton=describe_source(name.removeprefix(FILE)) if name.startswith(FILE) else None,
-        text=describe_source(str(dataset.text)) if own_text else None,
+        text=describe_source(str(dataset.text), folder=True) if own_text else None,
         vectors=None if dataset.vectors in OWN_VECTORS else describe_source(dataset.vectors),
         annotations=None if study.explain.annotations is None else describe_source(study.explain.annotations),
         symbols=None if dataset.symbols is None else describe_source(dataset.symbols),
@@ -98,30 +105,59 @@ def lisor_pipeline(settings: dict[str, Any], out: str | None = None) -> dict[str
     """Run an experiment and return its summary, which also stands in `summary.json`.
 
     `settings` are those of a file in configs/, as plain values; `out` is the folder of the report, by default
-    LISOR_HOME/reports/<name>."""
+    LISOR_HOME/reports/<name>/<key>, with a key of the settings and of what the run has made."""
+    stopping.take_back()
     started = time.monotonic()
     plan = experiment(settings)
+    check_fits(plan)
     store = open_store()
-    folder = Path(out).absolute() if out else store.home / "reports" / plan.name
+    if out is not None:
+        check_out(Path(out).absolute())
     with store.in_use():
-        with start_runner(plan) as runner, Stages(runner, store.home) as stages:
+        with start_runner(plan) as runner, Stages(runner, store.home, plan.threads) as stages:
             networks, results, report = asyncio.run(_make_all(plan, stages))
         artifacts = Artifacts(results=results, report=report, networks=tuple(networks))
-        record = Record(name=plan.name, out=str(folder), settings=settings, artifacts=artifacts)
+        record = Record(name=plan.name, out="", settings=settings, artifacts=artifacts)
+        folder = report_folder(record.run) if out is None else Path(out).absolute()
         summary = _summarize(plan, folder, results, networks, stages, time.monotonic() - started)
-        publish(str(folder), results, report, record.to_json(), json.dumps(summary, indent=1, ensure_ascii=False))
-        register(record)
+        record = replace(record, out=str(folder))
+        register(publish(record, json.dumps(summary, indent=1, ensure_ascii=False)))
+    # The run is whole: nothing that goes wrong from here on may cost it.
+    if (written := _WRITTEN.get()) is not None:
+        written.append(summary)
     try:
         run_experiment, run = find_told(record, store.home) or _tell(record)
         summary["mlflow"] = {"experiment": run_experiment, "run": run}
-    except TrackingError as error:  # all that the run has found is in the store: `lisor track` can tell MLflow later
-        summary["mlflow"] = {"error": str(error)}
-    create_link_artifact(
-        key=f"{plan.name.lower().replace('_', '-').replace('.', '-')}-report",
-        link=(folder / "report.html").as_uri(),
-        description=f"Report of {plan.name}; MLflow: {json.dumps(summary['mlflow'])}",
-    )
+    except Exception as error:  # `lisor track` can log it to MLflow later
+        summary["mlflow"] = {"error": " ".join(str(error).split())[:300]}
+    try:
+        create_link_artifact(
+            key=f"{plan.name.lower().replace('_', '-').replace('.', '-')}-report",
+            link=(folder / "report.html").as_uri(),
+            description=f"Report of {plan.name}; MLflow: {json.dumps(summary['mlflow'])}",
+        )
+    except Exception as error:
+        summary["prefect"] = _not_noted(error)
     return summary
+
+
+def run_pipeline(settings: dict[str, Any], out: str | None = None) -> dict[str, Any]:
+    """The summary of a run that is whole, even if Prefect's server cannot be told that it is."""
+    written: list[dict[str, Any]] = []
+    token = _WRITTEN.set(written)
+    try:
+        return lisor_pipeline(settings, out)
+    except Exception as error:
+        if not written:
+            raise
+        return {"mlflow": {"error": "not asked"}, **written[0], "prefect": _not_noted(error)}
+    finally:
+        _WRITTEN.reset(token)
+
+
+def _not_noted(error: Exception) -> dict[str, str]:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return {"error": f"its server did not take note that the run is whole: {reason[:150]}"}
 
 
 def _tell(record: Record) -> tuple[str, str]:
@@ -149,21 +185,24 @@ async def _make_study(plan: Experiment, study: Study, stages: Stages | Plan) -> 
 
     async def make_block(cell: str, block: tuple[int, ...]) -> list[Network]:
         label = f"{study.dataset.name}-{cell} {_span(block)}"
-        how = (cell, study.models, study.training, block, plan.threads)
-        models = await stages.run("train", train_networks, data, *how, label)
+        training = replace(study.training, device=resolve_device(study.training.device))
+        how = (cell, study.models, training, block)
+        models = await stages.run("train", train_networks, data, *how, label=label)
         wanted = [trial for trial in block if trial < study.training.trials]  # a block is always trained whole
-        return await gather(*(make_network(cell, trial, models[trial - block[0]]) for trial in wanted))
+        return await gather(
+            *(make_network(cell, trial, NetworkRef(model=models[trial - block[0]], made_by=cell)) for trial in wanted)
+        )
 
-    async def make_network(cell: str, trial: int, model: Ref) -> Network:
+    async def make_network(cell: str, trial: int, network: NetworkRef) -> Network:
         label = f"{study.dataset.name}-{cell}-{trial}"
-        states = await stages.run("dump", dump_hidden_states, model, data, plan.threads, label)
+        states = await stages.run("dump", dump_hidden_states, network, data, label=label)
         methods, rules = study.ways(cell)
         grid = [(method, ks) for method in methods for ks in k_blocks(*study.clustering.k)]
-        made = gather(*(make_automata(label, model, states, rules, *block) for block in grid))
+        made = gather(*(make_automata(label, network, states, rules, *block) for block in grid))
         asked = trial == 0 and study.dataset.language is not None and not cell.startswith(ATTENTION)
         others = study.extraction.baselines if asked else ()
-        learned = gather(*(make_baseline(label, model, states, method) for method in others))
-        blocks, plane, baselines = await gather(made, make_plane(label, trial, model, states), learned)
+        learned = gather(*(make_baseline(label, network, states, method) for method in others))
+        blocks, plane, baselines = await gather(made, make_plane(label, trial, network, states), learned)
         clusterings, automata, evaluations, searched = zip(*blocks, strict=True)
         return Network(
             dataset=study.dataset.title,
@@ -171,7 +210,8 @@ async def _make_study(plan: Experiment, study: Study, stages: Stages | Plan) -> 
             cell=cell,
             trial=trial,
             data=data,
-            model=model,
+            model=network.model,
+            made_by=network.made_by,
             states=states,
             clusterings=clusterings,
             automata=automata,
@@ -182,51 +222,60 @@ async def _make_study(plan: Experiment, study: Study, stages: Stages | Plan) -> 
             baselines=tuple(baselines),
         )
 
-    async def make_baseline(label: str, model: Ref, states: Ref, method: str) -> tuple[Ref, Ref]:
-        label, how = f"{label} {method}", (method, study.extraction.baseline_seconds, study.training.seed)
-        automata = await stages.run("baseline", learn_baseline, model, data, *how, label)
-        return automata, await stages.run("evaluate", evaluate_automata, automata, states, data, label)
+    async def make_baseline(label: str, network: NetworkRef, states: Ref, method: str) -> tuple[Ref, Ref]:
+        label, how = f"{label} {method}", (method, study.extraction.baseline_steps, study.training.seed)
+        automata = await stages.run("baseline", learn_baseline, network, data, *how, label=label)
+        return automata, await stages.run("evaluate", evaluate_automata, automata, states, data, label=label)
 
-    async def make_plane(label: str, trial: int, model: Ref, states: Ref) -> Ref | None:
+    async def make_plane(label: str, trial: int, network: NetworkRef, states: Ref) -> Ref | None:
         if trial > 0:
             return None
-        plane: Ref = await stages.run("report", project_hidden_states, model, states, label)
+        plane: Ref = await stages.run("report", project_hidden_states, network, states, label=label)
         return plane
 
     async def make_automata(
-        label: str, model: Ref, states: Ref, rules: tuple[str, ...], method: str, ks: tuple[int, ...]
+        label: str, network: NetworkRef, states: Ref, rules: tuple[str, ...], method: str, ks: tuple[int, ...]
     ) -> tuple[Ref, Ref, Ref, tuple[Ref, Ref] | None]:
         label, config = f"{label} {method} k {_span(ks)}", study.clustering
         weight = {"kmeans-x": config.position_weight, "decision-aware": config.decision_weight}.get(method)
-        asked = model if method in ("decision-aware", "sensitivity") else None
-        how = (asked, method, ks, weight, config.seed, plan.threads, config.device)
-        clusters = await stages.run("cluster", cluster_hidden_states, states, *how, label)
-        searched = make_searched(label, model, states, clusters, rules, method, ks)
+        device = "cpu" if method == "kmeans-x" else resolve_device(config.device, ("cuda", "cpu"))
+        how = (network, method, ks, weight, config.seed, device)
+        clusters = await stages.run("cluster", cluster_hidden_states, states, *how, label=label)
+        searched = make_searched(label, network, states, clusters, rules, method, ks)
         read_off = tuple(rule for rule in rules if rule in RULES)
         automata, found = await gather(
-            stages.run("extract", extract_automata, model, states, clusters, read_off, study.extraction.unseen, label),
+            stages.run(
+                "extract", extract_automata, network, states, clusters, read_off, study.extraction.unseen, label=label
+            ),
             searched,
         )
-        evaluations = await stages.run("evaluate", evaluate_automata, automata, states, data, label)
+        evaluations = await stages.run("evaluate", evaluate_automata, automata, states, data, label=label)
         return clusters, automata, evaluations, found
 
     async def make_searched(
-        label: str, model: Ref, states: Ref, clusters: Ref, rules: tuple[str, ...], method: str, ks: tuple[int, ...]
+        label: str,
+        network: NetworkRef,
+        states: Ref,
+        clusters: Ref,
+        rules: tuple[str, ...],
+        method: str,
+        ks: tuple[int, ...],
     ) -> tuple[Ref, Ref] | None:
         config = study.extraction
         rules = tuple(rule for rule in rules if rule in SEARCHES)
         wanted = tuple(k for k in searched_ks(*study.clustering.k) if k in ks)
         if not rules or not wanted:
             return None
-        limits = (config.most_states or MOST_STATES, config.search_seconds, study.clustering.seed)
+        limits = (config.most_states or MOST_STATES, config.search_steps, study.clustering.seed)
         how = (clusters, method, wanted, rules, *limits)
-        automata = await stages.run("search", search_automata, model, states, data, *how, label)
-        return automata, await stages.run("evaluate", evaluate_automata, automata, states, data, label)
+        automata = await stages.run("search", search_automata, network, states, data, *how, label=label)
+        return automata, await stages.run("evaluate", evaluate_automata, automata, states, data, label=label)
 
     if study.models.build is not None:
         sources = find_sources(study)
         brought = (data, study.models.build, sources.build, sources.weights)
-        return [await make_network(study.models.names[0], 0, await stages.run("data", bring_network, *brought))]
+        model = await stages.run("data", bring_network, *brought)
+        return [await make_network(study.models.names[0], 0, NetworkRef(model=model, made_by=study.models.build))]
     of_words = study.dataset.language is not None
     blocks = [*product(study.models.cells, trial_blocks(study.training.trials, of_words=of_words))]
     return [network for networks in await gather(*(make_block(*block) for block in blocks)) for network in networks]
@@ -271,9 +320,10 @@ async def _explain(plan: Experiment, networks: list[Network], results: Ref, stag
         study = studies[network.dataset]
         way = ways[network.dataset, network.cell, network.trial] if ways else results  # a plan may have none yet
         company = [other.states for other in asked if other.dataset == network.dataset]
-        artifacts = (network.model, network.states, network.data, network.every_automaton, way, company)
-        how = (study.explain, find_sources(study).annotations, network.label)
-        explanation: Ref = await stages.run("explain", explain_network, *artifacts, *how)
+        reference = NetworkRef(model=network.model, made_by=network.made_by)
+        artifacts = (reference, network.states, network.data, network.every_automaton, way, company)
+        how = (study.explain, find_sources(study).annotations)
+        explanation: Ref = await stages.run("explain", explain_network, *artifacts, *how, label=network.label)
         return replace(network, explanation=explanation)
 
     explained = {network.label: network for network in await gather(*map(explain, asked))}

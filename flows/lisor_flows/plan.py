@@ -10,16 +10,17 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from lisor_tasks.artifacts import Awaited, open_store
-from lisor_tasks.caching import CachedTask
-from lisor_tasks.recipes import PARTS, Difference, Recipe, Shelf, stages_before
+from lisor_tasks.caching import EXECUTION, CachedTask
+from lisor_tasks.execution import Execution
+from lisor_tasks.provenance import PARTS, Difference, Provenance, Provenances, stages_before
 
 R = TypeVar("R")
 
 MOST_NAMES = 3
 """So many tasks are named of those that run for the same reason."""
 
-MOST_MODULES = 9
-"""So many modules are named whose code has changed."""
+MAX_DEFINITIONS = 9
+"""So many definitions are named whose code has changed."""
 
 MOST_SIGNS = 40
 """So much of a setting's value is shown."""
@@ -45,21 +46,22 @@ class Plan:
     def __init__(self) -> None:
         self.tasks: list[Planned] = []
         self._store = open_store()
-        self._shelves: dict[str, Shelf] = {}
+        self._provenances: dict[str, Provenances] = {}
 
-    async def run(self, stage: str, task: CachedTask[..., R], *arguments: Any) -> R:
+    async def run(self, stage: str, task: CachedTask[..., R], *arguments: Any, label: str = "") -> R:
         """References to what a task has made, or stand-ins for what is not there yet."""
         step = task.step
         given = step.bind(*arguments)
-        title, before = step.title.format(**given), stages_before(given)
-        key = "" if before else step.key(given)
+        title, before = step.title.format(**given, **{EXECUTION: Execution(label=label)}), stages_before(given)
+        provenance = step.provenance(given)
+        key = "" if before else provenance.key(step.kind)
         keys = step.artifact_keys(key, given)
         found = None if before else self._store.find(step.kind, keys)
         if found is not None:
             self.tasks.append(Planned(stage=stage, title=title, fate="cached"))
             whole: R = step.result(found)
             return whole
-        reason = self._compare(step.kind, step.recipe(given), surely=not before)
+        reason = self._compare(step.kind, provenance, surely=not before)
         if reason is None:
             self.tasks.append(Planned(stage=stage, title=title, fate="wait", reason=f"for {_list(sorted(before))}"))
         else:
@@ -68,18 +70,18 @@ class Plan:
         awaited: R = step.result([Awaited(step.kind, key, "", before) for key in keys])
         return awaited
 
-    def _compare(self, kind: str, recipe: Recipe, *, surely: bool) -> str | None:
+    def _compare(self, kind: str, provenance: Provenance, *, surely: bool) -> str | None:
         """Why a task has to run that is not cached; None where it has not `surely` to."""
-        if kind not in self._shelves:
-            self._shelves[kind] = Shelf(self._store, kind)
-        shelf = self._shelves[kind]
-        nearest = shelf.nearest(recipe)
-        differences = [] if nearest is None else recipe.differences(nearest)
-        if not surely and (shelf.without or (nearest is not None and not differences)):
+        if kind not in self._provenances:
+            self._provenances[kind] = Provenances(self._store, kind)
+        known = self._provenances[kind]
+        nearest = known.nearest(provenance)
+        differences = [] if nearest is None else provenance.differences(nearest)
+        if not surely and (known.without or (nearest is not None and not differences)):
             return None
         if nearest is None:
-            older = "what the store has was made before it kept recipes"
-            return older if shelf.without else "the store has nothing like it"
+            older = "what the store has was made by another version, which kept no such provenance"
+            return older if known.without else "the store has nothing like it"
         return _tell(differences) or "it is damaged or was deleted"
 
     def __str__(self) -> str:
@@ -112,13 +114,16 @@ def _tell(differences: list[Difference]) -> str:
         {name: f"{name} {_show(was)} → {_show(now)}" for part, name, was, now in differences if part == wanted}
         for wanted in PARTS
     )
+    if settings:  # other settings reach other code, which has not changed by that
+        both = {difference.name for difference in differences if None not in (difference.was, difference.now)}
+        code = {name: text for name, text in code.items() if name in both}
     in_lists = {name for name in settings if re.search(r"\.\d", name)}  # what stands in a list is told as that list
     others = list(dict.fromkeys(re.sub(r"\.\d.*", "", name) for name in [*inputs, *in_lists]))
     told = [text for name, text in settings.items() if name not in in_lists and name not in inputs]
     if others:
         told.append(f"other {_list(others)}")
     if code:
-        told.append(f"changed code of {_list(list(code), most=MOST_MODULES)}")
+        told.append(f"changed code of {_list(list(code), most=MAX_DEFINITIONS)}")
     return "; ".join([*told, *versions.values()])
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeAlias
 
+from lisor_tasks.lifeline import end_with_parent
 from prefect.context import FlowRunContext
 from prefect.futures import PrefectFuture
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -15,10 +17,9 @@ from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTa
 
 from lisor.config import Experiment
 from lisor.errors import ConfigError
+from lisor_flows.server import LOOPBACK
 
 Runner: TypeAlias = TaskRunner[PrefectFuture[Any]]
-
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 CONNECT_SECONDS = 10
 """A cluster that has not answered by then is not there."""
@@ -92,7 +93,13 @@ def _threads(plan: Experiment) -> Any:
 
 
 def _processes(plan: Experiment) -> Any:
-    return ProcessPoolTaskRunner(max_workers=_side_by_side(plan))
+    return ProcessPoolTaskRunner(max_workers=_side_by_side(plan), initializer=begin_worker)
+
+
+def begin_worker() -> None:
+    """Make this process one that ends with the run, which alone decides what becomes of Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
 
 
 def _dask(plan: Experiment) -> Any:

@@ -9,12 +9,13 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from lisor_tasks.caching import HOME, CachedTask
-from lisor_tasks.rnn import PROGRESS
+from lisor_tasks.caching import EXECUTION, CachedTask
+from lisor_tasks.execution import PROGRESS, Execution
 from prefect.futures import PrefectFuture
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -30,10 +31,11 @@ QUIET_SECONDS = 5.0
 class Stages:
     """Hands tasks to a runner, each when what it needs is there, so that waiting keeps no thread.
 
-    `home` is the folder of the store. On a terminal a bar shows each stage; a pipe gets plain lines."""
+    `home` is the folder of the store, `threads` how many each task has. On a terminal a bar shows each
+    stage; a pipe gets plain lines."""
 
-    def __init__(self, runner: Runner, home: Path) -> None:
-        self._runner, self._home = runner, str(home)
+    def __init__(self, runner: Runner, home: Path, threads: int) -> None:
+        self._runner, self._execution = runner, Execution(home=str(home), threads=threads)
         console = Console(stderr=True)
         columns = (TextColumn("{task.description:<9}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         self._bars = Progress(*columns, console=console) if console.is_terminal else None
@@ -55,15 +57,17 @@ class Stages:
         if self._bars:
             self._bars.stop()
 
-    async def run(self, stage: str, task: CachedTask[..., R], *arguments: Any) -> R:
-        """The result of a task, once the runner has room for it and it is done."""
+    async def run(self, stage: str, task: CachedTask[..., R], *arguments: Any, label: str = "") -> R:
+        """The result of a task, once the runner has room for it and it is done; people see it as `label`."""
         loop, done = asyncio.get_running_loop(), asyncio.Event()
 
         def wake(_: PrefectFuture[R]) -> None:
             with suppress(RuntimeError):  # the loop is closed: another task failed, and nobody waits any more
                 loop.call_soon_threadsafe(done.set)
 
-        future: PrefectFuture[R] = self._runner.submit(task, {**task.step.bind(*arguments), HOME: self._home})
+        future: PrefectFuture[R] = self._runner.submit(
+            task, {**task.step.bind(*arguments), EXECUTION: replace(self._execution, label=label)}
+        )
         future.add_done_callback(wake)
         self._count(stage)
         await done.wait()

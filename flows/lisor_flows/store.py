@@ -7,26 +7,38 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lisor_flows.terminal import Commands
+
 if TYPE_CHECKING:
     from lisor_tasks.mirror import Carried
     from lisor_tasks.upkeep import Held
 
-app = typer.Typer(no_args_is_help=True, help="Look after the store of LISOR_HOME.")
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    help="Look after the store of LISOR_HOME.",
+    rich_markup_mode=None,
+)
 
 DAY = 86400.0
 
+Runs = Annotated[list[str] | None, typer.Argument(metavar="RUN", help="Runs: NAME for its newest, or NAME/KEY [all].")]
+
 
 @app.command()
-def ls() -> None:
+def ls(runs: Runs = None) -> None:
     """Show what is there, for which runs, and how big it is."""
-    from lisor_tasks.register import registered
+    from lisor_tasks.register import matching, registered
     from lisor_tasks.upkeep import holdings
 
+    shown = [matching(run)[-1] for run in runs or ()]
     found = holdings()
-    for run in registered():
+    for run in shown or registered():
         mine = [held for held in found if run in held.runs]
         alone = [held for held in mine if held.runs == (run,)]
         print(f"{run}: {_tell(mine)}, {_size(alone)} of them for this run alone")
+    if shown:
+        return
     print(f"no run: {_tell([held for held in found if not held.runs])}")
     print(f"all: {_tell(found)}")
 
@@ -51,25 +63,22 @@ def verify() -> None:
 def gc(
     delete: Annotated[bool, typer.Option("--delete", help="Delete, instead of saying what would be deleted.")] = False,
     forget: Annotated[
-        list[str] | None, typer.Option(metavar="RUN", help="Keep nothing for this run; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="RUN", help="Keep nothing for a NAME or NAME/KEY; may be repeated."),
     ] = None,
     older_than: Annotated[
         float, typer.Option(min=0, help="Days; a run that was cut short may still need what is new.")
     ] = 1.0,
 ) -> None:
-    """Delete what no run needs: the newest record of each run says what it needs. Corpora stay."""
-    from lisor_tasks.register import newest
+    """Delete what no run needs: the record of each run says what it needs. Corpora stay."""
+    from lisor_tasks.register import matching
     from lisor_tasks.upkeep import collect, collectable
 
-    for run in forget or ():
-        newest(run)  # raises where there is no such run
-    some = (collect if delete else collectable)(older_than=older_than * DAY, forgotten=forget or ())
+    forgotten = {one for run in forget or () for one in matching(run)}
+    some = (collect if delete else collectable)(older_than=older_than * DAY, forgotten=forgotten)
     for kind, count in sorted(Counter(held.kind for held in some).items()):
         print(f"{kind}: {count}, {_size([held for held in some if held.kind == kind])}")
     print(f"{_tell(some)} {'deleted' if delete else 'would be deleted; to delete, add --delete'}")
-
-
-Runs = Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", help="Some runs [all].")]
 
 
 @app.command()

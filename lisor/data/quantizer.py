@@ -4,7 +4,6 @@ Shapes: N series, T steps, C channels, W = C × window numbers of a window, S sy
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +13,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from lisor.data.sequences import Sequences
-from lisor.errors import DataError
+from lisor.errors import DataError, show
+from lisor.randomness import stream_seed
 
 Series = Float[np.ndarray, "T C"]
 
@@ -69,12 +69,12 @@ class Quantizer:
         """The standardised windows of all series, one after the other, and how many each series has."""
         return _windows([(one - self.means) / self.deviations for one in series], self.window)
 
-    def read(self, series: Sequence[Series]) -> Sequences:
+    def read(self, series: Sequence[Series], first: int = 1) -> Sequences:
         """The series as symbols, with the standardised windows as their numbers.
 
         Raises:
-            DataError: a series has other channels, or is shorter than a window."""
-        check(series, self.window, self.channels)
+            DataError: a series has other channels, or is shorter than a window; they are counted from `first` on."""
+        check(series, self.window, self.channels, first)
         windows, counts = self.windows(series)
         offsets = np.concatenate([[0], np.cumsum(counts)])
         return Sequences(symbols=self.symbols(windows), offsets=offsets, numbers=windows)
@@ -149,11 +149,12 @@ class Quantizer:
             }
             if not all(np.isfinite(array).all() for array in arrays.values() if array is not None):
                 raise ValueError("numbers that are not finite")
+            if not (arrays["deviations"] > 0).all():
+                raise ValueError("deviations that are not above 0")
             return cls(window=window, **arrays)
-        except (TypeError, ValueError, LookupError, AttributeError):
-            shown = json.dumps(fields)[:60]
+        except (TypeError, ValueError, LookupError, AttributeError, OverflowError):
             raise DataError(
-                f"expected a window, means, deviations and prototypes of a quantizer, got {shown}"
+                f"expected a window, means, deviations and prototypes of a quantizer, got {show(fields)}"
             ) from None
 
 
@@ -178,7 +179,7 @@ def fit(series: Sequence[Series], *, method: str, symbols: int, window: int, see
         raise DataError(f"{symbols} symbols cannot be made of {distinct} different windows; lower dataset.symbol_count")
     from sklearn.cluster import KMeans  # takes a second to load
 
-    found = KMeans(symbols, n_init=10, random_state=seed).fit(windows)
+    found = KMeans(symbols, n_init=10, random_state=stream_seed(seed, "prototypes")).fit(windows)
     centers = found.cluster_centers_
     by = centers[:, 0] if centers.shape[1] == 1 else -np.bincount(found.labels_, minlength=symbols)
     return Quantizer(
@@ -200,9 +201,11 @@ def _fit_levels(windows: Float[np.ndarray, "M W"], symbols: int, channels: int) 
     return {"breakpoints": breakpoints, "prototypes": prototypes}
 
 
-def check(series: Sequence[Series], window: int, channels: int) -> None:
-    """Raises DataError where a series has another number of channels, is too short or holds what is not finite."""
-    for number, one in enumerate(series, 1):
+def check(series: Sequence[Series], window: int, channels: int, first: int = 1) -> None:
+    """Raises DataError where a series has another number of channels, is too short or holds what is not finite.
+
+    A message names the series by its number, counted from `first` on."""
+    for number, one in enumerate(series, first):
         if one.shape[1] != channels:
             raise DataError(f"expected {channels} channels in every series, found {one.shape[1]} in series {number}")
         if len(one) < window:

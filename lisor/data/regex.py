@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from lisor.errors import LanguageError
+from lisor.errors import LanguageError, show
 from lisor.fsa.automaton import CLASSES, Automaton
 
 MOST_STATES = 10_000
@@ -24,6 +24,9 @@ MOST_REPEATS = 200
 
 MOST_SIGNS = 2000
 """Expressions with more symbols than this, repetitions written out, are refused."""
+
+SHOWN = 40
+"""Symbols of an expression that a message shows before and after a mistake."""
 
 _SPECIAL = "|*+?{}[]()\\"
 
@@ -88,10 +91,10 @@ def compile_regex(text: str, alphabet: tuple[str, ...]) -> Automaton:
                 row.append(states[target])
             rows.append(row)
             if len(states) > MOST_STATES:
-                raise LanguageError(f"the automaton of {text!r} has more than {MOST_STATES:,} states")
+                raise LanguageError(f"the automaton of {show(text)} has more than {MOST_STATES:,} states")
         outputs = np.array([_has_empty_word(state) for state in queue])
     except RecursionError:
-        raise LanguageError(f"the regular expression {text[:40]!r}… is nested too deeply") from None
+        raise LanguageError(f"the regular expression {show(text)} is nested too deeply") from None
     finally:
         _derive.cache_clear()
         _has_empty_word.cache_clear()
@@ -267,9 +270,9 @@ class _Parser:
             raise self._error("expected a symbol, but the expression ends")
         symbol = self.text[self.place]
         if symbol not in self.alphabet:
-            known = "".join(self.alphabet)
+            known = show("".join(self.alphabet))
             hint = "" if escaped or symbol not in _SPECIAL else "; a backslash before it would make it a symbol"
-            raise self._error(f"{symbol!r} is not in the alphabet {known!r}{hint}")
+            raise self._error(f"{symbol!r} is not in the alphabet {known}{hint}")
         self.place += 1
         return symbol
 
@@ -280,7 +283,9 @@ class _Parser:
 
     def _error(self, problem: str, place: int | None = None) -> LanguageError:
         at = self.place if place is None else place
-        shown = f"{self.text[:at]} ⟨here⟩ {self.text[at:]}".strip()
+        before, after = max(0, at - SHOWN), min(at + SHOWN, len(self.text))
+        shown = f"{'…' * (before > 0)}{self.text[before:at]} ⟨here⟩ {self.text[at:after]}".strip()
+        shown += "…" * (after < len(self.text))
         return LanguageError(f"the regular expression is wrong at sign {at + 1}: {problem}: {shown}")
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 from lisor.data import symbols, tables
 from lisor.data.dataset import Dataset, Split
 from lisor.data.quantizer import Series, check, fit
-from lisor.errors import DataError, DataWarning
+from lisor.errors import DataError, DataWarning, show
 
 COLUMN = "series"
 
@@ -97,6 +97,7 @@ def parse(cell: Any, number: int = 1) -> Series:
 
     Raises:
         DataError: it is none; a message names its row by `number`."""
+    given = cell
     try:
         if isinstance(cell, str):
             cell = json.loads(cell) if cell.lstrip().startswith("[") else cell.split()
@@ -107,10 +108,17 @@ def parse(cell: Any, number: int = 1) -> Series:
             found = " and ".join(map(str, sorted(widths))) if len(widths) > 1 else "single numbers and lists"
             raise DataError(f"expected as many channels at every step, but series {number} has {found}")
         array = np.array([[step] if not inner else [*step] for step, inner in zip(steps, nested, strict=True)], float)
-    except (TypeError, ValueError):
-        raise DataError(
-            f"expected a list of numbers, or of lists of numbers for several channels, in row {number} of 'series'"
-        ) from None
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        raise _no_series(given, number) from None
+    if array.ndim > 2:
+        raise _no_series(given, number)
     if not array.size:
         raise DataError(f"expected numbers in row {number} of the column 'series', found none")
     return array
+
+
+def _no_series(cell: object, number: int) -> DataError:
+    return DataError(
+        f"expected a list of numbers, or of lists of numbers for several channels, in row {number} of 'series', got "
+        f"{show(cell)}"
+    )

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import TextIO
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from lisor.data.tables import check_groups, check_type, name_columns, open_parquet, unpacked_bytes
 from lisor.errors import DataError
+from lisor.files import check_text
 
 ROWS = 4096
 """Rows that are in memory at a time."""
+
+MAX_CELL = 10_000_000
+"""Characters of a cell or line."""
+
+MAX_BATCH = 2**28
+"""Bytes of the rows of a Parquet file that are in memory at a time."""
 
 COLUMN = "text"
 
@@ -48,10 +55,10 @@ def stream_texts(path: Path, column: str = COLUMN) -> Iterator[list[str]]:
 
 
 def _stream_csv(path: Path, column: str) -> Iterator[list[str]]:
-    csv.field_size_limit(sys.maxsize)
+    csv.field_size_limit(MAX_CELL)
     separator = "\t" if path.suffix.lower() == ".tsv" else ","
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.reader(file, delimiter=separator, strict=True)
+    with check_text(path).open(encoding="utf-8-sig", newline="") as file:
+        rows = csv.reader(_lines(file, path), delimiter=separator, strict=True)
         header = next(rows, [])
         _check_column(header, column, path)
         place = header.index(column)
@@ -69,30 +76,39 @@ def _cell(row: list[str], place: int, width: int, line: int, path: Path) -> str:
 
 
 def _stream_parquet(path: Path, column: str) -> Iterator[list[str]]:
-    file = pq.ParquetFile(path)
-    names = file.schema_arrow.names
-    _check_column(names, column, path)
-    kind = file.schema_arrow.types[names.index(column)]
-    if pa.types.is_nested(kind) and column != COLUMN:
+    with open_parquet(path) as file:
+        schema = file.schema.to_arrow_schema()
+        _check_column(schema.names, column, path)
+        kind = schema.field(column).type
+        check_type(column, kind, path)
+        for group in range(file.num_row_groups):
+            check_groups(file, [column], path, [group])
         for batch in file.iter_batches(ROWS, columns=[column]):
-            yield [json.dumps(cell) for cell in batch.column(0).to_pylist()]
-        return
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
-        raise DataError(f"expected texts in the column '{column}' of {path.name}, found {kind}")
-    for batch in file.iter_batches(ROWS, columns=[column]):
-        yield ["" if text is None else text for text in batch.column(0).to_pylist()]
+            if unpacked_bytes(batch.column(0)) > MAX_BATCH:
+                raise DataError(f"{path.name} has {len(batch)} rows of more than {MAX_BATCH:,} bytes; shorten them")
+            cells = batch.column(0).to_pylist()
+            if pa.types.is_nested(kind):
+                yield [json.dumps(cell) for cell in cells]
+            else:
+                yield ["" if text is None else text for text in cells]
 
 
 def _stream_lines(path: Path) -> Iterator[list[str]]:
-    with path.open(encoding="utf-8-sig") as lines:
+    with check_text(path).open(encoding="utf-8-sig") as file:
+        lines = _lines(file, path)
         while rows := [line.rstrip("\r\n") for line in islice(lines, ROWS)]:
             yield rows
+
+
+def _lines(file: TextIO, path: Path) -> Iterator[str]:
+    """The lines of a file, none of which may fill the memory."""
+    while line := file.readline(MAX_CELL + 1):
+        if len(line) > MAX_CELL:
+            raise DataError(f"{path.name} has a line of more than {MAX_CELL:,} characters; shorten it")
+        yield line
 
 
 def _check_column(names: list[str], column: str, path: Path) -> None:
     if names.count(column) != 1:
         which = "the" if column not in names else "one"
-        found = ", ".join(map(repr, names)) or "none"
-        raise DataError(f"expected {which} column '{column}' in {path.name}, found {found}")
+        raise DataError(f"expected {which} column '{column}' in {path.name}, found {name_columns(names)}")

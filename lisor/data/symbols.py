@@ -17,13 +17,14 @@ from jaxtyping import Int
 from lisor.data import tables, text
 from lisor.data.dataset import Dataset, Split
 from lisor.data.sequences import Sequences
-from lisor.errors import DataError, DataWarning
+from lisor.errors import DataError, DataWarning, show
+from lisor.randomness import stream
 
 SHOWN = 5
 """Symbols that a message lists."""
 
-MAX_SYMBOLS = 1_000_000
-"""Symbols that are numbers without names: a larger number is no symbol's but an identifier."""
+MAX_NUMBER = 1_000_000
+"""Of a symbol, where the numbers up to the largest are the alphabet."""
 
 
 def number(sequences: Iterable[Any], alphabet: Sequence[str] | None = None) -> tuple[Sequences, tuple[str, ...]]:
@@ -45,10 +46,10 @@ def number(sequences: Iterable[Any], alphabet: Sequence[str] | None = None) -> t
     if odd is not None or not (numbered or all(isinstance(symbol, str) for symbol in symbols)):
         found = "both" if odd is None else f"a {type(odd).__name__}"
         raise DataError(f"expected symbols that are all texts or all numbers from 0, found {found}")
-    if alphabet is None and numbered and max(symbols) >= MAX_SYMBOLS:
+    if numbered and alphabet is None and max(symbols) > MAX_NUMBER:
         raise DataError(
-            f"expected numbers of symbols below {MAX_SYMBOLS:,}, found {max(symbols):.3g}; "
-            "name the symbols that there are as texts"
+            f"expected numbers of symbols from 0 to {MAX_NUMBER:,}, found {show(max(symbols))}; "
+            "number the symbols from 0 up, or name the alphabet"
         )
     if alphabet is None:
         known = tuple(map(str, range(max(symbols) + 1))) if numbered else _in_order(words)
@@ -57,15 +58,14 @@ def number(sequences: Iterable[Any], alphabet: Sequence[str] | None = None) -> t
     check_alphabet(known)
     if numbered:
         if not 0 <= min(symbols) <= max(symbols) < len(known):
-            raise DataError(
-                f"expected numbers of symbols from 0 to {len(known) - 1}, found {min(symbols)} to {max(symbols)}"
-            )
+            found = f"{show(min(symbols))} to {show(max(symbols))}"
+            raise DataError(f"expected numbers of symbols from 0 to {len(known) - 1}, found {found}")
         return Sequences.from_lists(words), known
     place = {symbol: i for i, symbol in enumerate(known)}
     strange = sorted(set(symbols) - set(place))
     if strange:
         raise DataError(
-            f"expected symbols of the alphabet of {len(known)}, found {', '.join(map(repr, strange[:SHOWN]))}"
+            f"expected symbols of the alphabet of {len(known)}, found {', '.join(map(show, strange[:SHOWN]))}"
             f"{' and others' if len(strange) > SHOWN else ''}; add them to the alphabet where the network knows them"
         )
     return Sequences.from_lists([[place[symbol] for symbol in word] for word in words]), known
@@ -79,7 +79,7 @@ def check_alphabet(alphabet: Sequence[str]) -> None:
     if not all(isinstance(symbol, str) for symbol in alphabet) or len(set(alphabet)) < len(alphabet):
         raise DataError("expected an alphabet of different texts, one for each symbol, in the order of their numbers")
     if len(alphabet) < 2:
-        found = ", ".join(map(repr, alphabet)) or "none"
+        found = ", ".join(map(show, alphabet)) or "none"
         raise DataError(
             f"expected an alphabet of at least two symbols, got {found}: sequences of one symbol differ in length "
             "alone; look at how the symbols were read, or name all that the network knows"
@@ -106,10 +106,16 @@ def read_table(path: Path) -> pd.DataFrame:
 
 
 def build(
-    table: pd.DataFrame, *, order: Sequence[str] | None, sizes: Mapping[str, int | None], held_out: float, seed: int
+    table: pd.DataFrame,
+    *,
+    order: Sequence[str] | None,
+    classes: Sequence[str] | None,
+    sizes: Mapping[str, int | None],
+    held_out: float,
+    seed: int,
 ) -> Dataset:
-    """A data set of labelled sequences of symbols to train on; `order` gives the order of the symbols, by value where
-    all are whole numbers and else sorted unless given.
+    """A dataset of labelled sequences of symbols to train on; `order` gives the order of the symbols, by value where
+    all are whole numbers and else sorted unless given, and `classes` that of the classes in the same way.
 
     Where many of the test sequences occur in training, those that do not also make a split of their own, "unseen".
 
@@ -120,11 +126,11 @@ def build(
     for note in table.attrs.get("notes", ()):
         warnings.warn(note, DataWarning, stacklevel=2)
     words, vocabulary = number(table["symbols"], order or _in_order(table["symbols"]))
-    labels, classes = number_labels(table["label"], None)
+    labels, names = number_labels(table["label"], classes)
     rows = tables.deal(table, labels, sizes=sizes, held_out=held_out, folds=None, fold=0, seed=seed)
     splits = {name: Split(sequences=words.select(own), labels=labels[own]) for name, own in rows.items()}
     splits |= text.unseen(splits)
-    return Dataset(vocabulary=vocabulary, classes=classes, splits=splits, notes=tuple(table.attrs.get("notes", ())))
+    return Dataset(vocabulary=vocabulary, classes=names, splits=splits, notes=tuple(table.attrs.get("notes", ())))
 
 
 def assign_splits(
@@ -137,7 +143,7 @@ def assign_splits(
 
     Raises:
         DataError: a split has no rows, or an unknown name."""
-    rng = np.random.default_rng(seed)
+    rng = stream(seed, "splits of sequences")
     if "split" in table:
         names = text.assign_splits(table, rng)
         wanted = ["train", "validation", "selection", "test"]
@@ -167,7 +173,8 @@ def number_labels(labels: pd.Series, classes: Sequence[str] | None) -> tuple[Int
     names = [text.class_name(label) for label in labels]
     odd = next((name for name in names if name not in place), None)
     if odd is not None:
-        raise DataError(f"expected labels among the classes {', '.join(known)}, found {odd!r}")
+        shown = ", ".join(map(show, known[:SHOWN]))
+        raise DataError(f"expected labels among the {len(known)} classes {shown}, found {show(odd)}")
     return np.array([place[name] for name in names]), known
 
 

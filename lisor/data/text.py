@@ -9,19 +9,21 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 from jaxtyping import Float, Shaped
 
 from lisor.data.dataset import Dataset, Split
 from lisor.data.sequences import Sequences
+from lisor.data.tables import ENDINGS, SPLIT_NAMES, name_columns, read_columns, split_names
 from lisor.data.vectors import Word2Vec, read_vectors
 from lisor.errors import DataError, DataWarning
+from lisor.files import MAX_BYTES
+from lisor.randomness import stream
 
 PAD, UNKNOWN = "<pad>", "<unk>"
 TOKENIZER = "words"
@@ -32,14 +34,21 @@ _TAG = re.compile(r"</?[A-Za-z][^<>]{0,39}>")
 MOST_REPEATED = 0.02
 """Share of test sequences that may occur in training before the others are also scored apart."""
 
-SPLIT_NAMES = {"train": "train", "test": "test"} | dict.fromkeys(("validation", "valid", "val", "dev"), "validation")
+MAX_FILES = 200_000
+"""Texts of a folder."""
+
+MAX_INTEGER_DIGITS = 18
+"""Of the numbers by whose value classes are ordered."""
+
+_REFERENCE = re.compile(r"&#[0-9]{20,};?")
+"""A numeric character reference far beyond Unicode, which Python may refuse to read as a number."""
 
 
 def tokenize(text: str) -> list[str]:
     """The words and punctuation marks of a text, in lower case.
 
     Clitics stand apart as in the Penn Treebank: "It isn't bad!" -> it is n't bad !"""
-    plain = _TAG.sub(" ", html.unescape(text)).lower().replace("\u2019", "'")
+    plain = _TAG.sub(" ", html.unescape(_REFERENCE.sub("\ufffd", text))).lower().replace("\u2019", "'")
     return _TOKEN.findall(plain)
 
 
@@ -52,11 +61,11 @@ def read_table(path: Path) -> pd.DataFrame:
         return _read_folder(path)
     if not path.exists():
         raise DataError(f"expected a file or folder of labelled texts, but {path} does not exist")
-    readers = {".csv": _read_csv, ".tsv": _read_csv, ".parquet": _read_parquet}
-    ending = path.suffix.lower()
-    if ending not in readers:
+    if path.suffix.lower() not in ENDINGS:
         raise DataError(f"expected a .csv, .tsv or .parquet file or a folder of labelled texts, got {path.name}")
-    table = readers[ending](path)
+    table, names = read_columns(path, ("text", "label", "split"))
+    if not {"text", "label"} <= set(table):
+        raise DataError(f"expected the columns 'text' and 'label' in {path.name}, found {name_columns(names)}")
     if not len(table):
         raise DataError(f"expected labelled texts, but {path.name} has no rows")
     return table.assign(label=[None if pd.isna(label) else class_name(label) for label in table["label"]])
@@ -85,7 +94,7 @@ def prepare(table: pd.DataFrame, *, sizes: dict[str, int | None], seed: int) -> 
     if kept["label"].nunique() < 2:
         found = ", ".join(map(repr, kept["label"].unique())) or "none"
         raise DataError(f"expected at least two classes in the column 'label', found {found}")
-    rng = np.random.default_rng(seed)
+    rng = stream(seed, "splits of texts")
     splits = assign_splits(kept, rng)
     chosen = []
     for name in ("train", "validation", "selection", "test"):
@@ -159,65 +168,52 @@ def unseen(splits: Mapping[str, Split]) -> dict[str, Split]:
     return {"unseen": Split(sequences=test.sequences.select(rows), labels=test.labels[rows])}
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
-    separator = "\t" if path.suffix.lower() == ".tsv" else ","
-    try:
-        table = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, na_values=[""])
-    except (ValueError, OSError) as error:  # pandas' parser errors are ValueErrors
-        raise DataError(f"{path.name} cannot be read as {path.suffix[1:].upper()}: {error}") from None
-    _check_columns(table.columns, path)
-    if not isinstance(table.index, pd.RangeIndex):
-        raise DataError(f"{path.name} has rows of more cells than its header; put texts with a separator in quotes")
-    return table
+def layout(path: Path) -> list[tuple[Path, str, str]]:
+    """The texts of a folder laid out as aclImdb, each with its label and split: train/pos/*.txt, test/neg/*.txt, …
+
+    The names of the class folders are the labels. Nothing else in the folder is looked at.
+
+    Raises:
+        DataError: there are no such texts, or too many.
+        OSError: a folder cannot be read."""
+    files: list[tuple[Path, str, str]] = []
+    for split in sorted(SPLIT_NAMES):
+        within = path / split
+        classes = _entries(within) if within.is_dir() else []
+        for folder in (entry for entry in classes if entry.is_dir() and entry.name != "unsup"):
+            texts = (file for file in _entries(folder) if file.suffix == ".txt" and file.is_file())
+            files.extend((file, folder.name, split) for file in texts)
+            if len(files) > MAX_FILES:
+                raise DataError(f"{path} has more than {MAX_FILES:,} texts; put them into one .parquet file")
+    if not files:
+        found = name_columns(entry.name for entry in islice(path.iterdir(), MAX_FILES))
+        raise DataError(f"expected folders such as train/pos and test/neg with .txt files in {path}, found {found}")
+    return files
 
 
-def _read_parquet(path: Path) -> pd.DataFrame:
-    try:
-        file = pq.ParquetFile(path)
-        _check_columns(file.schema_arrow.names, path)
-        columns = [name for name in ("text", "label", "split") if name in file.schema_arrow.names]
-        read = file.read(columns)
-        for name in columns:
-            kind = read.schema.field(name).type
-            if pa.types.is_nested(kind):
-                raise DataError(f"expected texts in the column '{name}' of {path.name}, found {kind}")
-        read.validate(full=True)
-        table: pd.DataFrame = read.to_pandas(ignore_metadata=True)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise DataError(f"{path.name} cannot be read as Parquet: {' '.join(str(error).split())}") from None
-    return table
+def _entries(folder: Path) -> list[Path]:
+    """What is in a folder, in order, and a little of what is too much."""
+    return sorted(islice(folder.iterdir(), MAX_FILES + 1))
 
 
 def _read_folder(path: Path) -> pd.DataFrame:
-    """Texts as train/pos/*.txt, train/neg/*.txt, test/pos/*.txt, …; the names of the class folders are the labels."""
-    rows: list[tuple[Path, str, str]] = []
-    for split in sorted(SPLIT_NAMES):
-        for folder in sorted(entry for entry in (path / split).glob("*") if entry.is_dir() and entry.name != "unsup"):
-            rows.extend((file, folder.name, split) for file in sorted(folder.glob("*.txt")))
-    if not rows:
-        raise DataError(f"expected folders such as train/pos and test/neg with .txt files in {path}, found none")
-    texts = [file.read_text(encoding="utf-8", errors="replace") for file, _, _ in rows]
-    return pd.DataFrame({"text": texts, "label": [row[1] for row in rows], "split": [row[2] for row in rows]})
-
-
-def _check_columns(names: Iterable[str], path: Path) -> None:
-    found = list(names)
-    missing = [name for name in ("text", "label") if name not in found]
-    if missing:
-        columns = ", ".join(map(repr, found)) or "none"
-        raise DataError(f"expected the columns 'text' and 'label' in {path.name}, found {columns}")
+    try:
+        files = layout(path)
+        size = sum(file.stat().st_size for file, _, _ in files)
+        if size > MAX_BYTES:
+            raise DataError(f"the texts in {path} have {size:,} bytes, and at most {MAX_BYTES:,} are read")
+        texts = [file.read_text(encoding="utf-8", errors="replace") for file, _, _ in files]
+    except OSError as error:
+        raise DataError(f"the texts in {path} cannot be read: {error}") from None
+    return pd.DataFrame({"text": texts, "label": [row[1] for row in files], "split": [row[2] for row in files]})
 
 
 def assign_splits(table: pd.DataFrame, rng: np.random.Generator) -> Shaped[np.ndarray, " N"]:
-    """The name of the split of each row."""
-    if "split" in table:
-        named = table["split"].astype(str).str.lower().str.strip().map(SPLIT_NAMES)
-        if named.isna().any():
-            odd = table["split"][named.isna()].iloc[0]
-            raise DataError(f"expected 'train', 'validation' or 'test' in the column 'split', found {odd!r}")
-        splits: Shaped[np.ndarray, " N"] = named.to_numpy(dtype=object)
-    else:
-        splits = np.full(len(table), "train", object)
+    """The name of the split of each row.
+
+    Raises:
+        DataError: the column 'split' has a row without a split, or with an unknown one."""
+    splits = split_names(table["split"]) if "split" in table else np.full(len(table), "train", object)
     given = set(splits)
     for name in ("test", "validation"):
         if name not in given:
@@ -230,9 +226,9 @@ def assign_splits(table: pd.DataFrame, rng: np.random.Generator) -> Shaped[np.nd
 
 
 def class_names(labels: pd.Series) -> tuple[str, ...]:
-    """The classes in order: by value where all are whole numbers, else by name."""
+    """The classes in order: by value where all are whole numbers of up to 18 digits, else by name."""
     names = {class_name(label) for label in labels}
-    numeric = all(re.fullmatch(r"-?\d+", name) for name in names)
+    numeric = all(re.fullmatch(rf"-?[0-9]{{1,{MAX_INTEGER_DIGITS}}}", name) for name in names)
     return tuple(sorted(names, key=(lambda name: (int(name), name)) if numeric else (lambda name: (0, name))))
 
 

@@ -8,6 +8,7 @@ import gzip
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -15,6 +16,10 @@ import numpy as np
 from jaxtyping import Float
 
 from lisor.errors import DataError
+from lisor.randomness import stream_seed
+
+MAX_LINE = 1_000_000
+"""Characters of a word and its numbers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +53,7 @@ class Word2Vec:
             sg=1,
             min_count=1,
             epochs=self.epochs,
-            seed=self.seed,
+            seed=stream_seed(self.seed, "word2vec"),
             workers=1,
         )
         vectors = np.zeros((len(vocabulary), self.size), np.float32)
@@ -71,8 +76,10 @@ def read_vectors(path: Path, vocabulary: tuple[str, ...]) -> Float[np.ndarray, "
     found: dict[int, Float[np.ndarray, " D"]] = {}
     size = 0
     try:
-        with _open_text(path) as lines:
-            for number, line in enumerate(lines, 1):
+        with _open_text(path) as file:
+            for number, line in enumerate(iter(partial(file.readline, MAX_LINE + 1), ""), 1):
+                if len(line) > MAX_LINE:
+                    raise DataError(f"line {number} of {path.name} has more than {MAX_LINE:,} characters")
                 if not line.strip():
                     continue
                 word, *numbers = line.rstrip().split(" ")

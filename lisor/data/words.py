@@ -6,14 +6,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from lisor.data.dataset import Dataset, Split
 from lisor.data.languages import Language, find
 from lisor.data.sampling import class_sizes, draw, near_misses
 from lisor.data.sequences import Sequences
 from lisor.errors import DataError
 from lisor.fsa.automaton import CLASSES
+from lisor.randomness import stream
 
 if TYPE_CHECKING:
     from lisor.config import DatasetConfig
@@ -52,7 +51,6 @@ def build(language: Language, *, sizes: dict[str, int], max_length: int, balance
 
     Raises:
         DataError: a split has no words left to draw."""
-    rng = np.random.default_rng(seed)
     automaton, fixed = language.automaton, language.fixed_length
     lengths = list(range(max_length + 1)) if fixed is None else [fixed]
     targets = range(len(CLASSES)) if balanced else [None]
@@ -61,6 +59,7 @@ def build(language: Language, *, sizes: dict[str, int], max_length: int, balance
     seen: set[bytes] = set()
     for name, size in sizes.items():
         exclude = seen if enough and name in FRESH else set()
+        rng = stream(seed, "words", name)
         words = draw(automaton, size, lengths=lengths, targets=targets, exclude=exclude, rng=rng)
         if len(words) < size:
             raise DataError(f"no words are left for the split '{name}': draw fewer, or raise max_length")
@@ -87,16 +86,17 @@ def draw_test_sets(
     automaton = language.automaton
     ranges = {"short": range(1, max_length + 1), "long": range(max_length + 1, 2 * max_length + 11)}
     sets = {}
-    for place, (reach, lengths) in enumerate(ranges.items()):
-        rng = np.random.default_rng([seed, place])
-        every = list(lengths)
+    for reach, lengths in ranges.items():
+        every, random, near = list(lengths), f"{reach}-random", f"{reach}-near-miss"
         sizes = class_sizes(automaton, every)
         excluded = [met if count >= ENOUGH else set() for count in sizes]  # of a small class every word may be met
+        rng = stream(seed, "words", random)
         halves = [
             draw(automaton, count, lengths=every, targets=[target], exclude=excluded[target], rng=rng)
             for target, count in enumerate((size - size // 2, size // 2))
         ]
-        sets[f"{reach}-random"] = Sequences.join(halves if all(map(len, halves)) else [])
+        sets[random] = Sequences.join(halves if all(map(len, halves)) else [])
         both = met if sizes.min() >= ENOUGH else set()
-        sets[f"{reach}-near-miss"] = near_misses(automaton, size, lengths=every, exclude=both, rng=rng)
+        rng = stream(seed, "words", near)
+        sets[near] = near_misses(automaton, size, lengths=every, exclude=both, rng=rng)
     return sets

@@ -12,6 +12,7 @@ from scipy.stats import rankdata
 
 from lisor.explain.gradients import Attributions
 from lisor.fsa.automaton import Automaton
+from lisor.randomness import stream
 
 DRAWS = 20
 """Of random attributions, to hold the others against."""
@@ -33,7 +34,7 @@ def agreement(automaton: Automaton, attributions: Attributions, *, seed: int = 0
 
     Counted are the sequences that have both a step which changes the state and one which does not, and attributions
     that are not all alike; without any the correlations are not numbers."""
-    changes, rng = state_changes(automaton, attributions), np.random.default_rng(seed)
+    changes, rng = state_changes(automaton, attributions), stream(seed, "agreement")
     found, shuffled = [], []
     for first, last in zip(attributions.sequences.offsets[:-1], attributions.sequences.offsets[1:], strict=True):
         own, moved = np.abs(attributions.values[first:last]), changes[first:last]

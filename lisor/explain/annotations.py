@@ -6,9 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import pandas as pd
-
-from lisor.errors import DataError
+from lisor.data.tables import name_columns, read_csv
+from lisor.errors import DataError, show
 from lisor.explain.evidence import LEVEL, Link
 
 _QUOTED = re.compile(r"[\"“‘'`]([^\"“”‘’'`]+)[\"”’'`]")
@@ -21,15 +20,16 @@ def read(path: Path) -> dict[int, str]:
     Raises:
         DataError: it cannot be read, lacks a column, or has a unit that is no whole number or is there twice."""
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise DataError(f"the notes in {path.name} cannot be read: {' '.join(str(error).split())}") from None
+        table = read_csv(path, ",", ("unit", "note")).fillna("")
+    except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
+        raise DataError(f"the notes in {path.name} cannot be read: {error}") from None
     if not {"unit", "note"} <= set(table.columns):
-        raise DataError(f"expected the columns 'unit' and 'note' in {path.name}, found {', '.join(table.columns)}")
+        found = name_columns(table.columns)
+        raise DataError(f"expected the columns 'unit' and 'note' in {path.name}, found {found}")
     notes: dict[int, str] = {}
     for unit, note in zip(table["unit"].str.strip(), table["note"].str.strip(), strict=True):
-        if not re.fullmatch(r"[0-9]+", unit):
-            raise DataError(f"expected the number of a unit in {path.name}, from 0 up, got {unit!r}")
+        if not re.fullmatch(r"[0-9]{1,9}", unit):
+            raise DataError(f"expected the number of a unit in {path.name}, from 0 up, got {show(unit)}")
         if int(unit) in notes:
             raise DataError(f"unit {unit} has two notes in {path.name}; make them one")
         notes[int(unit)] = note

@@ -11,6 +11,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.sparse import csr_array
 
+from lisor.randomness import stream
+
 DRAWS = 499
 """Random arrangements that the true one is held against."""
 
@@ -60,7 +62,7 @@ def links_of_steps(
     Neighbouring steps are alike and cannot be shuffled: the things are turned round against the numbers by a random
     number of steps, which leaves both in their order."""
     size = len(things)
-    turns = np.random.default_rng(seed).integers(1, max(2, size), DRAWS)
+    turns = stream(seed, "turns").integers(1, max(2, size), DRAWS)
     return _links(things, numbers, count, ((np.arange(size) + turn) % size for turn in turns))
 
 
@@ -68,7 +70,7 @@ def links_of_ends(
     things: Int[np.ndarray, " M"], numbers: Float[np.ndarray, "M H"], count: int, *, seed: int = 0
 ) -> Links:
     """The links of what each sequence is with the units' numbers at its end; the sequences are shuffled."""
-    rng = np.random.default_rng(seed)
+    rng = stream(seed, "shuffles")
     return _links(things, numbers, count, (rng.permutation(len(things)) for _ in range(DRAWS)))
 
 

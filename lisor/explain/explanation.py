@@ -21,6 +21,7 @@ from lisor.explain.gradients import CLOSE, GRADIENTS, Attributions, attribute, d
 from lisor.explain.neurons import Unit, units
 from lisor.explain.steps import Steps, walk
 from lisor.fsa.automaton import Automaton
+from lisor.randomness import stream_seed
 from lisor.rnn.classifier import TrainedModel
 from lisor.rnn.hidden_states import Points
 
@@ -120,7 +121,7 @@ def explain(
     found = [attribute(model, sequences, method) for method in GRADIENTS]
     if model.architecture.pools:
         found.append(attention(model, sequences))
-    deleted, inserted = (_random(model, found[0], kept=kept) for kept in (False, True))
+    deleted, inserted = (_random(model, found[0], kept=kept, seed=seed) for kept in (False, True))
     shown = [
         Shown(
             kind=it.kind,
@@ -138,9 +139,10 @@ def explain(
     )
 
 
-def _random(model: TrainedModel, attributions: Attributions, *, kept: bool) -> Float[np.ndarray, "F N"]:
+def _random(model: TrainedModel, attributions: Attributions, *, kept: bool, seed: int) -> Float[np.ndarray, "F N"]:
     """The curves of each sequence when symbols are left out, or kept, at random: the mean of some draws."""
-    draws = [decisiveness(model, attributions, np.array(SHARES), kept=kept, seed=seed) for seed in range(RANDOM_DRAWS)]
+    seeds = [stream_seed(seed, "random curves", draw) for draw in range(RANDOM_DRAWS)]
+    draws = [decisiveness(model, attributions, np.array(SHARES), kept=kept, seed=own) for own in seeds]
     mean: Float[np.ndarray, "F N"] = np.mean(draws, axis=0)
     return mean
 

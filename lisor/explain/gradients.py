@@ -17,6 +17,7 @@ from torch import Tensor
 
 from lisor.data.sequences import Sequences
 from lisor.errors import DataError
+from lisor.randomness import stream
 from lisor.rnn.classifier import TrainedModel, length_batches
 
 GRADIENTS = ("saliency", "input-x-gradient", "integrated-gradients")
@@ -139,10 +140,10 @@ def decisiveness(
     `kept`, kept alone): those of the highest attributions first, or with a `seed` at random.
 
     The deletion and insertion curves of Petsiuk et al. (2018), with symbols left out instead of pixels."""
-    sequences, rng = attributions.sequences, np.random.default_rng(seed)
-    ranks = []
+    sequences, ranks = attributions.sequences, []
+    rng = None if seed is None else stream(seed, "random order")
     for row in range(len(sequences)):
-        own = attributions.of(row) if seed is None else rng.random(sequences.lengths[row])
+        own = attributions.of(row) if rng is None else rng.random(sequences.lengths[row])
         ranks.append(np.argsort(np.argsort(-own, kind="stable")))
     curves = np.empty((len(shares), len(sequences)))
     for place, share in enumerate(shares):

@@ -19,6 +19,7 @@ from lisor.data.sequences import Sequences
 from lisor.explain.annotations import judge
 from lisor.explain.evidence import LEVEL, Link, Links, links_of_ends, links_of_steps
 from lisor.fsa.automaton import Automaton
+from lisor.randomness import stream_seed
 from lisor.rnn.classifier import TrainedModel, last_of, length_batches
 from lisor.rnn.hidden_states import Points
 
@@ -87,13 +88,15 @@ def units(
     split = dataset.splits["validation"]
     labels = split.labels[points.sequence[ends]]
     states = tuple(str(number) for number in range(automaton.n_states))
+    links_seed = partial(stream_seed, seed, "links")
+    symbols = links_of_steps(symbol, changes, len(dataset.vocabulary), seed=links_seed("symbol"))
     found = {
-        "symbol": (dataset.vocabulary, links_of_steps(symbol, changes, len(dataset.vocabulary), seed=seed)),
-        "state": (states, links_of_steps(automaton.trace(walked), state, len(states), seed=seed)),
-        "class": (dataset.classes, links_of_ends(labels, state[ends], len(dataset.classes), seed=seed)),
+        "symbol": (dataset.vocabulary, symbols),
+        "state": (states, links_of_steps(automaton.trace(walked), state, len(states), seed=links_seed("state"))),
+        "class": (dataset.classes, links_of_ends(labels, state[ends], len(dataset.classes), seed=links_seed("class"))),
     }
     groups, moves = _groups(state), np.abs(changes).mean(axis=0)
-    alone = _accuracy_alone(state[ends], labels, model, dataset.splits["test"])
+    alone = _accuracy_alone(state[ends], labels, model, dataset.splits["test"], stream_seed(seed, "trees"))
     between = "" if all(len(name) == 1 for name in dataset.vocabulary) else " "
     contexts = partial(_contexts, walked=walked, vocabulary=dataset.vocabulary, between=between)
 
@@ -191,7 +194,7 @@ def _groups(state: Float[np.ndarray, "P H"]) -> Int[np.ndarray, " H"]:
 
 
 def _accuracy_alone(
-    ends: Float[np.ndarray, "N H"], labels: Int[np.ndarray, " N"], model: TrainedModel, test: Split
+    ends: Float[np.ndarray, "N H"], labels: Int[np.ndarray, " N"], model: TrainedModel, test: Split, seed: int
 ) -> Float[np.ndarray, " H"]:
     """The accuracy on the test split of a decision tree on each unit's last value, of one leaf for each class."""
     last = np.zeros((len(test), model.architecture.hidden_size), np.float32)
@@ -199,6 +202,6 @@ def _accuracy_alone(
         last[rows] = last_of(model.network.hidden_states(symbols), lengths)[0].cpu().numpy()
     found = []
     for own, asked in zip(ends.T[..., None], last.T[..., None], strict=True):
-        tree = DecisionTreeClassifier(max_leaf_nodes=max(2, len(model.classes)), random_state=0).fit(own, labels)
+        tree = DecisionTreeClassifier(max_leaf_nodes=max(2, len(model.classes)), random_state=seed).fit(own, labels)
         found.append(float((tree.predict(asked) == test.labels).mean()))
     return np.array(found)

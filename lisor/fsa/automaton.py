@@ -16,7 +16,7 @@ from jaxtyping import Bool, Int
 
 from lisor.data.quantizer import Quantizer
 from lisor.data.sequences import Sequences
-from lisor.errors import AutomatonError, SchemaError
+from lisor.errors import AutomatonError, SchemaError, show
 
 CLASSES = ("reject", "accept")
 """The classes of a regular language's words."""
@@ -51,7 +51,11 @@ class Automaton:
             raise AutomatonError(f"transitions must be a table of states by symbols, got shape {transitions.shape}")
         states, symbols = transitions.shape
         if symbols != len(self.alphabet) or symbols == 0 or not _are_different(self.alphabet):
-            raise AutomatonError(f"{symbols} columns of transitions need as many different symbols: {self.alphabet!r}")
+            raise AutomatonError(
+                f"{symbols} columns of transitions need as many different symbols, got {show(self.alphabet)}"
+            )
+        if not _are_different(self.classes):
+            raise AutomatonError(f"expected classes of different names, got {show(self.classes)}")
         if transitions.dtype.kind not in "iub" or outputs.dtype.kind not in "iub":
             raise AutomatonError("transitions and outputs must be whole numbers")
         if transitions.min() < 0 or transitions.max() >= states:
@@ -61,9 +65,9 @@ class Automaton:
         if outputs.min() < 0 or outputs.max() >= len(self.classes):
             raise AutomatonError(f"outputs must be indices of the {len(self.classes)} classes")
         if not 0 <= self.start < states:
-            raise AutomatonError(f"the start must be one of the states 0 … {states - 1}, got {self.start}")
+            raise AutomatonError(f"the start must be one of the states 0 … {states - 1}, got {show(self.start)}")
         if self.unknown is not None and not 0 <= self.unknown < symbols:
-            raise AutomatonError(f"the unknown symbol must be one of 0 … {symbols - 1}, got {self.unknown}")
+            raise AutomatonError(f"the unknown symbol must be one of 0 … {symbols - 1}, got {show(self.unknown)}")
         if self.quantizer is not None and len(self.quantizer.prototypes) != symbols:
             raise AutomatonError(f"{symbols} symbols need a quantizer of as many, got {len(self.quantizer.prototypes)}")
         for name, array in (("transitions", transitions.astype(np.int32)), ("outputs", outputs.astype(np.int32))):
@@ -141,7 +145,7 @@ class Automaton:
         codes = [index.get(symbol, self.unknown) for symbol in word]
         for symbol, code in zip(word, codes, strict=True):
             if code is None:
-                raise AutomatonError(f"expected symbols of the alphabet {self.alphabet[:10]!r}, got {symbol!r}")
+                raise AutomatonError(f"expected symbols of the alphabet {show(self.alphabet)}, got {show(symbol)}")
         return [code for code in codes if code is not None]
 
     def accepts(self, word: Sequence[str]) -> bool:
@@ -239,20 +243,21 @@ class Automaton:
             DataError: its quantizer is none.
             SchemaError: it was written by another version."""
         try:
-            fields = json.loads(text)
+            fields = json.loads(text, object_pairs_hook=unique_fields)
         except (ValueError, RecursionError) as error:
             raise AutomatonError(f"expected an automaton as JSON: {error}") from None
         if not isinstance(fields, dict) or "schema" not in fields:
             raise AutomatonError("expected an automaton as a JSON object with the field 'schema'")
         if fields["schema"] != SCHEMA:
-            raise SchemaError(f"expected an automaton of schema {SCHEMA}, got {fields['schema']!r}")
+            raise SchemaError(f"expected an automaton of schema {SCHEMA}, got {show(fields['schema'])}")
         transitions = _integers(fields, "transitions", 2)
         outputs = _integers(fields, "outputs", 1)
         start, unknown, tokenizer = fields.get("start"), fields.get("unknown"), fields.get("tokenizer")
         if type(start) is not int or type(unknown) not in (int, type(None)):
-            raise AutomatonError(f"'start' and 'unknown' must be state and symbol numbers, got {start!r}, {unknown!r}")
+            found = f"{show(start)}, {show(unknown)}"
+            raise AutomatonError(f"'start' and 'unknown' must be state and symbol numbers, got {found}")
         if not isinstance(tokenizer, str | None):
-            raise AutomatonError(f"'tokenizer' must be a name or null, got {tokenizer!r}")
+            raise AutomatonError(f"'tokenizer' must be a name or null, got {show(tokenizer)}")
         return cls(
             alphabet=_names(fields, "alphabet"),
             classes=_names(fields, "classes"),
@@ -285,6 +290,19 @@ def _breadth_first(table: Int[np.ndarray, "Q S"], start: int) -> Int[np.ndarray,
                 seen.add(target)
                 order.append(target)
     return np.array(order)
+
+
+def unique_fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The fields of a JSON object: of two of one name Python would drop the first without a word.
+
+    Raises:
+        ValueError: a field is there twice."""
+    fields: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in fields:
+            raise ValueError(f"the field {show(name)} is there twice")
+        fields[name] = value
+    return fields
 
 
 def _integers(fields: dict[str, Any], name: str, dimensions: int) -> Int[np.ndarray, "..."]:

@@ -5,7 +5,6 @@ numbers in which states are compared, A directions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +16,7 @@ from lisor.fsa.clustering import Clustering
 from lisor.fsa.dynamics import center_states, draw_members, nearest, space_of, steps
 from lisor.fsa.extraction import Extraction, make_automaton
 from lisor.fsa.probes import Probes
+from lisor.randomness import stream
 from lisor.rnn.hidden_states import Points
 from lisor.rnn.network import Network
 
@@ -38,6 +38,15 @@ FIRST_STEP, LONGER, SHORTER = 0.3, 1.3, 0.93
 that (a success rule of one in four keeps it: Rechenberg, 1973, "Evolutionsstrategie")."""
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Distillation:
+    """A distilled automaton; how many symbols the network read, and whether all moves were tried."""
+
+    extraction: Extraction
+    steps: int
+    complete: bool
+
+
 def distill(
     model: Network,
     points: Points,
@@ -45,8 +54,8 @@ def distill(
     probes: Probes,
     *,
     seed: int,
-    expired: Callable[[], bool] = lambda: False,
-) -> Extraction:
+    budget: int | None = None,
+) -> Distillation:
     """An automaton from centers that were moved to make it answer as the network does.
 
     It begins as that by the rule "dynamics" or "dithered", whichever is better. What is raised is the share of words
@@ -57,8 +66,9 @@ def distill(
     compared.
 
     A word begins in the center nearest to the initial state, so that the states are K, or in a start of its own where
-    that is better by `WORTH_A_STATE`. The search ends after `TRIES` moves or when `expired()`."""
-    rng = np.random.default_rng(seed)
+    that is better by `WORTH_A_STATE`. The search ends after `TRIES` moves, or before a move by which the network
+    would have read more than `budget` symbols."""
+    rng = stream(seed, "distilled")
     words = Sequences.join([probes.random(WORDS // 2, rng), probes.near_misses(WORDS // 2, rng)])
     answers = model.predict(words).argmax(axis=1)
     directions = _directions(points, clustering.metric)
@@ -68,10 +78,11 @@ def distill(
     shares = [_agreement(table.automaton(model), words, answers) for table in starts]
     own_start = max(shares[2:]) > max(shares[:2]) + WORTH_A_STATE
     best, table = max(zip(shares, starts, strict=True), key=lambda pair: (pair[1].own_start == own_start, pair[0]))
-    steps = np.full(clustering.k, FIRST_STEP)
-    for _ in range(TRIES):
-        if expired():
-            break
+    steps, symbols, tried = np.full(clustering.k, FIRST_STEP), len(model.vocabulary), 0
+    spent = len(words.symbols) + len(begun) * (clustering.k + 1) * symbols
+    while tried < TRIES and (budget is None or spent + symbols <= budget):
+        tried += 1
+        spent += symbols
         center = int(rng.integers(clustering.k))
         shift = (steps[center] * rng.normal(size=len(directions))) @ directions
         moved = table.moved(model, center, shift.astype(np.float32))
@@ -84,7 +95,8 @@ def distill(
             table, best = moved, share
     machine = table.automaton(model)
     seen = np.ones(machine.transitions.shape, bool)
-    return Extraction(method=clustering.method, rule="distilled", k=clustering.k, machine=machine, seen=seen)
+    found = Extraction(method=clustering.method, rule="distilled", k=clustering.k, machine=machine, seen=seen)
+    return Distillation(extraction=found, steps=spent, complete=tried == TRIES)
 
 
 def _agreement(machine: Automaton, words: Sequences, answers: Int[np.ndarray, " N"]) -> float:

@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from lisor.errors import ModelError
 from lisor.fsa import kernels
 from lisor.fsa.clustering import Clustering, member_means
+from lisor.randomness import stream
 from lisor.rnn.hidden_states import Points
 from lisor.rnn.network import Network, States
 
@@ -98,7 +99,7 @@ def follow_members(model: Network, points: Points, clustering: Clustering, *, se
     symbols = np.arange(len(model.vocabulary))
     start = next(model.successors(tuple(part[:1] for part in states)))
     rows = [nearest(start @ space, centers)[0]]
-    for members in draw_members(clustering, len(symbols), np.random.default_rng(seed)):
+    for members in draw_members(clustering, len(symbols), stream(seed, "dithered")):
         after = np.concatenate(model.advance(tuple(part[members] for part in parts), symbols), axis=1)
         rows.append(nearest(after @ space, centers)[0])
     return np.stack(rows) + 1

@@ -155,7 +155,7 @@ class AutomatonExtractor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         longest = int(words.lengths.max(initial=0))
         probes = Probes(words=words, symbols=len(network.vocabulary), shortest=min(1, longest), longest=longest)
         if self.rule == "distilled":
-            return distill(network, points, self.clustering_, probes, seed=self.random_state).automaton
+            return distill(network, points, self.clustering_, probes, seed=self.random_state).extraction.automaton
         most, seed = self.most_states, self.random_state
         return refine(network, points, self.clustering_, probes, most_states=most, seed=seed).extraction.automaton
 

@@ -18,6 +18,7 @@ from sklearn.cluster import KMeans, kmeans_plusplus
 
 from lisor.fsa.descent import STARTS, KMeansResult, Solver, cheapest_merger, descend, top
 from lisor.fsa.passes import TOLERANCE, Blocks, Grid, check_finite
+from lisor.randomness import stream, stream_seed
 from lisor.threads import workers
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ PASSES = 3
 def seed_centers(
     points: Float[np.ndarray, "P H"],
     k: int,
-    seed: int | Sequence[int],
+    seed: int,
     weights: Float[np.ndarray, " P"] | None = None,
 ) -> Float[np.ndarray, "K H"]:
     """`k` of the points, drawn far apart by greedy k-means++ (Arthur & Vassilvitskii, 2007).
@@ -99,7 +100,7 @@ def sample(points: Blocks, seed: int) -> tuple[Float[np.ndarray, "B H"], Int[np.
         DataError: a point is NaN or infinite."""
     rows = np.arange(len(points))
     if len(points) > SAMPLE:
-        rows = np.sort(np.random.default_rng(seed).choice(len(points), SAMPLE, replace=False))
+        rows = np.sort(stream(seed, "sample").choice(len(points), SAMPLE, replace=False))
     drawn, start = [], 0
     for block in points:
         first, last = np.searchsorted(rows, [start, start + len(block)])
@@ -143,8 +144,9 @@ def kmeans(
     (some, rows), most = drawn, top(max(ks), distinct)
     own, own_weights, places = collapse(some, None if weights is None else weights[rows])
     with workers(threads) as pool:
-        seeds = pool.map(lambda draw: seed_centers(own, most, (seed, draw), own_weights), range(STARTS))
-        found = descend(ks, distinct, _solver(own, own_weights, list(seeds), device), pool)
+        seeds = [stream_seed(seed, "kmeans", draw) for draw in range(STARTS)]
+        draws = pool.map(lambda own_seed: seed_centers(own, most, own_seed, own_weights), seeds)
+        found = descend(ks, distinct, _solver(own, own_weights, list(draws), device), pool)
         if len(some) == len(points):
             return [result._replace(labels=result.labels[places]) for result in found]
         grid = _grid(points, weights, [result.centers for result in found], pool, device)

@@ -23,6 +23,7 @@ from lisor.fsa import kernels
 from lisor.fsa.descent import STARTS, KMeansResult, Merger, cheapest_merger, descend, top
 from lisor.fsa.kmeans import LOCAL_TRIALS, MAX_ITERATIONS
 from lisor.fsa.passes import TOLERANCE, check_finite
+from lisor.randomness import stream_seed
 from lisor.threads import workers
 
 CHUNK = 1 << 12
@@ -279,11 +280,11 @@ def kmeans_x(points: Placed, ks: Sequence[int], *, distinct: int, seed: int, thr
         return []
     most = top(max(ks), distinct)
     with workers(threads) as pool:
-        draws = pool.map(lambda draw: seed_points(points, most, (seed, draw)), range(STARTS))
+        draws = pool.map(lambda draw: seed_points(points, most, stream_seed(seed, "kmeans-x", draw)), range(STARTS))
         return descend(ks, distinct, _Solver(points, list(draws)), pool)
 
 
-def seed_points(points: Placed, k: int, seed: int | Sequence[int]) -> Int[np.ndarray, " K"]:
+def seed_points(points: Placed, k: int, seed: int) -> Int[np.ndarray, " K"]:
     """The rows of `k` points drawn far apart by greedy k-means++; the first j of them are the draw for j < k."""
     rng = np.random.RandomState(seed)
     rows = [int(rng.randint(len(points)))]

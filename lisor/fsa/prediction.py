@@ -4,7 +4,6 @@ Shapes: N sequences."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -22,36 +21,40 @@ from lisor.data import series
 from lisor.data.quantizer import Quantizer
 from lisor.data.sequences import Sequences
 from lisor.data.text import TOKENIZER, tokenize
-from lisor.errors import AutomatonError, DataError
+from lisor.errors import AutomatonError, DataError, show
+from lisor.files import writing
 from lisor.fsa.automaton import Automaton
+from lisor.spreadsheets import harmless_column
 
 SCHEMA = pa.schema([("class", pa.string()), ("state", pa.int32()), ("path", pa.list_(pa.int32()))])
 """The columns of predictions, a row for each sequence; a path begins at the start state."""
 
 
-def reader(automaton: Automaton) -> Callable[[str], Sequence[str]]:
+def reader(automaton: Automaton) -> Callable[[str, int], Sequence[str]]:
     """How a text becomes symbols of the automaton: its words, its characters, or what stands between blanks.
 
     Characters where every symbol of the alphabet is one. The text of a series is its numbers, with blanks between or as
-    a JSON list; symbols are made of them as they were for the network.
+    a JSON list; symbols are made of them as they were for the network. What cannot be read is named by the number of
+    its row, the second argument.
 
     Raises:
         AutomatonError: the automaton names a tokenizer that is not known here."""
     if automaton.tokenizer == TOKENIZER:
-        return tokenize
+        return lambda text, row: tokenize(text)
     if automaton.quantizer is not None:
         return partial(_quantize, automaton.quantizer)
     if automaton.tokenizer is not None:
-        raise AutomatonError(f"expected the tokenizer {TOKENIZER!r} or none, got {automaton.tokenizer!r}")
-    return list if all(len(symbol) == 1 for symbol in automaton.alphabet) else str.split
+        raise AutomatonError(f"expected the tokenizer {TOKENIZER!r} or none, got {show(automaton.tokenizer)}")
+    cut = list if all(len(symbol) == 1 for symbol in automaton.alphabet) else str.split
+    return lambda text, row: cut(text)
 
 
-def _quantize(quantizer: Quantizer, text: str) -> list[str]:
-    return [quantizer.names[symbol] for symbol in quantizer.read([series.parse(text)]).symbols]
+def _quantize(quantizer: Quantizer, text: str, row: int) -> list[str]:
+    return [quantizer.names[symbol] for symbol in quantizer.read([series.parse(text, row)], row).symbols]
 
 
-def predict(automaton: Automaton, words: Sequence[Sequence[str]]) -> pa.Table:
-    """The class, final state and path of each of N sequences, a table of `SCHEMA`.
+def predict(automaton: Automaton, words: Sequence[Sequence[str]], first: int = 1) -> pa.Table:
+    """The class, final state and path of each of N sequences, a table of `SCHEMA`; rows are counted from `first` on.
 
     Raises:
         AutomatonError: a symbol is not in the alphabet and none stands for unknown ones."""
@@ -61,8 +64,11 @@ def predict(automaton: Automaton, words: Sequence[Sequence[str]]) -> pa.Table:
     codes = (index.get(symbol, unknown) for symbol in chain.from_iterable(words))
     symbols = np.fromiter(codes, np.int32, offsets[-1])
     if symbols.min(initial=0) < 0:
-        foreign = next(symbol for symbol in chain.from_iterable(words) if symbol not in index)
-        raise AutomatonError(f"expected symbols of the alphabet {automaton.alphabet[:10]!r}, got {foreign!r}")
+        numbered = ((row, symbol) for row, word in enumerate(words, first) for symbol in word)
+        row, foreign = next((row, symbol) for row, symbol in numbered if symbol not in index)
+        raise AutomatonError(
+            f"expected symbols of the alphabet {show(automaton.alphabet)}, got {show(foreign)} in row {row}"
+        )
     sequences = Sequences(symbols=symbols, offsets=offsets)
     trace = automaton.trace(sequences)
     states = automaton.final_states(sequences, trace)
@@ -77,34 +83,28 @@ def writer(path: Path) -> Iterator[Callable[[pa.Table], None]]:
     """Writes tables of predictions to a .parquet or .csv file, which is there when all are written or not at all.
 
     Raises:
-        DataError: the file has another ending, or its folder does not exist."""
+        DataError: the file has another ending, or cannot be written there."""
     if path.suffix.lower() not in (".csv", ".parquet"):
         raise DataError(f"predictions are written as .csv or .parquet, got {path.name}")
-    if path.is_dir():
-        raise DataError(f"expected a file to write to, but {path} is a folder")
-    if not path.parent.is_dir():
-        raise DataError(f"expected a folder to write {path.name} to, but {path.parent} does not exist")
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with fresh.open("wb") as file:
-            if path.suffix.lower() == ".csv":
-                with csv_writer(file) as write:
-                    yield write
-            else:
-                with pq.ParquetWriter(file, SCHEMA, compression="zstd") as parquet:
-                    yield parquet.write_table
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
+    with writing(path) as file:
+        if path.suffix.lower() == ".csv":
+            with csv_writer(file) as write:
+                yield write
+        else:
+            with pq.ParquetWriter(file, SCHEMA, compression="zstd") as parquet:
+                yield parquet.write_table
 
 
 @contextmanager
 def csv_writer(file: BinaryIO) -> Iterator[Callable[[pa.Table], None]]:
-    """Writes tables of predictions as CSV, a path as its states with blanks between."""
+    """Writes tables of predictions as CSV, a path as its states with blanks between.
+
+    The name of a class that a spreadsheet would run is escaped, as `lisor.spreadsheets` says."""
     schema = SCHEMA.set(SCHEMA.get_field_index("path"), pa.field("path", pa.string()))
 
     def write(table: pa.Table) -> None:
         path = pc.binary_join(pc.cast(table["path"].combine_chunks(), pa.list_(pa.string())), " ")
+        table = table.set_column(0, "class", harmless_column(table["class"]))
         rows.write_table(table.set_column(2, "path", path).cast(schema))
 
     with pa.csv.CSVWriter(file, schema, write_options=pa.csv.WriteOptions(quoting_style="needed")) as rows:

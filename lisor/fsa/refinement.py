@@ -5,7 +5,6 @@ numbers in which states are compared."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +16,7 @@ from lisor.fsa.clustering import Clustering
 from lisor.fsa.dynamics import center_states, space_of, steps, targets
 from lisor.fsa.extraction import Extraction, make_automaton
 from lisor.fsa.probes import Probes
+from lisor.randomness import stream
 from lisor.rnn.hidden_states import Points
 from lisor.rnn.network import Network, States
 
@@ -33,13 +33,16 @@ class Refinement:
 
     `tests`: how many words network and automaton were compared on; `last_difference`: after how many of them the last
     difference was met, 0 where there was none; `complete`: whether the last round met none; `limited`: whether it ended
-    because it had as many states as it may."""
+    because it had as many states as it may. `steps`: how many symbols the network read; `steps_to_last`: how many by
+    the end of the last round that met a difference."""
 
     extraction: Extraction
     tests: int
     last_difference: int
     complete: bool
     limited: bool
+    steps: int
+    steps_to_last: int
 
 
 def refine(
@@ -50,8 +53,7 @@ def refine(
     *,
     most_states: int,
     seed: int,
-    expired: Callable[[], bool] = lambda: False,
-    on_difference: Callable[[], None] = lambda: None,
+    budget: int | None = None,
 ) -> Refinement:
     """The automaton by the rule "dynamics" with new states where it goes wrong, minimised.
 
@@ -63,20 +65,22 @@ def refine(
     round splits a quarter of the states at most, those first that most words blame.
 
     It ends when a round meets no difference, at `most_states` states before minimisation, when new centers change no
-    transition, or when `expired()`. Unless no difference is left, what is returned is the automaton of the round that
-    agreed most with the network on the words of `probes`. Where the network does not read the empty word, the
-    start answers what makes the automaton smallest."""
-    rng = np.random.default_rng(seed)
+    transition, or after the round in which the network has read `budget` symbols. Unless no difference is left, what is
+    returned is the automaton of the round that agreed most with the network on the words of `probes`. Where the network
+    does not read the empty word, the start answers what makes the automaton smallest."""
+    rng = stream(seed, "refined")
     states, complete, limited = center_states(model, points, clustering), False, False
-    tests = last = known = 0
+    tests = last = known = spent = spent_to_last = 0
     best, most = None, -1.0
     space, stepped = space_of(states, clustering.metric), list[Float[np.ndarray, "S F"]]()
     while True:
+        spent += (len(states[0]) - len(stepped)) * len(model.vocabulary)
         stepped += steps(model, tuple(part[len(stepped) :] for part in states), space)
         outputs = model.probabilities(states[0]).argmax(axis=1)
         machine = make_automaton(model, targets(stepped, states, space), outputs)
         words = Sequences.join([probes.words, draw(probes, machine, rng)])
         answers = model.predict(words).argmax(axis=1)
+        spent += len(words.symbols)
         differs = machine.classify(words) != answers
         wrong = np.flatnonzero(differs)
         agreed = 1 - float(differs[: len(probes.words)].mean())
@@ -87,20 +91,29 @@ def refine(
             tests += len(words)
             break
         last, tests = tests + int(wrong[-1]) + 1, tests + len(words)
-        on_difference()
+        spent_to_last = spent
         room = min(most_states - len(states[0]), max(1, len(states[0]) // 4))
         stuck = known > 0 and not (machine.transitions[:known] >= known).any()
         limited = room < 1
-        if limited or stuck or expired():
+        if limited or stuck or (budget is not None and spent >= budget):
             break
         wrong = rng.permutation(wrong)[:MOST_EXPLAINED]
         known = len(states[0])
-        fresh = _new_centers(model, machine, states, words.select(wrong), answers[wrong], clustering.metric, room)
+        fresh, read = _new_centers(model, machine, states, words.select(wrong), answers[wrong], clustering.metric, room)
+        spent += read
         states = tuple(np.concatenate([old, new]) for old, new in zip(states, fresh, strict=True))
     machine = best.minimized() if model.reads_empty else forget_empty(best)
     seen = np.ones(machine.transitions.shape, bool)
     found = Extraction(method=clustering.method, rule="refined", k=clustering.k, machine=machine, seen=seen)
-    return Refinement(extraction=found, tests=tests, last_difference=last, complete=complete, limited=limited)
+    return Refinement(
+        extraction=found,
+        tests=tests,
+        last_difference=last,
+        complete=complete,
+        limited=limited,
+        steps=spent,
+        steps_to_last=spent_to_last,
+    )
 
 
 def draw(probes: Probes, machine: Automaton, rng: np.random.Generator) -> Sequences:
@@ -129,8 +142,9 @@ def _new_centers(
     answers: Int[np.ndarray, " N"],
     metric: Float[np.ndarray, "D F"] | None,
     room: int,
-) -> States:
-    """The hidden states that become centers, at most `room`, one for each state that words blame.
+) -> tuple[States, int]:
+    """The hidden states that become centers, at most `room`, one for each state that words blame; and how many symbols
+    the network read to find them.
 
     Of the hidden states that a blamed state stood for wrongly it is the one nearest to their mean."""
     trace, starts = machine.trace(words), words.offsets[:-1]
@@ -140,11 +154,12 @@ def _new_centers(
         found: Int[np.ndarray, " N"] = np.where(read > 0, trace[starts + np.maximum(read, 1) - 1], machine.start)
         return found
 
-    low, high = np.zeros(len(words), np.int64), words.lengths
+    low, high, read = np.zeros(len(words), np.int64), words.lengths, len(words)
     while (high - low > 1).any():
         middle = (low + high) // 2
         at = reached(middle)
         rest = words.cut(starts + middle, words.lengths - middle)
+        read += len(rest.symbols)
         found = model.predict_from(tuple(part[at] for part in states), rest).argmax(axis=1)
         right = (found == answers) & (high - low > 1)
         low, high = np.where(right, middle, low), np.where(right, high, middle)
@@ -157,4 +172,4 @@ def _new_centers(
         mine = np.flatnonzero(blamed == state)
         if len(mine):
             rows.append(mine[np.square(space[mine] - space[mine].mean(axis=0)).sum(axis=1).argmin()])
-    return tuple(part[rows] for part in stepped)
+    return tuple(part[rows] for part in stepped), read

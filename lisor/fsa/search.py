@@ -20,6 +20,7 @@ from lisor.fsa.automaton import Automaton
 from lisor.fsa.probes import Probes
 from lisor.fsa.refinement import Refinement, draw, forget_empty, refine
 from lisor.fsa.sensitivity import sensitivity
+from lisor.randomness import stream
 from lisor.rnn import hidden_states
 from lisor.rnn.adapters import MAX_STEPPED
 from lisor.rnn.classifier import TrainedModel
@@ -156,7 +157,7 @@ class Search:
 
     def _warn(self, machine: Automaton, probes: Probes, where: str, advice: str) -> None:
         """Say on how many unseen words of `probes` network and automaton agree, if not on all."""
-        words = draw(probes, machine, np.random.default_rng([self.seed, 2]))
+        words = draw(probes, machine, stream(self.seed, "unseen"))
         words = _unseen(words, self.probes.words, self.network.reads_empty)
         if not len(words):
             return

@@ -45,11 +45,12 @@ def peers_table(rows: pd.DataFrame, peers: pd.DataFrame, name: str, networks: Se
         grid = mine.drop_duplicates(["method", "rule", "k"])["seconds"].sum()
         lines.append(_peer_line(network, "selected here", mine[mine["selected"]], sets, float(grid)))
         for method, learned in others.groupby("method", sort=False):
-            late = " (out of time)" if method in network.unfinished else ""
-            lines.append(_peer_line(network, f"{method}{late}", learned, sets, float(learned["seconds"].iloc[0])))
+            early = f" ({network.unfinished[str(method)]})" if method in network.unfinished else ""
+            lines.append(_peer_line(network, f"{method}{early}", learned, sets, float(learned["seconds"].iloc[0])))
         nothing = [method for method in network.unfinished if method not in set(others["method"])]
         lines += [
-            (network.cell, f"{method} (out of time, nothing found)", *["–"] * (4 + len(sets))) for method in nothing
+            (network.cell, f"{method} ({network.unfinished[method]}, nothing found)", *["–"] * (4 + len(sets)))
+            for method in nothing
         ]
     return page.Table(
         name=f"{name}-peers",
@@ -115,21 +116,22 @@ def searches_table(rows: pd.DataFrame, name: str, networks: Sequence[Findings]) 
             str(search["k"]),
             f"{search['tests']:,}",
             f"{search['last_difference']:,}",
-            f"{search['seconds_to_last']:.2f}",
-            f"{search['seconds']:.2f}",
-            "no difference left" if search["complete"] else "out of states or time",
+            f"{search['steps_to_last']:,}",
+            f"{search['steps']:,}",
+            "no difference left" if search["complete"] else "out of states or steps",
         )
         for network in networks
         for search in network.searches
-        if (network.cell, network.trial, search["method"], search["k"]) in asked
+        if search["rule"] == "refined" and (network.cell, network.trial, search["method"], search["k"]) in asked
     )
     if lines:
         yield page.Table(
             name=f"{name}-refined",
             title="The search for differences",
             caption="How the chosen refined automata were found: on how many words automaton and network were "
-            "compared, after how many of them and how many seconds they last differed, and how the search ended.",
-            headings=("cell", "trial", "method", "from k", "words", "last difference", "after s", "seconds", "end"),
+            "compared, after how many of them they last differed, after how many steps of the network (symbols read), "
+            "and how the search ended.",
+            headings=("cell", "trial", "method", "from k", "words", "last difference", "after steps", "steps", "end"),
             rows=lines,
         )
 

@@ -9,6 +9,7 @@ import pandas as pd
 from jaxtyping import Float
 from scipy.stats import permutation_test
 
+from lisor.randomness import stream
 from lisor.report.tables import Interval
 
 
@@ -59,7 +60,7 @@ def check_claims(numbers: pd.DataFrame) -> list[Claim]:
             permutation_type="samples",
             vectorized=True,
             n_resamples=EXACT,
-            rng=np.random.default_rng(0),
+            rng=stream(0, "sign flips"),
         )
         differences = (right - left).tolist()
         claims.append(Claim(text=text, difference=Interval.of(differences), p_value=float(test.pvalue)))

@@ -18,6 +18,7 @@ from lisor.data.quantizer import BARS
 from lisor.data.sequences import Sequences
 from lisor.fsa.automaton import Automaton
 from lisor.fsa.formats.dot import GRAPHVIZ, about
+from lisor.report.fonts import load_fonts
 
 if TYPE_CHECKING:
     from lisor.fsa.extraction import Extraction  # imports torch, which no drawing needs
@@ -135,6 +136,7 @@ def render(dot: str) -> str:
     With more than `MOST_EDGES` edges its states stand on a circle and its edges are straight and without labels: no
     layout would make it readable, and finding one takes minutes. Text that is a curve of bars becomes a curve."""
     with GRAPHVIZ:
+        load_fonts()
         graph = pygraphviz.AGraph(string=dot)
         if graph.number_of_edges() <= MOST_EDGES:
             svg: bytes = graph.draw(format="svg", prog="dot")

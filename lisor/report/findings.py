@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from lisor.explain.activations import Activations
@@ -39,9 +39,9 @@ class Findings:
     extraction: Callable[[str, str, int], Extraction]
     plane: Plane | None = None
     searches: tuple[Mapping[str, Any], ...] = ()
-    """How each search for a refined automaton went: method, k, tests, last_difference, complete, seconds, …"""
-    unfinished: tuple[str, ...] = ()
-    """The baselines that ran out of time on this network."""
+    """How each search for a refined or distilled automaton went: method, rule, k, steps, complete, …"""
+    unfinished: Mapping[str, str] = field(default_factory=dict)
+    """The baselines that did not come to an end on this network, and why."""
     explained: Explained | None = None
 
     @property

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from lisor.randomness import stream
+
 _WIDTH, _HEIGHT, _PANEL = 900, 214, 180
 _TITLES = ("sequences", "network", "hidden states", "clusters", "automaton")
 _NOTES = ("labelled words or texts", "trained, then left as it is", "one after every symbol", "k-means, for each k",
@@ -90,7 +92,7 @@ def _automaton() -> Iterator[str]:
 
 def _points() -> Iterator[tuple[float, float, int]]:
     """Points around the three centers, always the same."""
-    rng = np.random.default_rng(7)
+    rng = stream(7, "framework")
     for cluster, (x, y) in enumerate(_CENTERS):
         for angle, radius in zip(rng.uniform(0, 2 * np.pi, 13), 21 * np.sqrt(rng.uniform(0, 1, 13)), strict=True):
             yield round(x + radius * np.cos(angle), 1), round(y + 14 + radius * np.sin(angle), 1), cluster

@@ -6,6 +6,8 @@ print without color says the same."""
 
 from markupsafe import Markup
 
+from lisor import spreadsheets
+
 STYLE = Markup("""
 :root { color-scheme: light; --ink: #1c1e21; --soft: #5b626b; --line: #dfe3e8; --paper: #ffffff; --tint: #f6f8fa; }
 * { box-sizing: border-box; }
@@ -52,12 +54,15 @@ li { color: var(--soft); }
 @media print { .gallery figure { break-inside: avoid; } }
 """)
 
-SCRIPT = Markup("""
+SCRIPT = Markup(
+    """
 for (const button of document.querySelectorAll("button[data-file]")) button.addEventListener("click", () => {
   const shown = button.closest("figure, .table").querySelector("svg, table");
-  const cell = (text) => /[",\\r\\n]/.test(text) ? '"' + text.replaceAll('"', '""') + '"' : text;
+  const harmless = (text) => /^FORMULA/.test(text) && !/^(NUMBER)$/.test(text) ? "'" + text : text;
+  const quoted = (text) => /[",\\r\\n]/.test(text) ? '"' + text.replaceAll('"', '""') + '"' : text;
+  const line = (texts) => texts.map((text) => quoted(harmless(text))).join(",") + "\\r\\n";
   const content = shown.rows
-    ? [...shown.rows].map((row) => [...row.cells].map((it) => cell(it.textContent)).join(",")).join("\\r\\n") + "\\r\\n"
+    ? [...shown.rows].map((row) => line([...row.cells].map((it) => it.textContent))).join("")
     : new XMLSerializer().serializeToString(shown);
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([content], { type: shown.rows ? "text/csv" : "image/svg+xml" }));
@@ -65,7 +70,8 @@ for (const button of document.querySelectorAll("button[data-file]")) button.addE
   link.click();
   URL.revokeObjectURL(link.href);
 });
-""")
+""".replace("FORMULA", spreadsheets.FORMULA).replace("NUMBER", spreadsheets.NUMBER)
+)
 
 PAGE = """<!doctype html>
 <html lang="en">

@@ -10,8 +10,8 @@ import numpy as np
 from lisor.data.lexicon import valences
 from lisor.fsa.extraction import START, Extraction
 
-SENTIMENT = ({"neg", "pos"}, {"negative", "positive"}, {"0", "1"})
-"""Names of two classes that are taken for negative and positive sentiment."""
+SENTIMENT = (("neg", "pos"), ("negative", "positive"))
+"""Names of two classes that say of themselves that they are negative and positive; numbers say nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)

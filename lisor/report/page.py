@@ -11,6 +11,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from lisor.report.layout import PAGE, SCRIPT, STYLE
+from lisor.spreadsheets import harmless
 
 MOST_PICTURES, MOST_ROWS = 8, 24
 """Longer galleries and tables are folded."""
@@ -62,9 +63,10 @@ class Table:
         return len(self.rows) > MOST_ROWS
 
     def to_csv(self) -> str:
-        """The headings and rows as CSV (RFC 4180)."""
+        """The headings and rows as CSV (RFC 4180), without cells that a spreadsheet would run."""
         buffer = io.StringIO()
-        csv.writer(buffer, lineterminator="\r\n").writerows([self.headings, *self.rows])
+        rows = ([harmless(cell) for cell in row] for row in (self.headings, *self.rows))
+        csv.writer(buffer, lineterminator="\r\n").writerows(rows)
         return buffer.getvalue()
 
 

@@ -15,6 +15,7 @@ from jaxtyping import Float, Int
 from sklearn.manifold import TSNE
 
 from lisor.errors import SchemaError
+from lisor.randomness import stream, stream_seed
 from lisor.rnn.network import Network
 
 MOST_SHOWN = 700
@@ -71,7 +72,7 @@ def project(
     distinct = np.unique(np.round(states, 5), axis=0, return_index=True)[1]
     rows = np.sort(distinct)
     if len(rows) > MOST_SHOWN:
-        rows = np.sort(np.random.default_rng(seed).choice(rows, MOST_SHOWN, replace=False))
+        rows = np.sort(stream(seed, "plane").choice(rows, MOST_SHOWN, replace=False))
     shown = states[rows]
     if len(rows) < 4 or shown.shape[1] < 2:
         flat = np.zeros((len(rows), 2), np.float32)
@@ -79,7 +80,8 @@ def project(
         places = flat
     else:
         perplexity = min(PERPLEXITY, (len(rows) - 1) / 3)
-        tsne = TSNE(perplexity=perplexity, init="pca", angle=ANGLE, max_iter=ITERATIONS, random_state=seed)
+        own = stream_seed(seed, "t-SNE")
+        tsne = TSNE(perplexity=perplexity, init="pca", angle=ANGLE, max_iter=ITERATIONS, random_state=own)
         places = tsne.fit_transform(shown.astype(np.float64))
     answers = model.probabilities(shown).argmax(axis=1) if given is None else given[rows]
     return Plane(rows=rows.astype(np.int64), places=np.asarray(places, np.float32), answers=answers.astype(np.int32))

@@ -70,7 +70,7 @@ def _words_tables(
     found: dict[tuple[str, int], Extraction], name: str, dataset: Dataset, k: int, method: str
 ) -> Iterator[Table]:
     """Table 5 of the paper, and how far a lexicon agrees."""
-    sentiment = set(dataset.classes) in SENTIMENT
+    sentiment = dataset.classes in SENTIMENT
     lists: list[tuple[str, int, list[LeadingWord]]] = []
     for cell in dict.fromkeys(cell for cell, _ in found):
         automata = {trial: extraction for (own, trial), extraction in found.items() if own == cell}

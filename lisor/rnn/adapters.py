@@ -16,11 +16,12 @@ from torch import Tensor, nn
 
 from lisor.data.quantizer import Quantizer
 from lisor.data.sequences import Sequences
-from lisor.errors import ModelError
+from lisor.errors import ModelError, one_line
 from lisor.fsa.automaton import CLASSES
+from lisor.randomness import stream
 from lisor.rnn.cells import State
 from lisor.rnn.classifier import TrainedModel, length_batches
-from lisor.rnn.foreign import shortened
+from lisor.rnn.foreign import SHOWN
 from lisor.rnn.network import Network, States, Visit
 
 MAX_STATE = 1 << 16
@@ -52,7 +53,7 @@ def adapt(network: object, vocabulary: Sequence[str], classes: Sequence[str] | N
                 "give the alphabet it was trained on"
             )
         if classes is not None and tuple(classes) != network.classes:
-            own, given = (shortened(", ".join(map(str, names))) for names in (network.classes, classes))
+            own, given = (one_line(", ".join(map(str, names)), SHOWN) for names in (network.classes, classes))
             raise ModelError(f"expected the network's own classes {own}, got {given}; leave them out")
         return network
     answers = any(callable(getattr(network, name, None)) for name in ("scores", "is_accepting"))
@@ -61,7 +62,7 @@ def adapt(network: object, vocabulary: Sequence[str], classes: Sequence[str] | N
         return SteppedNetwork(network, vocabulary, classes)
     if isinstance(network, nn.Module):
         return ModuleNetwork(network, vocabulary, classes)
-    found = f"got {shortened(getattr(network, '__name__', type(network).__name__))}"
+    found = f"got {one_line(getattr(network, '__name__', type(network).__name__), SHOWN)}"
     if isinstance(network, type):
         found += ", a class: call it first"
     elif callable(network):
@@ -170,7 +171,7 @@ class Adapter(ABC):
 
 def check_words(symbols: int) -> list[Int[np.ndarray, "N T"]]:
     """Random words of each of some lengths."""
-    rng = np.random.default_rng(0)
+    rng = stream(0, "words that check a network")
     return [rng.integers(symbols, size=(CHECKED_WORDS, length)) for length in CHECKED_LENGTHS]
 
 
@@ -191,7 +192,7 @@ class Reading:
         usual = CLASSES if count == 2 else tuple(map(str, range(count)))
         self.classes = usual if classes is None else tuple(classes)
         if len(self.classes) != count or len(set(self.classes)) < count:
-            given = shortened(", ".join(map(str, self.classes)))
+            given = one_line(", ".join(map(str, self.classes)), SHOWN)
             raise ModelError(f"expected {count} different names, as many as the network has classes, got {given}")
         check_finite("answers", seen)
         every = np.concatenate([seen, extreme])

@@ -12,10 +12,10 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from lisor.errors import ModelError
-from lisor.rnn.foreign import calling, shortened
+from lisor.errors import ModelError, one_line
+from lisor.rnn.foreign import SHOWN, calling
 
-SHOWN = 3
+LISTED = 3
 """Names of weights that a message lists."""
 
 
@@ -29,7 +29,7 @@ def source_of(build: str) -> Path:
     if found is None or found.origin is None or not Path(found.origin).is_file():
         raise ModelError(
             "expected package.module:build, a callable in a module that Python finds from here, got "
-            f"{shortened(build)!r}"
+            f"{one_line(build, SHOWN)!r}"
         )
     return Path(found.origin)
 
@@ -38,7 +38,7 @@ def _find_spec(name: str) -> ModuleSpec | None:
     """Where a module is; its packages are imported to look for it."""
     package = name.rpartition(".")[0]
     try:
-        with calling(f"the import of {shortened(package or name)}"):
+        with calling(f"the import of {one_line(package or name, SHOWN)}"):
             return find_spec(name)
     except ModelError as error:
         missing = error.__cause__
@@ -63,11 +63,11 @@ def load(build: str, weights: Path | None) -> object:
         ModelError: the build is not found or fails, weights are missing, not readable or of other shapes."""
     source_of(build)
     name, _, function = build.partition(":")
-    with calling(f"the import of {shortened(name)}"):
+    with calling(f"the import of {one_line(name, SHOWN)}"):
         make = getattr(import_module(name), function, None)
-    shown = shortened(build)
+    shown = one_line(build, SHOWN)
     if not callable(make):
-        found = "nothing of that name" if make is None else f"a {shortened(type(make).__name__)}"
+        found = "nothing of that name" if make is None else f"a {one_line(type(make).__name__, SHOWN)}"
         raise ModelError(f"{shown} cannot be called: expected a callable that makes the network, found {found}")
     with calling(f"{shown} called without arguments"):
         network = make()
@@ -76,7 +76,7 @@ def load(build: str, weights: Path | None) -> object:
             raise ModelError(f"{shown} makes a torch module: give the file of its weights")
         return _with_weights(network, read_weights(weights)).eval()
     if weights is not None:
-        found = shortened(type(network).__name__)
+        found = one_line(type(network).__name__, SHOWN)
         raise ModelError(f"expected a torch module from {shown} to load weights into, got {found}")
     return network
 
@@ -92,12 +92,12 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch fails in many ways on files that are something else
         raise ModelError(
-            f"{shortened(path.name)} cannot be read as weights: expected .safetensors, or what "
+            f"{one_line(path.name, SHOWN)} cannot be read as weights: expected .safetensors, or what "
             f"torch.save(network.state_dict()) wrote; nothing else is unpickled ({type(error).__name__})"
         ) from None
-    name = shortened(path.name)
+    name = one_line(path.name, SHOWN)
     if not isinstance(found, Mapping):
-        raise ModelError(f"expected a state dict of tensors in {name}, got a {shortened(type(found).__name__)}")
+        raise ModelError(f"expected a state dict of tensors in {name}, got a {one_line(type(found).__name__, SHOWN)}")
     odd = [str(key) for key, value in found.items() if not isinstance(value, Tensor)]
     if odd:
         raise ModelError(
@@ -108,7 +108,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def _with_weights(network: nn.Module, weights: dict[str, Tensor]) -> nn.Module:
-    own, name = network.state_dict(), shortened(type(network).__name__, 40)
+    own, name = network.state_dict(), one_line(type(network).__name__, 40)
     faults = {
         "missing": [key for key in own if key not in weights],
         "unexpected": [key for key in weights if key not in own],
@@ -128,5 +128,5 @@ def _with_weights(network: nn.Module, weights: dict[str, Tensor]) -> nn.Module:
 
 def _listed(names: Sequence[str]) -> str:
     """The first of some names, shortened, and how many more there are."""
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(shortened(name, 30) for name in names[:SHOWN]) + more
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(one_line(name, 30) for name in names[:LISTED]) + more

@@ -12,9 +12,8 @@ from jaxtyping import Int
 
 from lisor.data.dataset import Dataset
 from lisor.data.sequences import Sequences
-from lisor.errors import DataWarning
+from lisor.errors import DataWarning, one_line
 from lisor.rnn.adapters import Adapter
-from lisor.rnn.foreign import shortened
 from lisor.rnn.network import Network
 
 LEAST_GAIN, LEAST_ERRORS = 0.2, 3.0
@@ -37,7 +36,7 @@ class BetterOrder:
 
     def told(self, classes: tuple[str, ...]) -> str:
         """What a message says of it."""
-        now, then = (shortened(", ".join(names), 60) for names in (classes, self.names(classes)))
+        now, then = (one_line(", ".join(names), 60) for names in (classes, self.names(classes)))
         return (
             f"the network is right on {self.given:.3f} of the labelled sequences if its classes are {now}, "
             f"and on {self.better:.3f} if they are {then}"

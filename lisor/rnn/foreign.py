@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from lisor.errors import ModelError
+from lisor.errors import ModelError, one_line
 
 SHOWN = 80
 """Characters of a text from outside that a message shows."""
@@ -29,10 +29,4 @@ def calling(what: str, advice: str = "") -> Iterator[None]:
 def reason(error: BaseException, most: int = SHOWN) -> str:
     """The class of an exception and the first line of its message, of which at most so many characters."""
     lines = str(error).strip().splitlines()
-    return type(error).__name__ + (f": {shortened(lines[0], most)}" if lines else "")
-
-
-def shortened(text: str, most: int = SHOWN) -> str:
-    """A text on one line of at most so many characters."""
-    line = " ".join(text.split())
-    return line if len(line) <= most else f"{line[: most - 1]}…"
+    return type(error).__name__ + (f": {one_line(lines[0], most)}" if lines else "")

@@ -16,9 +16,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from lisor.errors import ModelError
+from lisor.errors import ModelError, one_line
+from lisor.randomness import stream
 from lisor.rnn.adapters import CHECKED_LENGTHS, Adapter, Reading, agree, as_rows, check_finite, check_size, check_words
-from lisor.rnn.foreign import calling, reason, shortened
+from lisor.rnn.foreign import SHOWN, calling, reason
 from lisor.rnn.network import States
 
 DROPPING = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm)
@@ -55,7 +56,7 @@ class ModuleNetwork(Adapter):
         self._module, self._layer, self.vocabulary = module, find_layer(module), tuple(vocabulary)
         self._lock = Lock()
         kind, count = self._layer.mode.partition("_")[0].lower(), self._layer.num_layers
-        self.name = shortened(type(module).__name__, 40)
+        self.name = one_line(type(module).__name__, 40)
         self.layers = tuple(f"{kind} layer {place}" for place in range(1, count + 1)) if count > 1 else (kind,)
         self.parts = ("state", "cell_state") if kind == "lstm" else ("state",)
         weight = next(self._layer.parameters())
@@ -71,7 +72,7 @@ class ModuleNetwork(Adapter):
         if not follows and kind == "lstm":
             self._read_cell()
             follows = agree(own, self._stepped_answers(), rounding).all()
-        extreme = EXTREME * np.random.default_rng(0).standard_normal((len(own), self.state_size))
+        extreme = EXTREME * stream(0, "extreme states").standard_normal((len(own), self.state_size))
         self._reading = Reading(own, self._read_out(extreme), classes)
         self.classes = self._reading.classes
         if not follows:
@@ -127,7 +128,7 @@ class ModuleNetwork(Adapter):
         while isinstance(answer, tuple | list) and answer:
             answer = answer[0]
         if not isinstance(answer, Tensor):
-            found = shortened(type(answer).__name__)
+            found = one_line(type(answer).__name__, SHOWN)
             raise ModelError(f"expected a tensor of answers from {self.name}, got {found}; return its tensor alone")
         return as_rows(answer.float().cpu().numpy(), len(words))
 
@@ -159,7 +160,7 @@ class ModuleNetwork(Adapter):
             )
         if failed[0].__cause__ is None:  # it took the numbers, but did not do with them what is expected
             raise failed[0]
-        as_numbers, as_vectors = (shortened(reason(one.__cause__ or one), 70) for one in failed)
+        as_numbers, as_vectors = (one_line(reason(one.__cause__ or one), 70) for one in failed)
         raise ModelError(
             f"{self.name} cannot be called with a batch of symbols 0 … {len(self.vocabulary) - 1}: not as numbers "
             f"[B, T] ({as_numbers}), nor as one-hot vectors ({as_vectors}); wrap it so that it takes one of them"
@@ -230,7 +231,7 @@ def find_layer(module: nn.Module) -> nn.RNNBase:
     Raises:
         ModelError: there is none or more than one, it reads both ways, projects its state, or drops units."""
     found = [part for part in module.modules() if isinstance(part, nn.RNNBase)]
-    name = shortened(type(module).__name__, 40)
+    name = one_line(type(module).__name__, 40)
     if len(found) != 1:
         raise ModelError(
             f"expected exactly one torch.nn.RNN, GRU or LSTM in {name}, found {len(found) or 'none'}; "

@@ -15,8 +15,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from lisor.errors import ModelError
-from lisor.rnn.foreign import shortened
+from lisor.errors import ModelError, one_line, show
+from lisor.rnn.foreign import SHOWN
 
 MAX_NUMBERED = 500
 """Distinct states that are numbered: each is a unit vector of as many numbers."""
@@ -61,7 +61,7 @@ def find_code(name: str, seen: Sequence[Any], step: Callable[[Any, int], Any], s
         if any(not len(one.numbers) for one in taken):
             raise ModelError(
                 f"expected finitely many states of {name} that compare equal, or states of numbers, got more than "
-                f"{MAX_NUMBERED} different ones, for example {shortened(repr(seen[-1]), 40)}"
+                f"{MAX_NUMBERED} different ones, for example {show(seen[-1])}"
             )
     return _Numbers(name, taken)
 
@@ -93,7 +93,7 @@ class Numbered:
         if number is None:
             raise ModelError(
                 f"the states of {self.name} do not say all: run again, the same steps lead to another one, "
-                f"{shortened(repr(state), 40)}; step(state, symbol) must depend on its arguments alone"
+                f"{show(state)}; step(state, symbol) must depend on its arguments alone"
             )
         row[number] = 1
         return row
@@ -139,7 +139,7 @@ def _named(state: Any, name: str) -> Hashable:
     except TypeError:
         raise ModelError(
             f"expected states of {name} as numbers, arrays, tensors, names or None, or tuples, lists or dicts of them, "
-            f"got {shortened(type(state).__name__)}"
+            f"got {one_line(type(state).__name__, SHOWN)}"
         ) from None
     found: Hashable = state
     return found
@@ -258,8 +258,7 @@ class _Numbers:
         self._check(numbers)
         if form not in self._forms:
             raise ModelError(
-                f"expected states of {self._name} in one of the forms met on short words, got another, "
-                f"{shortened(repr(state), 60)}"
+                f"expected states of {self._name} in one of the forms met on short words, got another, {show(state)}"
             )
         padded = numbers + [0.0] * (self._size - len(numbers))
         unit = [] if len(self._order) == 1 else [float(form == other) for other in self._order]

@@ -14,10 +14,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from lisor.errors import ModelError
+from lisor.errors import ModelError, one_line, show
 from lisor.fsa.automaton import Automaton
 from lisor.rnn.adapters import Adapter, Reading, agree, as_rows, check_size, check_words
-from lisor.rnn.foreign import calling, shortened
+from lisor.rnn.foreign import calling
 from lisor.rnn.network import States
 from lisor.rnn.state_codes import Code, Numbered, copied, find_code
 
@@ -40,7 +40,7 @@ class SteppedNetwork(Adapter):
     def __init__(self, machine: Any, vocabulary: Sequence[str], classes: Sequence[str] | None = None) -> None:
         self._machine, self.vocabulary, self._lock = machine, tuple(vocabulary), Lock()
         self._scored = callable(getattr(machine, "scores", None))
-        self.name = shortened(type(machine).__name__, 40)
+        self.name = one_line(type(machine).__name__, 40)
         self.layers = (self.name,)
         words = [word for batch in check_words(len(self.vocabulary)) for word in batch]
         own = [self._walk(word) for word in words]
@@ -100,7 +100,7 @@ class SteppedNetwork(Adapter):
         if self._scored:
             return as_rows(_scores(self.name, answer)[None], 1)
         if not _is_truth(answer):
-            shown = shortened(repr(answer), 40)
+            shown = show(answer)
             raise ModelError(f"expected True or False from {self.name}.is_accepting(state), got {shown}")
         return np.array([[float(bool(answer))]], np.float32)
 
@@ -136,7 +136,7 @@ def _scores(name: str, answer: Any) -> Float[np.ndarray, " C"]:
     except (TypeError, ValueError, RuntimeError):
         numbers = np.empty(0, np.float32)
     if not numbers.size or isinstance(answer, str):
-        shown = shortened(repr(answer), 40)
+        shown = show(answer)
         raise ModelError(f"expected a number, or one for each class, from {name}.scores(state), got {shown}")
     return numbers.ravel()
 

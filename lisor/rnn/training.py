@@ -18,6 +18,7 @@ from torch.nn.functional import cross_entropy
 from lisor.data.dataset import Dataset, Split
 from lisor.devices import pick_device
 from lisor.errors import ModelError
+from lisor.randomness import stream, stream_seed
 from lisor.rnn.adam import StackedAdam
 from lisor.rnn.classifier import Architecture, Classifier, Dropout, Inputs, TrainedModel, length_batches
 
@@ -69,8 +70,7 @@ class _Trial:
 
 def trial_seed(seed: int, trial: int, restart: int = 0) -> int:
     """The seed of one trial, a function of the run's seed, the trial's number and how often it was begun anew alone."""
-    entropy = [seed, trial, restart] if restart else [seed, trial]
-    return int(np.random.SeedSequence(entropy).generate_state(1)[0])
+    return stream_seed(seed, "trial", trial, restart)
 
 
 def train(
@@ -214,8 +214,8 @@ def _train_epoch(
     """One pass over the training split; the mean loss of each trial."""
     total = torch.zeros(len(trials), device=network.output_bias.device)
     orders = [_order(split.sequences.lengths, trial.seed, epoch, config.batch_size) for trial in trials]
-    generators = [torch.Generator().manual_seed(trial_seed(trial.seed, epoch)) for trial in trials]
-    for read, lengths, labels in _stacked_batches(split, orders, config.batch_size, epoch, total.device):
+    generators = [torch.Generator().manual_seed(stream_seed(trial.seed, "dropout", epoch)) for trial in trials]
+    for read, lengths, labels in _stacked_batches(split, orders, config, epoch, total.device):
         dropout = None
         if config.dropout > 0:
             dropout = Dropout.draw(network.architecture, labels.shape[1], config.dropout, generators)
@@ -232,21 +232,22 @@ def _train_epoch(
 
 def _order(lengths: Int[np.ndarray, " N"], seed: int, epoch: int, batch_size: int) -> Int[np.ndarray, " N"]:
     """A random order of the sequences, sorted by length within chunks of `CHUNK` batches."""
-    order = np.random.default_rng([seed, epoch]).permutation(len(lengths))
+    order = stream(seed, "order", epoch).permutation(len(lengths))
     chunks = np.array_split(order, np.arange(CHUNK * batch_size, len(order), CHUNK * batch_size))
     return np.concatenate([chunk[np.argsort(lengths[chunk], kind="stable")] for chunk in chunks])
 
 
 def _stacked_batches(
-    split: Split, orders: Sequence[Int[np.ndarray, " N"]], batch_size: int, epoch: int, device: torch.device
+    split: Split, orders: Sequence[Int[np.ndarray, " N"]], config: TrainingConfig, epoch: int, device: torch.device
 ) -> Iterator[tuple[Inputs, Int[Tensor, "R B"], Int[Tensor, "R B"]]]:
     """The batches of every trial side by side, in a random order of batches that all trials share.
 
     Sharing it puts batches of like length together, and no trial's order depends on which others there are."""
-    starts = np.arange(0, len(split), batch_size)
+    size = config.batch_size
+    starts = np.arange(0, len(split), size)
     lengths, labels = split.sequences.lengths, split.labels.astype(np.int64)
-    for start in np.random.default_rng(epoch).permutation(starts):
-        rows = np.stack([order[start : start + batch_size] for order in orders])
+    for start in stream(config.seed, "batches", epoch).permutation(starts):
+        rows = np.stack([order[start : start + size] for order in orders])
         width = max(1, int(lengths[rows].max()))
         read = split.sequences.select(rows.reshape(-1)).padded(width)
         yield (

@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from lisor.errors import StoreError
+from lisor.files import check_file, reason, replacing, shorten
 
 SCHEMA = 1
 """Version of the manifest."""
@@ -66,14 +66,14 @@ class Store:
         kind: str,
         keys: Sequence[str],
         write: Callable[[list[Path]], None],
-        recipe: Mapping[str, Any] | None = None,
+        provenance: Mapping[str, Any] | None = None,
     ) -> list[Ref]:
         """The artifacts of these keys, made by one call of `write` unless all of them are there and whole.
 
         `write` fills one folder for each key. It runs under a kernel lock on the first key, which the system frees when
         the process dies, so two runs never build the same artifact at a time; a folder enters the store whole or not.
         A process that dies while it moves finished folders there leaves the rest of them to the next. Their manifests
-        keep the `recipe`: what the keys were made of.
+        keep the `provenance`: what the keys were made of.
 
         Raises:
             StoreError: the store cannot be written."""
@@ -91,7 +91,7 @@ class Store:
                 started = time.perf_counter()
                 write(folders)
                 seconds = (time.perf_counter() - started) / len(keys)
-                refs = [_seal(kind, folder, seconds, recipe) for folder in folders]
+                refs = [_seal(kind, folder, seconds, provenance) for folder in folders]
                 scratch.replace(finished)
             finally:
                 shutil.rmtree(scratch, ignore_errors=True)
@@ -292,34 +292,35 @@ def open_artifact(ref: Ref) -> Path:
     return open_store().open(ref)
 
 
-def describe_source(path: str) -> Source:
-    """A user's file or folder with the digest of its content.
+def describe_source(path: str, *, folder: bool = False) -> Source:
+    """A user's file, or where a `folder` of labelled texts may stand, that folder, with the digest of what is read.
 
     Raises:
-        StoreError: it cannot be read."""
+        StoreError: it cannot be read, or is a pipe, a device or too large.
+        DataError: it is a folder that is laid out otherwise."""
     if not path:
         raise StoreError("expected a readable file or folder, but its name is empty")
     place = Path(path).expanduser().absolute()
     try:
-        files = sorted(entry for entry in place.rglob("*") if entry.is_file()) if place.is_dir() else [place]
-        digests = {str(file.relative_to(place.parent)): _digest_unchanged(file) for file in files}
+        if not (folder and place.is_dir()):
+            return Source(str(place), f"{place.suffix[1:]}-{_digest_unchanged(check_file(place))}")
+        from lisor.data.text import layout  # loads pandas
+
+        files = sorted(file for file, _, _ in layout(place))
+        inside = {str(file.relative_to(place)): _digest_unchanged(file) for file in files}
     except (OSError, ValueError) as error:  # a name with a null byte is a ValueError
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise StoreError(f"expected a readable file or folder, but {path!r} is not: {reason}") from None
-    if not place.is_dir():
-        return Source(str(place), f"{place.suffix[1:]}-{next(iter(digests.values()))}")
-    inside = {name.partition("/")[2]: digest for name, digest in digests.items()}
+        shown = shorten(Path(path))
+        raise StoreError(f"expected a readable file or folder, but {shown!r} is not: {reason(error)}") from None
     return Source(str(place), f"folder-{_digest_of_digests(inside)}")
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file that is there whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as handle:
-        handle.write(text)
+    with replacing(path) as handle:
+        handle.write(text.encode())
         handle.flush()
         os.fsync(handle.fileno())
-    Path(handle.name).replace(path)
 
 
 def is_name(name: str) -> bool:
@@ -347,15 +348,15 @@ def _check_manifest(manifest: bytes, kind: str, key: str) -> dict[str, str]:
     return files
 
 
-def _seal(kind: str, folder: Path, seconds: float, recipe: Mapping[str, Any] | None) -> Ref:
+def _seal(kind: str, folder: Path, seconds: float, provenance: Mapping[str, Any] | None) -> Ref:
     """Write the manifest of a finished folder, whose name is its key."""
     key = folder.name
     files = {str(file.relative_to(folder)): _digest(file) for file in sorted(folder.rglob("*")) if file.is_file()}
     sha256 = _digest_of_digests(files)
     manifest: dict[str, Any] = {"schema": SCHEMA, "kind": kind, "key": key, "files": files}
     manifest |= {"sha256": sha256, "seconds": round(seconds, 4)}
-    if recipe is not None:
-        manifest["recipe"] = recipe
+    if provenance is not None:
+        manifest["provenance"] = provenance
     write_text(folder / MANIFEST, json.dumps(manifest, indent=1))
     return Ref(kind, key, sha256)
 

@@ -8,11 +8,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
+from lisor.errors import DataError, LisorError, show
 from lisor.fsa.formats.reading import read_automaton
 from lisor.fsa.prediction import predict, reader
+
+MAX_ROWS = 10_000
+"""Sequences of a request."""
+
+MAX_CHARACTERS = 10_000_000
+"""Of all sequences of a request together."""
 
 
 class AutomatonModel(PythonModel):
@@ -26,8 +34,36 @@ class AutomatonModel(PythonModel):
     def predict(
         self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, object] | None = None
     ) -> pd.DataFrame:
-        """A row for each sequence: class, state, path."""
-        return predict(self.automaton, [self.read(text) for text in model_input["text"]]).to_pandas()
+        """A row for each sequence: class, state, path.
+
+        Raises:
+            MlflowException: the request is too large, or one of its rows is no sequence; the server answers 400."""
+        try:
+            texts = _texts(model_input)
+            words = [self.read(text, row) for row, text in enumerate(texts, 1)]
+            return predict(self.automaton, words).to_pandas()
+        except LisorError as error:
+            raise MlflowException.invalid_parameter_value(str(error)) from None
+
+
+def _texts(request: pd.DataFrame) -> list[str]:
+    """The sequences of a request.
+
+    Raises:
+        DataError: there are too many, or one is no text."""
+    if "text" not in request:
+        raise DataError(f"expected the column 'text', got {show(list(request))}")
+    texts: list[str] = request["text"].tolist()
+    if len(texts) > MAX_ROWS:
+        raise DataError(f"expected at most {MAX_ROWS:,} rows in a request, got {len(texts):,}; send them in parts")
+    odd = next((row for row, text in enumerate(texts) if not isinstance(text, str)), None)
+    if odd is not None:
+        raise DataError(f"expected a text in row {odd + 1}, got {show(texts[odd])}")
+    if (size := sum(map(len, texts))) > MAX_CHARACTERS:
+        raise DataError(
+            f"expected at most {MAX_CHARACTERS:,} characters in a request, got {size:,}; send them in parts"
+        )
+    return texts
 
 
 set_model(AutomatonModel())

@@ -1,13 +1,13 @@
 """Cached tasks: when a step has to run, and when its artifact is already there.
 
-A step's key is made of its kind, its settings, the digests of its inputs, the code of the `lisor` modules it runs, and
-the versions of the libraries that decide its numbers. Prefect looks the key up among its result records; the store
-decides whether the artifact behind the record is whole."""
+A step's key is made of its settings, the digests of its inputs, the code that it reaches and the versions of the
+libraries that this code imports. The store alone decides whether there is a whole artifact of that key; Prefect shows a
+task that found one as Cached."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, wraps
 from importlib import import_module
@@ -15,13 +15,16 @@ from pathlib import Path
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from prefect.context import TaskRunContext
-from prefect.results import get_result_store
+from prefect.states import Completed
 from prefect.tasks import Task
 
+import lisor
+import lisor_tasks
 from lisor_tasks.artifacts import Ref, open_store, store_at
-from lisor_tasks.keys import canonical, digest, library_versions, read_code
-from lisor_tasks.recipes import Recipe
+from lisor_tasks.execution import Execution
+from lisor_tasks.keys import classes, leaves, library_version
+from lisor_tasks.provenance import Provenance
+from lisor_tasks.reach import CodeBase, Reached
 
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
@@ -29,22 +32,26 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-HOME = "home"
-"""The argument of every cached task that says where the store is, and is no part of its key."""
+EXECUTION = "execution"
+"""The argument of a cached task that says how it is executed, and is no part of its key."""
+
+HERE = Execution()
+"""How a task is executed unless it is handed to a runner: in the store of LISOR_HOME, on one thread."""
+
+CODE = CodeBase({package.__name__: Path(package.__path__[0]) for package in (lisor, lisor_tasks)})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
     """What a cached task makes and from what: enough to find it in the store without running anything.
 
-    `title` is a format of the arguments; of a step that makes one artifact for each member of an argument, `parts` is
-    the name of that argument."""
+    `function` is the dotted name of the task's body. `title` is a format of the arguments; of a step that makes one
+    artifact for each member of an argument, `parts` is the name of that argument."""
 
     name: str
     kind: str
     title: str
-    modules: tuple[str, ...]
-    left_out: frozenset[str]
+    function: str
     parts: str | None
     signature: inspect.Signature
 
@@ -54,19 +61,23 @@ class Step:
         bound.apply_defaults()
         return dict(bound.arguments)
 
-    def key(self, arguments: dict[str, Any]) -> str:
-        """The key of what a call makes."""
-        code = read_code(self.modules).digest
-        return digest([self.kind, canonical(arguments, self.left_out), code, library_versions()])
+    def reached(self, arguments: dict[str, Any]) -> Reached:
+        """The code that a call reaches."""
+        texts = [leaf if isinstance(leaf, list) else [leaf] for _, leaf in leaves(arguments)]
+        names = frozenset(text for some in texts for text in some if isinstance(text, str))
+        owners = frozenset(f"{owner.__module__}.{owner.__qualname__}" for owner in classes(arguments))
+        return CODE.reach(self.function, names, owners)
+
+    def provenance(self, arguments: dict[str, Any]) -> Provenance:
+        """What the key of a call is made of."""
+        reached = self.reached(arguments)
+        versions = {name: library_version(name) for name in sorted(reached.libraries)}
+        known = {name: version for name, version in versions.items() if version is not None}
+        return Provenance.of(self.name, dict(leaves(arguments)), reached.definitions, known)
 
     def artifact_keys(self, key: str, arguments: dict[str, Any]) -> list[str]:
         """The keys of the artifacts of a call."""
         return [key] if self.parts is None else [f"{key}-{part}" for part in arguments[self.parts]]
-
-    def recipe(self, arguments: dict[str, Any]) -> Recipe:
-        """What the key of a call is made of, as a person reads it."""
-        code = read_code(self.modules).modules
-        return Recipe.of(self.name, arguments, self.left_out, code, library_versions())
 
     def result(self, refs: Sequence[Ref]) -> Any:
         """What a call returns, given the references of its artifacts."""
@@ -80,86 +91,74 @@ class CachedTask(Task[P, R]):
 
 
 def cached(
-    kind: str, *modules: str, name: str, without: Iterable[str] = (), retry_after: Sequence[float] = ()
+    kind: str, *, name: str, retry_after: Sequence[float] = ()
 ) -> Callable[[Callable[Concatenate[Path, P], None]], CachedTask[P, Ref]]:
     """A Prefect task that returns the reference of one artifact of this kind.
 
-    The decorated function fills the folder it gets as its first argument. `modules` are the `lisor` modules whose code,
-    with all that they import, decides the content; `name` is a format of the arguments that a person can read;
-    `without` lists arguments, or fields of arguments (`training.trials`), that do not change the content; `retry_after`
-    the seconds after which a task that needs a network is tried again."""
+    The decorated function fills the folder that it gets as its first argument; where it has an argument `execution`, it
+    gets that too. `name` is a format of the arguments that a person can read; `retry_after` the seconds after which a
+    task that needs a network is tried again."""
 
     def decorate(function: Callable[Concatenate[Path, P], None]) -> CachedTask[P, Ref]:
-        return _make_task(function, _describe(function, kind, modules, name, without, None), retry_after)
+        return _make_task(function, _describe(function, kind, name, None), retry_after)
 
     return decorate
 
 
 def cached_block(
-    kind: str, *modules: str, name: str, parts: str, without: Iterable[str] = ()
+    kind: str, *, name: str, parts: str
 ) -> Callable[[Callable[Concatenate[list[Path], P], None]], CachedTask[P, list[Ref]]]:
     """Like `cached`, for a task that makes one artifact for each member of its argument `parts`."""
 
     def decorate(function: Callable[Concatenate[list[Path], P], None]) -> CachedTask[P, list[Ref]]:
-        return _make_task(function, _describe(function, kind, modules, name, without, parts))
+        return _make_task(function, _describe(function, kind, name, parts))
 
     return decorate
 
 
-def _describe(
-    function: Callable[..., None],
-    kind: str,
-    modules: tuple[str, ...],
-    title: str,
-    without: Iterable[str],
-    parts: str | None,
-) -> Step:
+def _describe(function: Callable[..., None], kind: str, title: str, parts: str | None) -> Step:
     signature = inspect.signature(function)
+    given = [parameter for name, parameter in signature.parameters.items() if name != EXECUTION]
     return Step(
         name=function.__name__.replace("_", "-"),
         kind=kind,
         title=title,
-        modules=modules,
-        left_out=frozenset(without),
+        function=f"{function.__module__}.{function.__name__}",
         parts=parts,
-        signature=signature.replace(parameters=list(signature.parameters.values())[1:]),
+        signature=signature.replace(parameters=given[1:]),
     )
 
 
 def _make_task(function: Callable[..., None], step: Step, retry_after: Sequence[float] = ()) -> CachedTask[Any, Any]:
-    run = _prepared(function, step.modules)
-
-    def find_record(context: TaskRunContext, arguments: dict[str, Any]) -> str:
-        arguments = dict(arguments)
-        with store_at(arguments.pop(HOME)):
-            key = step.key(arguments)
-            refs = open_store().find(step.kind, step.artifact_keys(key, arguments))
-        _forget_stale(key, None if refs is None else step.result(refs))
-        return key
+    wants_execution = EXECUTION in inspect.signature(function).parameters
 
     @wraps(function)
-    def body(*args: Any, home: str | None = None, **kwargs: Any) -> Any:
+    def body(*args: Any, execution: Execution = HERE, **kwargs: Any) -> Any:
         arguments = step.bind(*args, **kwargs)
+        provenance = step.provenance(arguments)
+        keys = step.artifact_keys(provenance.key(step.kind), arguments)
+        ran = False
 
         def write(folders: list[Path]) -> None:
-            run(folders[0] if step.parts is None else folders, **arguments)
+            nonlocal ran
+            ran = True
+            _prepare(step.reached(arguments).modules, execution.threads)
+            extra = {EXECUTION: execution} if wants_execution else {}
+            function(folders[0] if step.parts is None else folders, **arguments, **extra)
 
-        keys = step.artifact_keys(step.key(arguments), arguments)
-        with store_at(home):
-            return step.result(open_store().build(step.kind, keys, write, step.recipe(arguments).to_json()))
+        with store_at(execution.home):
+            made = step.result(open_store().build(step.kind, keys, write, provenance.to_json()))
+        return made if ran else Completed(name="Cached", data=made)
 
-    where = inspect.Parameter(HOME, inspect.Parameter.KEYWORD_ONLY, default=None)
+    how = inspect.Parameter(EXECUTION, inspect.Parameter.KEYWORD_ONLY, default=HERE)
     body.__signature__ = step.signature.replace(  # type: ignore[attr-defined]
-        parameters=[*step.signature.parameters.values(), where]
+        parameters=[*step.signature.parameters.values(), how]
     )
     made: CachedTask[Any, Any] = CachedTask(
         fn=body,
         name=step.name,
         task_run_name=step.title,
-        cache_key_fn=find_record,
-        persist_result=True,
-        result_serializer="json",
-        cache_result_in_memory=False,
+        persist_result=False,
         retries=len(retry_after),
         retry_delay_seconds=list(retry_after) or None,
     )
@@ -167,25 +166,17 @@ def _make_task(function: Callable[..., None], step: Step, retry_after: Sequence[
     return made
 
 
-def _prepared(function: Callable[..., None], modules: Iterable[str]) -> Callable[..., None]:
-    """The function, run when its modules are loaded, with as many threads in the numerical libraries as its argument
-    `threads` says, else one."""
-    needed = tuple(modules)
+def _prepare(modules: frozenset[str], threads: int) -> None:
+    """Load modules, and give the numerical libraries so many threads."""
+    load("torch", *sorted(modules))  # not at the top: a run that is answered from the cache needs none of them
+    import torch
 
-    def run(*args: Any, **arguments: Any) -> None:
-        load("torch", *needed)  # not at the top: a run that is answered from the cache needs none of them
-        import torch
-
-        threads = int(arguments.get("threads", 1))
-        torch.set_num_threads(threads)
-        _libraries(needed).limit(limits=threads)  # for good, since all tasks of a run have the same number
-        function(*args, **arguments)
-
-    return run
+    torch.set_num_threads(threads)
+    _libraries(modules).limit(limits=threads)  # for good, since all tasks of a run have the same number
 
 
 @cache
-def _libraries(modules: tuple[str, ...]) -> ThreadpoolController:
+def _libraries(modules: frozenset[str]) -> ThreadpoolController:
     """The libraries with threads of their own that are there once some modules are loaded. To find them takes longer
     than many a task."""
     from threadpoolctl import ThreadpoolController
@@ -212,17 +203,3 @@ def load_ahead(*modules: str) -> None:
             load(module)
 
     Thread(target=load_each, name="load-ahead").start()
-
-
-def _forget_stale(key: str, expected: Ref | list[Ref] | None) -> None:
-    """Blank Prefect's record of a key unless it says what the store has; Prefect computes a blank one anew."""
-    records = get_result_store()
-    if not records.exists(key):
-        return
-    try:
-        current = records.read(key).result
-    except Exception:  # whatever is wrong with it, it cannot be served
-        current = None
-    if expected is None or current != expected:
-        storage: Any = records.result_storage
-        storage.write_path(key, b"", _sync=True)

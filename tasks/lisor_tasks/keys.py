@@ -1,129 +1,119 @@
-"""What the key of an artifact is made of: settings, the digests of inputs, code, and the versions of libraries."""
+"""What the key of an artifact is made of, as values: the settings and inputs of a call, and versions of libraries."""
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import fields, is_dataclass
-from functools import lru_cache
-from importlib.metadata import version
-from pathlib import Path
-from threading import Lock
-from typing import Any, NamedTuple
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import Field, fields, is_dataclass
+from functools import cache
+from importlib.metadata import Distribution, PackageNotFoundError, packages_distributions, requires, version
+from typing import Any, TypeAlias
 
-import lisor
 from lisor_tasks.artifacts import Ref, Source
 
-LIBRARIES = ("torch", "numpy", "scikit-learn")
-"""Their versions are part of every key."""
+Leaf: TypeAlias = Ref | Source | str | int | float | list[Any] | None
 
-_PARSING = Lock()
-"""CPython 3.11 may raise SystemError where two threads parse at once (its issue 106905)."""
-
-
-class Code(NamedTuple):
-    """The code that a step runs: a digest of all of it, and one of each module."""
-
-    digest: str
-    modules: Mapping[str, str]
+OFF: tuple[object, ...] = (None, False, (), [])
+"""Values of a setting that asks for nothing."""
 
 
 def digest(value: object) -> str:
     """The SHA-256 of a value made of strings, numbers, lists and dicts, in 32 hex digits."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:32]
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:32]
 
 
-def canonical(value: Any, left_out: frozenset[str], path: str = "") -> Any:
-    """A value as plain data that says the same in every process.
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Leaf]]:
+    """The references, sources and plain values inside arguments, each with its dotted name.
+
+    A list of plain values is one of them. Left out are settings at their neutral value, at which everything is as it
+    was before there was such a setting: off, or what the metadata of the field says (`neutral`). Left out are also
+    fields whose metadata say that they are part of no key (`in_key`: False).
 
     Raises:
-        TypeError: it is, or holds, something whose text may differ between processes."""
-    if isinstance(value, Ref):
-        return [value.kind, value.sha256]
-    if isinstance(value, Source):
-        return value.sha256
-    if is_dataclass(value) and not isinstance(value, type):
-        value = {field.name: getattr(value, field.name) for field in fields(value)}
-    if isinstance(value, Mapping):
-        inner = {name: f"{path}.{name}".lstrip(".") for name in value}
-        return {name: canonical(value[name], left_out, inner[name]) for name in value if inner[name] not in left_out}
-    if isinstance(value, list | tuple):
-        return [canonical(item, left_out, path) for item in value]
-    if value is None or isinstance(value, str | int | float):
-        return value
-    raise TypeError(f"a {type(value).__name__} cannot be part of a key: pass settings, references or plain values")
-
-
-@lru_cache(maxsize=1)
-def library_versions() -> dict[str, str]:
-    """The versions of the libraries that decide the numbers."""
-    return {name: version(name) for name in LIBRARIES}
-
-
-@lru_cache(maxsize=64)
-def read_code(modules: tuple[str, ...], root: Path = Path(lisor.__path__[0]).parent) -> Code:
-    """The code of `lisor` modules and of all they import from `lisor`, comments and docstrings apart."""
-    texts = {name: _read_module(name, root)[0] for name in sorted(import_graph(modules, root))}
-    return Code(digest(texts), {name: digest(text) for name, text in texts.items()})
-
-
-def import_graph(modules: Iterable[str], root: Path) -> set[str]:
-    """The `lisor` modules that these run: themselves and what they import, imports for type checking apart."""
-    found: set[str] = set()
-    waiting = list(modules)
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            waiting.extend(_read_module(name, root)[1])
-    return found
-
-
-@lru_cache(maxsize=256)
-def _read_module(name: str, root: Path) -> tuple[str, frozenset[str]]:
-    """The code of a module as text, without docstrings, comments and layout, and the `lisor` modules it imports."""
-    with _PARSING:
-        tree = _without_type_checking(ast.parse(_path(name, root).read_text(encoding="utf-8")))
-    imports = frozenset(_imports(tree, root))
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list):  # a text that stands alone is a docstring, of a function or of an attribute
-            node.body = [line for line in body if not _is_text(line)] or [ast.Pass()]  # type: ignore[attr-defined]
-    return ast.dump(tree, annotate_fields=False), imports
-
-
-def _imports(tree: ast.Module, root: Path) -> Iterable[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-            names = [name if _is_module(name, root) else str(node.module) for name in names]
+        TypeError: there is something whose text may differ between processes."""
+    if isinstance(value, Ref | Source):
+        yield path, value
+    elif is_dataclass(value) and not isinstance(value, type):
+        for field in fields(value):
+            inner = getattr(value, field.name)
+            if not _is_neutral(field, inner):
+                yield from leaves(inner, f"{path}.{field.name}")
+    elif isinstance(value, Mapping):
+        for name, inner in value.items():
+            if not _is_off(inner):
+                yield from leaves(inner, f"{path}.{name}".lstrip("."))
+    elif isinstance(value, list | tuple):
+        if all(map(_is_plain, value)):
+            yield path, list(value)
         else:
+            for number, inner in enumerate(value):
+                yield from leaves(inner, f"{path}.{number}")
+    elif _is_plain(value):
+        yield path, value
+    else:
+        raise TypeError(f"a {type(value).__name__} cannot be part of a key: pass settings, references or plain values")
+
+
+def classes(value: Any) -> Iterator[type]:
+    """The classes of the objects inside arguments, references apart."""
+    if isinstance(value, Ref | Source):
+        return
+    if is_dataclass(value) and not isinstance(value, type):
+        yield type(value)
+        value = [getattr(value, field.name) for field in fields(value)]
+    elif isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for inner in value:
+            yield from classes(inner)
+
+
+def library_versions() -> dict[str, str]:
+    """The versions of the libraries that most numbers come from, for people to see."""
+    return {name: version(name) for name in ("torch", "numpy", "scikit-learn")}
+
+
+@cache
+def library_version(library: str) -> str | None:
+    """The version of the distribution that installs a library of this import name; None for Python's own."""
+    if library in sys.stdlib_module_names:
+        return None
+    for name in (library, *_required()):
+        try:
+            found = Distribution.from_name(name)
+        except PackageNotFoundError:
             continue
-        yield from (name for name in names if name.partition(".")[0] == "lisor" and _is_module(name, root))
+        listed = found.read_text("RECORD") or ""
+        if f"\n{library}/" in f"\n{listed}" or f"\n{library}.py" in f"\n{listed}":
+            return found.version
+    owners = packages_distributions().get(library, [])  # reads every distribution: takes a second
+    return ", ".join(Distribution.from_name(name).version for name in owners)
 
 
-def _without_type_checking(tree: ast.Module) -> ast.Module:
-    """The module without `if TYPE_CHECKING:` blocks, which never run."""
-    tree.body = [
-        node
-        for node in tree.body
-        if not (isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING")
-    ]
-    return tree
+@cache
+def _required() -> tuple[str, ...]:
+    """The distributions that lisor requires."""
+    return tuple(dict.fromkeys(re.match(r"[\w.-]+", line)[0] for line in requires("lisor") or ()))  # type: ignore[index]
 
 
-def _is_text(node: ast.AST) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+def _is_neutral(field: Field[Any], value: object) -> bool:
+    if not field.metadata.get("in_key", True):
+        return True
+    return _is_off(value) or _same(value, field.metadata.get("neutral"))
 
 
-def _path(module: str, root: Path) -> Path:
-    path = root.joinpath(*module.split("."))
-    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+def _is_off(value: object) -> bool:
+    return any(_same(value, off) for off in OFF)
 
 
-def _is_module(name: str, root: Path) -> bool:
-    return _path(name, root).is_file()
+def _same(value: object, other: object) -> bool:
+    """Equality by which 0 is not False."""
+    return type(value) is type(other) and value == other
+
+
+def _is_plain(value: object) -> bool:
+    return value is None or isinstance(value, str | int | float)

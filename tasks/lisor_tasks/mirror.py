@@ -1,14 +1,15 @@
 """Runs mirrored to a folder that fsspec reaches: object storage, another disk.
 
 URL/store/<kind>/<key>/   files of an artifact and, written last, its manifest
-URL/runs/<name>/<digest>.json   the newest record of a run, written when all its artifacts are there
+URL/runs/<name>/<key>.json   the record of a run, written when all its artifacts are there
+URL/runs/<name>/newest       the key of the one that was last pushed under that name
 
 What is there is known by its manifest's digest and not carried again, so what was cut off goes on where it was."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,21 @@ import fsspec
 
 from lisor.errors import LisorError, StoreError
 from lisor_tasks.artifacts import MANIFEST, Ref, Store, is_name, open_store
-from lisor_tasks.register import Record, newest, parse, register, registered
-from lisor_tasks.upkeep import block, holdings, refs
+from lisor_tasks.register import (
+    Record,
+    contradicts,
+    look_up,
+    matching,
+    parse,
+    refs,
+    register,
+    registered,
+    report_folder,
+)
+from lisor_tasks.upkeep import block, holdings
+
+NEWEST = "newest"
+"""The file beside the records of a name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,15 +45,20 @@ class Carried:
 
 
 def push(url: str, runs: Collection[str], done: Callable[[Carried], None]) -> None:
-    """Mirror these runs, or all, to a folder; `done` is told of each.
+    """Mirror these runs, or all, to a folder; `done` gets what was carried of each.
+
+    A run is NAME/KEY, or NAME for the newest of that name.
 
     Raises:
         StoreError: there is no such run, an artifact is damaged, or the folder cannot be written."""
     store = open_store()
+    wanted = [matching(run)[-1] for run in runs] or registered()
+    if not wanted:
+        raise StoreError(f"expected a run in {store.home} to push, found none; run one first: lisor run quickstart")
     with _reach(url) as folder, store.in_use():
         every = holdings()
-        for run in sorted(runs) or registered():
-            record = newest(run)
+        for run in wanted:
+            record = look_up(run)
             mine = [(held.kind, held.key) for held in every if run in held.runs]
             missing = {(ref.kind, ref.key) for ref in refs(record.artifacts)} - set(mine)
             if missing:
@@ -47,16 +66,20 @@ def push(url: str, runs: Collection[str], done: Callable[[Carried], None]) -> No
                     f"{'/'.join(min(missing))} of run {run!r} is missing; run it again before it is pushed"
                 )
             carried = sum(_push(store, kind, key, folder) for kind, key in mine)
-            place = f"runs/{run}/{record.file}"
-            folder.write(place, record.to_json().encode())
-            for other in folder.names(f"runs/{run}"):
-                if other != record.file:  # of an older result, whose artifacts may be gone
-                    folder.remove(f"runs/{run}/{other}")
+            folder.write(f"runs/{run}.json", record.to_json().encode())
+            folder.write(f"runs/{record.name}/{NEWEST}", record.key.encode())
+            for other in _records(folder, record.name):
+                with suppress(StoreError):  # a damaged one
+                    text = folder.read(f"runs/{other}.json")
+                    if contradicts(record, _read_record(text, record.name)):
+                        folder.remove(f"runs/{other}.json")
             done(Carried(run=run, carried=carried, there=len(mine) - carried))
 
 
 def pull(url: str, runs: Collection[str], done: Callable[[Carried], None]) -> None:
-    """Take these runs, or all, from a folder into the store; `done` is told of each.
+    """Take these runs, or all, from a folder into the store; `done` gets what was carried of each.
+
+    A run is NAME/KEY, or NAME for the newest of that name.
 
     Nothing enters the store whose digest is not right, and a run is registered when all that it needs is there.
 
@@ -64,18 +87,19 @@ def pull(url: str, runs: Collection[str], done: Callable[[Carried], None]) -> No
         StoreError: there is no such run, something is damaged, or a run is using the store."""
     store = open_store()
     with _reach(url) as folder, store.unused():
-        there = [name for name in folder.names("runs") if is_name(name)]
-        for run in runs:
-            if run not in there:
-                raise StoreError(f"expected a run of {url} ({', '.join(there) or 'none yet'}), got {run!r}")
-        for run in sorted(runs) or there:
-            for name in folder.names(f"runs/{run}"):
-                record = _read_record(folder.read(f"runs/{run}/{name}"), run)
-                wanted = _wanted(record, folder)
-                carried = sum(_pull(store, kind, key, wanted[kind, key], folder) for kind, key in sorted(wanted))
-                # its report lay on the machine that ran it
-                register(replace(record, out=str(store.home / "reports" / run)))
-                done(Carried(run=run, carried=carried, there=len(wanted) - carried))
+        names = [name for name in folder.names("runs") if is_name(name)]
+        there = {name: _records(folder, name) for name in names}
+        every = [run for name in names for run in there[name]]
+        if not every:
+            raise StoreError(f"expected runs in {url}, found none; push one there first, or correct the place")
+        for run in [_find(run, there, url) for run in runs] or every:
+            name = run.partition("/")[0]
+            record = _read_record(folder.read(f"runs/{run}.json"), name)
+            wanted = _wanted(record, folder)
+            carried = sum(_pull(store, kind, key, wanted[kind, key], folder) for kind, key in sorted(wanted))
+            # its report lay on the machine that ran it
+            register(replace(record, out=str(report_folder(record.run)), files=()))
+            done(Carried(run=record.run, carried=carried, there=len(wanted) - carried))
 
 
 @dataclass(frozen=True)
@@ -125,6 +149,8 @@ class _Folder:
 @contextmanager
 def _reach(url: str) -> Iterator[_Folder]:
     """The folder of a URL; whatever a file system makes of its troubles is an error of the store's."""
+    if not url.strip():
+        raise StoreError("expected where runs are kept, such as file:///path or s3://bucket/lisor, got an empty name")
     try:
         files, root = fsspec.core.url_to_fs(url)
         yield _Folder(files, root.rstrip("/"))
@@ -170,6 +196,26 @@ def _pull(store: Store, kind: str, key: str, digest: str | None, folder: _Folder
         raise StoreError(f"{place} is not whole there; push the run again")
     store.adopt(kind, key, manifest, lambda name, path: folder.fetch(f"{place}/{name}", path), digest)
     return True
+
+
+def _records(folder: _Folder, name: str) -> list[str]:
+    """The runs of that name, NAME/KEY, the newest last."""
+    files = [file for file in folder.names(f"runs/{name}") if is_name(file)]
+    newest = folder.read_if_there(f"runs/{name}/{NEWEST}") or b""
+    keys = [file.removesuffix(".json") for file in files if file.endswith(".json")]
+    return [f"{name}/{key}" for key in sorted(keys, key=lambda key: (key.encode() == newest, key))]
+
+
+def _find(run: str, there: Mapping[str, list[str]], url: str) -> str:
+    """The run NAME/KEY, or the newest of a NAME.
+
+    Raises:
+        StoreError: there is none."""
+    found = [one for one in there.get(run.partition("/")[0], []) if run in (one, one.partition("/")[0])]
+    if not found:
+        known = ", ".join([*there][:5]) or "none yet"
+        raise StoreError(f"expected a run of {url} ({known}), got {run[:60]!r}")
+    return found[-1]
 
 
 def _read_record(text: bytes, run: str) -> Record:

@@ -5,6 +5,7 @@ What a task runs is imported inside it, so that a run answered from the cache ne
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,6 @@ from lisor.errors import ModelError
 from lisor_tasks.artifacts import Ref, Source, describe_source, open_artifact
 from lisor_tasks.caching import cached
 from lisor_tasks.data import read_dataset
-from lisor_tasks.keys import read_code
 
 if TYPE_CHECKING:
     from lisor.rnn.network import Network
@@ -24,11 +24,16 @@ BROUGHT = "brought"
 """What stands in place of a schema where a network was not trained here."""
 
 
-ADAPTING = ("lisor.rnn.adapters", "lisor.rnn.modules", "lisor.rnn.stepped", "lisor.rnn.builds")
-"""The modules whose code decides what is made of a network that was brought along."""
+@dataclass(frozen=True, kw_only=True)
+class NetworkRef:
+    """A reference to a network, and what the run's own settings say that it is: `made_by` is the name of a cell, or
+    package.module:callable of an external network. Nothing else is built, whatever the artifact says of itself."""
+
+    model: Ref
+    made_by: str
 
 
-@cached("dataset", "lisor.data.symbols", *ADAPTING, name="read {data.path}", without=["config.symbols"])
+@cached("dataset", name="read {data.path}")
 def read_sequences(
     folder: Path, data: Source, build: str, source: Source, weights: Source | None, config: DatasetConfig
 ) -> None:
@@ -54,7 +59,7 @@ def read_sequences(
     Dataset(vocabulary=vocabulary, classes=network.classes, splits=splits, notes=tuple(notes)).write(folder)
 
 
-@cached("model", *ADAPTING, name="bring {build}")
+@cached("model", name="bring {build}")
 def bring_network(folder: Path, data: Ref, build: str, source: Source, weights: Source | None) -> None:
     """A network that was not trained here: its weights, how it is built, and what it reads and answers."""
     from safetensors.torch import save
@@ -73,7 +78,6 @@ def bring_network(folder: Path, data: Ref, build: str, source: Source, weights: 
         "schema": BROUGHT,
         "architecture": {"build": build, "layers": network.layers, "hidden_size": network.state_size},
         "source": source.sha256,
-        "code": read_code(ADAPTING).digest,
         "vocabulary": network.vocabulary,
         "classes": network.classes,
         "seed": 0,
@@ -91,21 +95,24 @@ def read_about(ref: Ref) -> dict[str, Any]:
     return about
 
 
-def read_network(ref: Ref) -> Network:
-    """The network behind a reference, trained here or brought along.
+def read_network(network: NetworkRef) -> Network:
+    """The network behind a reference, trained here or external.
 
     Raises:
-        ModelError: the source of a network that was brought along has changed since."""
+        ModelError: it is another than the settings of the run name, or the source of an external network has changed
+            since the run began."""
     from lisor.rnn import builds
     from lisor.rnn.adapters import adapt
     from lisor.rnn.classifier import TrainedModel
 
-    about, folder = read_about(ref), open_artifact(ref)
+    about, folder = read_about(network.model), open_artifact(network.model)
+    stored = about["architecture"]["cell" if about["schema"] != BROUGHT else "build"]
+    if stored != network.made_by:
+        raise ModelError(f"expected a network made by {network.made_by}, as the settings say, got one made by {stored}")
     if about["schema"] != BROUGHT:
         return TrainedModel.read(folder)
-    build = about["architecture"]["build"]
-    if describe_source(str(builds.source_of(build))).sha256 != about["source"]:
-        raise ModelError(f"the source of {build} has changed since the run began; run it again")
+    if describe_source(str(builds.source_of(network.made_by))).sha256 != about["source"]:
+        raise ModelError(f"the source of {network.made_by} has changed since the run began; run it again")
     weights = folder / WEIGHTS
-    network = builds.load(build, weights if weights.exists() else None)
-    return adapt(network, tuple(about["vocabulary"]), tuple(about["classes"]))
+    built = builds.load(network.made_by, weights if weights.exists() else None)
+    return adapt(built, tuple(about["vocabulary"]), tuple(about["classes"]))

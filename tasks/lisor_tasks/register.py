@@ -1,12 +1,16 @@
 """The register of runs: of which artifacts each finished run is made, wherever its report went.
 
-LISOR_HOME/runs/<name>/<digest>.json"""
+LISOR_HOME/runs/<name>/<key>.json
+
+A run is NAME/KEY; its key is made of its settings and of what it has made, so that another run of the
+same name is another record. NAME alone is the run that was last kept under it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +24,9 @@ from lisor_tasks.keys import digest
 SCHEMA = 1
 """Version of a record's JSON."""
 
+RECORD = "run.json"
+"""The record in the folder of a run's report."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Artifacts:
@@ -32,17 +39,24 @@ class Artifacts:
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """A finished run: its name, settings and artifacts, and the folder where its report was published."""
+    """A finished run: its name, settings and artifacts, and the folder where its report was
+    published, with the names of the files there."""
 
     name: str
     out: str
     settings: Mapping[str, Any]
     artifacts: Artifacts
+    files: tuple[str, ...] = ()
 
     @property
-    def file(self) -> str:
-        """The name of the record's file in the register: a digest of what the run has made."""
-        return f"{digest(asdict(self.artifacts))}.json"
+    def key(self) -> str:
+        """What tells the run from others of its name."""
+        return digest([self.settings, asdict(self.artifacts)])[:12]
+
+    @property
+    def run(self) -> str:
+        """The run as commands take it: NAME/KEY."""
+        return f"{self.name}/{self.key}"
 
     def to_json(self) -> str:
         """The record as indented JSON text."""
@@ -50,41 +64,92 @@ class Record:
 
 
 def register(record: Record) -> None:
-    """Keep a record; the same artifacts again replace their own.
+    """Keep a record as the newest of its name; that of the same run is replaced, and those of runs
+    whose artifacts were since computed anew, with another content, go.
 
     Raises:
         StoreError: it cannot be written."""
-    path = open_store().home / "runs" / record.name / record.file
+    path = open_store().home / "runs" / record.name / f"{record.key}.json"
     try:
         write_text(check_folder(path.parent) / path.name, record.to_json())
+        for other in path.parent.glob("*.json"):
+            with suppress(StoreError):  # a damaged one
+                if contradicts(record, _read(other, _run(other))):
+                    other.unlink()
     except OSError as error:
-        raise StoreError(f"the record {path} cannot be written: {error.strerror or error}") from error
+        reason = error.strerror or error
+        raise StoreError(f"the record {path} cannot be written: {reason}") from error
 
 
 def registered() -> list[str]:
-    """The names of the runs that were kept."""
-    return sorted({path.parent.name for path in _records()})
+    """The runs that were kept, NAME/KEY, in the order of names and of each name the newest last."""
+    return [_run(path) for path in _paths()]
 
 
-def newest(name: str) -> Record:
-    """The record that was last kept under a name.
+def matching(run: str) -> list[str]:
+    """The runs of a NAME, or that of a NAME/KEY, in the order of `registered`.
 
     Raises:
-        StoreError: there is none, or it was written by another version."""
-    known = {path.parent.name: path for path in sorted(_records(), key=lambda path: path.stat().st_mtime_ns)}
-    if name not in known:
-        home = open_store().home
-        raise StoreError(f"expected a run of {home / 'runs'} ({', '.join(sorted(known)) or 'none yet'}), got {name!r}")
-    return _read(known[name], name)
+        StoreError: there is none."""
+    kept = registered()
+    found = [one for one in kept if run in (one, one.partition("/")[0])]
+    if not found:
+        names = sorted({one.partition("/")[0] for one in kept})
+        known = ", ".join(names[:5]) or "none yet"
+        raise StoreError(f"expected a run of {open_store().home / 'runs'} ({known}), got {run[:60]!r}")
+    return found
+
+
+def look_up(run: str) -> Record:
+    """The record of a NAME/KEY, or the one that was last kept under a NAME.
+
+    Raises:
+        StoreError: there is none, it is damaged, or it was written by another version."""
+    path = _path(matching(run)[-1])
+    return _read(path, path.parent.name)
 
 
 def find(run: str) -> Record:
-    """The record in a report folder, or the one that was last kept under a name.
+    """The record in a report folder, or else the one that `look_up` finds.
 
     Raises:
         StoreError: there is neither, or it was written by another version."""
-    path = Path(run) / "run.json"
-    return _read(path, run) if path.is_file() else newest(run)
+    path = Path(run) / RECORD
+    return _read(path, run) if path.is_file() else look_up(run)
+
+
+def forget(runs: Iterable[str]) -> None:
+    """Remove the records of these runs, each a NAME/KEY."""
+    for run in runs:
+        path = _path(run)
+        path.unlink()
+        if not any(path.parent.iterdir()):
+            path.parent.rmdir()
+
+
+def report_folder(run: str) -> Path:
+    """Where the report of a run NAME/KEY is published unless its user names another folder."""
+    return open_store().home / "reports" / run
+
+
+def contradicts(record: Record, other: Record) -> bool:
+    """Does the second record name an artifact of the first with another content?
+
+    A store holds one content of a key, so the artifacts of the second are there no more."""
+    contents = {(ref.kind, ref.key): ref.sha256 for ref in refs(record.artifacts)}
+    return any(contents.get((ref.kind, ref.key), ref.sha256) != ref.sha256 for ref in refs(other.artifacts))
+
+
+def refs(value: Any) -> Iterator[Ref]:
+    """Every reference in a record."""
+    if isinstance(value, Ref):
+        yield value
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from refs(getattr(value, field.name))
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from refs(item)
 
 
 def parse(text: str, name: str) -> Record:
@@ -93,18 +158,28 @@ def parse(text: str, name: str) -> Record:
     Raises:
         StoreError: it was written by another version.
         ValueError, KeyError, TypeError, AttributeError: it is damaged."""
-    fields = json.loads(text)
-    if fields.pop("schema") != SCHEMA:
+    said = json.loads(text)
+    if said.pop("schema") != SCHEMA:
         raise StoreError(f"the run {name!r} was recorded by another version; run it again")
-    return TypeAdapter(Record).validate_python(fields)
+    return TypeAdapter(Record).validate_python(said)
 
 
 def _read(path: Path, name: str) -> Record:
     try:
         return parse(path.read_text(encoding="utf-8"), name)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ValidationError):
-        raise StoreError(f"the record {path} is damaged; run {name!r} again: nothing is computed anew") from None
+        again = f"run {name!r} again, which computes nothing anew, or delete that file"
+        raise StoreError(f"the record {path} is damaged; {again}") from None
 
 
-def _records() -> list[Path]:
-    return list(check_folder(open_store().home / "runs").glob("*/*.json"))
+def _paths() -> list[Path]:
+    found = check_folder(open_store().home / "runs").glob("*/*.json")
+    return sorted(found, key=lambda path: (path.parent.name, path.stat().st_mtime_ns))
+
+
+def _run(path: Path) -> str:
+    return f"{path.parent.name}/{path.stem}"
+
+
+def _path(run: str) -> Path:
+    return open_store().home / "runs" / f"{run}.json"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Sequence
 from functools import partial
 from itertools import chain
@@ -14,30 +12,34 @@ from typing import TYPE_CHECKING
 from prefect import task
 
 from lisor.errors import StoreError
-from lisor_tasks.artifacts import Ref, open_artifact, write_text
+from lisor_tasks.artifacts import MANIFEST, Ref, open_artifact, open_store
 from lisor_tasks.caching import cached
 from lisor_tasks.data import read_dataset
 from lisor_tasks.evaluation import RESULTS, Network
 from lisor_tasks.explain import ACTIVATIONS, EXPLANATION
 from lisor_tasks.fsa import LEARNED, SEARCHED, read_extraction
-from lisor_tasks.networks import read_about, read_network
+from lisor_tasks.networks import NetworkRef, read_about, read_network
+from lisor_tasks.published import point_latest, publish_files
+from lisor_tasks.register import Record, report_folder
 
 if TYPE_CHECKING:
     from lisor.fsa.clustering import Clustering
     from lisor.report.findings import Explained, Findings
 
+SUMMARY = "summary.json"
 
-@cached("plane", "lisor.report.plane", name="t-SNE {label}", without=["label"])
-def project_hidden_states(folder: Path, model: Ref, states: Ref, label: str) -> None:
+
+@cached("plane", name="t-SNE {execution.label}")
+def project_hidden_states(folder: Path, network: NetworkRef, states: Ref) -> None:
     """A network's hidden states in the plane."""
     from lisor.report import plane
     from lisor.rnn.hidden_states import HiddenStates
 
-    network, points = read_network(model), HiddenStates(folder=open_artifact(states)).read()
-    plane.project(network, points.state, points.answer).write(folder)
+    model, points = read_network(network), HiddenStates(folder=open_artifact(states)).read()
+    plane.project(model, points.state, points.answer).write(folder)
 
 
-@cached("report", "lisor.report.report", name="report {title}")
+@cached("report", name="report {title}")
 def write_report(folder: Path, title: str, results: Ref, networks: Sequence[Network]) -> None:
     """The report page, its tables and pictures, and every chosen and selected automaton as JSON, DOT and SVG."""
     from lisor.fsa import evaluation
@@ -70,8 +72,8 @@ def _find(network: Network) -> Findings:
         restarts=about["restarts"],
         clustering=find_clustering,
         extraction=partial(read_extraction, network.every_automaton),
-        searches=tuple(search for block in searches for search in block if search["rule"] == "refined"),
-        unfinished=tuple(about["method"] for about in learned if not about["complete"]),
+        searches=tuple(search for block in searches for search in block),
+        unfinished={about["method"]: about["unfinished"] for about in learned if about["unfinished"]},
         plane=None if network.plane is None else Plane.read(open_artifact(network.plane)),
         explained=None if network.explanation is None else _read_explained(network.explanation),
     )
@@ -89,47 +91,25 @@ def _read_explained(ref: Ref) -> Explained:
     )
 
 
-@task(name="publish", task_run_name="publish to {out}", retries=1, retry_delay_seconds=1)
-def publish(out: str, results: Ref, report: Ref, record: str, summary: str) -> None:
-    """Copy the files of a run to the folder where its user looks for them, each whole or not at all.
+@task(name="publish", task_run_name="publish to {record.out}", retries=1, retry_delay_seconds=1)
+def publish(record: Record, summary: str) -> Record:
+    """The record of a run whose files lie where its user looks for them, each whole or not at all.
 
     Raises:
-        StoreError: the folder cannot be written."""
-    folder = Path(out)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for entry in sorted(open_artifact(report).iterdir()):
-            if entry.is_dir():
-                _replace_folder(entry, folder / entry.name)
-            elif entry.suffix == ".html":
-                _replace_file(entry, folder / entry.name)
-        _replace_file(open_artifact(results) / RESULTS, folder / RESULTS)
-        write_text(folder / "run.json", record)
-        write_text(folder / "summary.json", summary)
-    except OSError as error:
-        every = error.args[0] if isinstance(error, shutil.Error) else []  # of the files of a folder
-        first = str(every[0][2]).partition(": ")[0] if every else error.strerror
-        reason = f"{first or error}; what was computed is kept, so run again with another --out"
-        raise StoreError(f"the report cannot be written to {folder}: {reason}") from error
-
-
-def _replace_file(source: Path, target: Path) -> None:
-    fresh = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        shutil.copyfile(source, fresh)
-        fresh.replace(target)
-    finally:
-        fresh.unlink(missing_ok=True)
-
-
-def _replace_folder(source: Path, target: Path) -> None:
-    """Put a copy of a folder in the place of another, which is only removed when the copy is whole."""
-    fresh, old = (target.with_name(f".{target.name}.{part}.{os.getpid()}") for part in ("new", "old"))
-    try:
-        shutil.copytree(source, fresh)
-        if target.exists():
-            target.replace(old)
-        fresh.replace(target)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-    shutil.rmtree(old, ignore_errors=True)
+        StoreError: the folder cannot be written, or files of the user's are in the way."""
+    folder, store = Path(record.out), open_store()
+    report, results = (store.open(ref) for ref in (record.artifacts.report, record.artifacts.results))
+    paths = {str(path.relative_to(report)): path for path in report.rglob("*") if path.is_file()}
+    files = {name: path.read_bytes() for name, path in paths.items() if name != MANIFEST}
+    files |= {RESULTS: (results / RESULTS).read_bytes(), SUMMARY: summary.encode()}
+    with store.lock("publish"):
+        try:
+            record = publish_files(folder, files, record)
+            if folder == report_folder(record.run):
+                point_latest(folder)
+        except OSError as error:
+            raise StoreError(
+                f"the report cannot be written to {folder}: {error.strerror or error}; "
+                "what was computed is kept, so run again with another --out"
+            ) from error
+    return record

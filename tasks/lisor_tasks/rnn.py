@@ -4,22 +4,15 @@ What a task runs is imported inside it, so that a run answered from the cache ne
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-
-from prefect.logging import get_run_logger
 
 from lisor.config import ModelsConfig, TrainingConfig
 from lisor_tasks.artifacts import Ref
 from lisor_tasks.caching import cached, cached_block
 from lisor_tasks.data import read_dataset
-from lisor_tasks.networks import read_network
-
-TELL_SECONDS = 10.0
-
-PROGRESS = "lisor_progress"
-"""Marks log records that a person at the terminal wants to see."""
+from lisor_tasks.execution import Execution
+from lisor_tasks.networks import NetworkRef, read_network
 
 FIRST_BLOCKS = (1, 3, 5, 10)
 """Where the first blocks of trials end; the later ones are ten trials each."""
@@ -42,13 +35,7 @@ def trial_blocks(trials: int, *, of_words: bool) -> list[tuple[int, ...]]:
     return blocks
 
 
-@cached_block(
-    "model",
-    "lisor.rnn.training",
-    name="train {label}",
-    parts="trials",
-    without=["label", "models.cells", "training_config.trials"],
-)
+@cached_block("model", name="train {execution.label}", parts="trials")
 def train_networks(
     folders: Sequence[Path],
     dataset: Ref,
@@ -56,11 +43,15 @@ def train_networks(
     models: ModelsConfig,
     training_config: TrainingConfig,
     trials: tuple[int, ...],
-    threads: int,
-    label: str,
+    execution: Execution,
 ) -> None:
     """A trained network for each trial of a block, trained side by side."""
     from lisor.rnn import training
+
+    log = execution.progress_log()
+
+    def on_epoch(epoch: int, in_training: int, accuracy: float) -> None:
+        log(f"epoch {epoch}, {in_training} in training, best validation accuracy {accuracy:.3f}")
 
     networks = training.train(
         read_dataset(dataset),
@@ -68,29 +59,15 @@ def train_networks(
         models=models,
         config=training_config,
         trials=trials,
-        on_epoch=_tell(label),
+        on_epoch=on_epoch,
     )
     for network, folder in zip(networks, folders, strict=True):
         network.write(folder)
 
 
-@cached("hidden-states", "lisor.rnn.hidden_states", name="dump {label}", without=["label"])
-def dump_hidden_states(folder: Path, model: Ref, dataset: Ref, threads: int, label: str) -> None:
+@cached("hidden-states", name="dump {execution.label}")
+def dump_hidden_states(folder: Path, network: NetworkRef, dataset: Ref) -> None:
     """The hidden states of a network on the validation split, and its answers on every split."""
     from lisor.rnn import hidden_states
 
-    hidden_states.dump(read_network(model), read_dataset(dataset), folder)
-
-
-def _tell(label: str) -> Callable[[int, int, float], None]:
-    """Tell the run's log every few seconds how far training is."""
-    logger, told = get_run_logger(), time.monotonic()
-
-    def tell(epoch: int, trials: int, accuracy: float) -> None:
-        nonlocal told
-        if time.monotonic() - told > TELL_SECONDS:
-            told = time.monotonic()
-            message = "%s: epoch %d, %d in training, best validation accuracy %.3f"
-            logger.info(message, label, epoch, trials, accuracy, extra={PROGRESS: True})
-
-    return tell
+    hidden_states.dump(read_network(network), read_dataset(dataset), folder)

@@ -8,13 +8,13 @@ from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
 import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelOutput
 from mlflow.exceptions import MlflowException
 
 from lisor.fsa.automaton import Automaton
+from lisor.randomness import stream
 
 CODE = Path(__file__).parent / "automaton_model.py"
 
@@ -64,7 +64,7 @@ def _save(automaton: Path, folder: Path) -> None:
         mlflow.pyfunc.save_model(
             folder,
             python_model=str(CODE),
-            artifacts={"automaton": str(automaton)},
+            artifacts={"automaton": automaton.as_uri()},  # a path may hold a question mark
             signature=ModelSignature(inputs=Schema([ColSpec(DataType.string, "text")]), outputs=Schema(answer)),
             input_example=_example(Automaton.from_json(automaton.read_text(encoding="utf-8"))),
             pip_requirements=[f"lisor=={version('lisor')}", f"mlflow=={version('mlflow')}"],
@@ -78,5 +78,5 @@ def _example(automaton: Automaton) -> pd.DataFrame:
         return pd.DataFrame({"text": [json.dumps(one) for one in series]})
     symbols = automaton.alphabet
     between = "" if all(len(symbol) == 1 for symbol in symbols) else " "
-    numbers = np.random.default_rng(0).integers(0, len(symbols), (3, 5))
+    numbers = stream(0, "example of a model").integers(0, len(symbols), (3, 5))
     return pd.DataFrame({"text": [between.join(symbols[number] for number in word) for word in numbers]})

@@ -1,7 +1,7 @@
 """What MLflow is told of a run.
 
 Everything here is read from artifacts and found again by a tag with the run's key: the same run adds nothing, and a
-deleted database is filled anew without computing anything."""
+deleted or damaged database is filled anew without computing anything."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import json
 import logging
 import math
 import time
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -19,44 +21,85 @@ from typing import Any
 import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, ViewType
-from mlflow.exceptions import MlflowException
 from prefect import task
-from sqlalchemy.exc import SQLAlchemyError
 
-from lisor.errors import TrackingError
+from lisor.errors import LisorError, StoreWarning, TrackingError
 from lisor.report.tables import summarize
 from lisor_tasks.artifacts import MANIFEST, Ref, Store, open_store
 from lisor_tasks.data import read_dataset
+from lisor_tasks.database import open_database
 from lisor_tasks.evaluation import RESULTS, Network
 from lisor_tasks.explain import EXPLANATION
 from lisor_tasks.keys import library_versions
-from lisor_tasks.register import Record
+from lisor_tasks.register import Record, look_up, registered
 from lisor_tasks.serving import best_networks, register_automaton
-from lisor_tasks.told import KEY, record_key, tracking_uri
+from lisor_tasks.told import KEY, artifact_location, find_told, record_key, tracking_uri, uses_own_database
+from lisor_tasks.tracking_server import BESIDE_A_RUN, Patience, log_to_server
 
 _MOST_METRICS = 1000  # in one batch, by MLflow's own rule
 _MOST_PARAMS = 100
 
 
-@task(name="track", task_run_name="track {record.name} in MLflow", retries=1, retry_delay_seconds=2)
-def track(record: Record) -> tuple[str, str]:
+def _own_database(*_: Any) -> bool:
+    return uses_own_database(open_store().home)  # a server has been asked again already
+
+
+@task(
+    name="track",
+    task_run_name="track {record.name} in MLflow",
+    retries=1,
+    retry_delay_seconds=2,
+    retry_condition_fn=_own_database,
+)
+def track(record: Record, patience: Patience = BESIDE_A_RUN) -> tuple[str, str]:
     """The ids of the experiment and of the parent run that show this run in MLflow, made unless they are there.
 
     Raises:
-        TrackingError: MLflow does not answer, or refuses."""
+        TrackingError: MLflow does not answer, or refuses, or the disk is full."""
     store = open_store()
-    uri = tracking_uri(store.home)
-    for chatty in ("alembic", "mlflow"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
-        with store.lock("mlflow"):  # neither a database's first client nor search-then-create is atomic
-            return _fill(MlflowClient(uri), record, store)
-    except (MlflowException, SQLAlchemyError) as error:  # the second of a database file that is damaged
-        reason = "it does not answer" if "Max retries" in str(error) else str(error).splitlines()[0]
+        if not uses_own_database(store.home):
+            return log_to_server(record, store, patience)
+        with own_database(store) as client:
+            return find_told(record, store.home) or _fill(client, record, store)
+    except Exception as error:  # nothing that MLflow meets may cost a run that is whole
         raise TrackingError(
-            f"MLflow at {uri} was not told of the run ({reason}); the store has everything: "
-            f"say later: lisor track {record.name}"
+            f"MLflow at {tracking_uri(store.home)[:100]} was not told of the run ({_reason(error)}); "
+            f"the store has everything: say later: lisor track {record.run}"
         ) from error
+
+
+@contextmanager
+def own_database(store: Store) -> Iterator[MlflowClient]:
+    """A client of the database in the store, with the lock that whoever writes to it needs: neither a database's first
+    client nor search-then-create is atomic. A database that was not there, or damaged, has the registered runs.
+
+    Raises:
+        LisorError, MlflowException, SQLAlchemyError, sqlite3.Error, OSError: it cannot be made or read."""
+
+    def fill_each(client: MlflowClient) -> None:
+        for name in registered():
+            try:
+                _fill(client, look_up(name), store)
+            except LisorError as error:
+                warnings.warn(f"MLflow does not show the run {name}: {error}", StoreWarning, stacklevel=2)
+
+    quiet()
+    with store.lock("mlflow"), open_database(store.home, fill_each) as client:
+        yield client
+
+
+def quiet() -> None:
+    """Keep MLflow from saying beside us what comes back as an error."""
+    for chatty in ("alembic", "mlflow", "urllib3"):
+        logging.getLogger(chatty).setLevel(logging.CRITICAL)
+
+
+def _reason(error: Exception) -> str:
+    if "Max retries" in str(error):
+        return "it does not answer"
+    lines = str(error).split("\n", 1)
+    return lines[0].strip()[:100] or type(error).__name__
 
 
 def _fill(client: MlflowClient, record: Record, store: Store) -> tuple[str, str]:
@@ -117,7 +160,7 @@ class _Run:
         """Log what is in an artifact's folder, but not the store's manifest."""
         for entry in sorted(artifact.iterdir()):
             if entry.is_dir():
-                self.client.log_artifacts(self.id, str(entry), str(Path(place or "", entry.name)))
+                self.log_files(entry, str(Path(place or "", entry.name)))
             elif entry.name != MANIFEST:
                 self.client.log_artifact(self.id, str(entry), place)
 
@@ -126,7 +169,7 @@ def _find_experiment(client: MlflowClient, name: str, store: Store) -> str:
     found = client.get_experiment_by_name(name)
     if found is None:
         local = tracking_uri(store.home).startswith("sqlite:")
-        place = (store.home / "mlflow-artifacts" / name).as_uri() if local else None
+        place = artifact_location(store.home, name) if local else None
         kind = {"mlflow.experimentKind": "custom_model_development"}  # MLflow then opens its pages for training
         return str(client.create_experiment(name, artifact_location=place, tags=kind))
     if found.lifecycle_stage == "deleted":

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass, fields, is_dataclass
-from typing import Any
+from collections.abc import Collection
+from dataclasses import dataclass
 
-from lisor_tasks.artifacts import Ref, open_store
-from lisor_tasks.register import newest, registered
+from lisor_tasks.artifacts import open_store
+from lisor_tasks.register import forget, look_up, refs, registered
 
 KEPT = frozenset({"corpus"})
 """Kinds that stay though no record of a run names them: to read a corpus again may need a network or a file."""
@@ -29,10 +28,10 @@ class Held:
 
 
 def holdings(*, forgotten: Collection[str] = (), verify: bool = False) -> list[Held]:
-    """Every artifact in the store, as if some runs were not registered; `whole` is looked at only to `verify`.
+    """Every artifact in the store, as if some runs, each a NAME/KEY, were not registered; `whole` is
+    looked at only to `verify`.
 
-    A run is its newest record. Artifacts that were made together, such as the trials of a block, are there for the same
-    runs.
+    Artifacts that were made together, such as the trials of a block, are there for the same runs.
 
     Raises:
         StoreError: the record of a run is damaged."""
@@ -40,7 +39,7 @@ def holdings(*, forgotten: Collection[str] = (), verify: bool = False) -> list[H
     users: dict[tuple[str, str], set[str]] = {}
     for run in registered():
         if run not in forgotten:
-            for ref in refs(newest(run).artifacts):
+            for ref in refs(look_up(run).artifacts):
                 users.setdefault((ref.kind, block(ref.key)), set()).add(run)
     found = []
     for kind, key in store.entries():
@@ -71,24 +70,11 @@ def collect(*, older_than: float, forgotten: Collection[str] = ()) -> list[Held]
     store = open_store()
     with store.unused():
         gone = collectable(older_than=older_than, forgotten=forgotten)
-        for run in forgotten:
-            shutil.rmtree(store.home / "runs" / run)
+        forget(forgotten)
         for held in gone:
             store.remove(held.kind, held.key)
         shutil.rmtree(store.home / "scratch", ignore_errors=True)
     return gone
-
-
-def refs(value: Any) -> Iterator[Ref]:
-    """Every reference in a record."""
-    if isinstance(value, Ref):
-        yield value
-    elif is_dataclass(value):
-        for field in fields(value):
-            yield from refs(getattr(value, field.name))
-    elif isinstance(value, tuple):
-        for item in value:
-            yield from refs(item)
 
 
 def block(key: str) -> str:

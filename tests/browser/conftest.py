@@ -68,7 +68,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         command = [sys.executable, "-m", "lisor_flows.cli", *arguments]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400, check=False)
         assert done.returncode == 0, done.stderr
-    return Run(home, home / "reports/browsed", folder / "explanation.html")
+    return Run(home, home / "reports/browsed/latest", folder / "explanation.html")
 
 
 def write_data(folder: Path) -> dict[str, object]:

@@ -253,6 +253,39 @@ def test_a_parquet_column_that_holds_no_texts_is_refused(tmp_path, column, messa
         read(write_parquet(tmp_path / "a.parquet", column))
 
 
+@pytest.mark.parametrize("name", ["a.csv", "a.txt"])
+def test_a_line_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(streams, "MAX_CELL", 100)
+    (tmp_path / name).write_text("text\n" + "a" * 100)
+    assert read(tmp_path / name)[-1] == "a" * 100
+    (tmp_path / name).write_text("text\n" + "a" * 101)
+    with pytest.raises(DataError, match="a line of more than 100 characters"):
+        read(tmp_path / name)
+
+
+def test_a_cell_of_many_lines_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(streams, "MAX_CELL", 100)
+    (tmp_path / "a.csv").write_text('text\n"' + "a\n" * 51 + '"\n')
+    with pytest.raises(DataError, match="field larger than field limit"):
+        read(tmp_path / "a.csv")
+
+
+def test_rows_that_would_fill_the_memory_are_refused_before_they_are_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr(streams, "MAX_BATCH", 10_000)
+    repeated = pa.DictionaryArray.from_arrays(pa.array([0] * 100, pa.int32()), ["a" * 1000])
+    path = write_parquet(tmp_path / "a.parquet", repeated)
+    assert path.stat().st_size < 10_000
+    with pytest.raises(DataError, match="100 rows of more than 10,000 bytes"):
+        read(path)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.txt"])
+def test_a_null_is_refused_where_training_refuses_it_too(tmp_path, name):
+    (tmp_path / name).write_bytes(b"text\na\nb\0c\n")
+    with pytest.raises(DataError, match=r"line 3 holds the character U\+0000"):
+        read(tmp_path / name)
+
+
 def test_a_parquet_file_without_the_column_is_refused(tmp_path):
     pq.write_table(pa.table({"review": ["a"], "label": ["b"]}), tmp_path / "a.parquet")
     with pytest.raises(DataError, match=r"expected the column 'text' in a\.parquet, found 'review', 'label'"):

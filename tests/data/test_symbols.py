@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lisor.data.symbols import assign_splits, number, number_labels, read_table
+from lisor.data.symbols import assign_splits, build, number, number_labels, read_table
 from lisor.errors import DataError
 
 
@@ -86,6 +86,28 @@ def test_every_row_is_in_one_split():
     }  # fmt: skip
     with pytest.raises(DataError, match="too few"):
         assign_splits(table[:2], sizes={}, seed=0)
+
+
+def test_the_classes_that_are_given_have_the_order_in_which_they_are():
+    table = pd.DataFrame({"symbols": [["a"], ["b"]] * 20, "label": ["x", "y"] * 20})
+    how = {"order": None, "sizes": {}, "held_out": 0.3, "seed": 0}
+    plain, turned = (build(table, classes=classes, **how) for classes in (None, ["y", "x", "z"]))
+    assert (plain.classes, turned.classes) == (("x", "y"), ("y", "x", "z"))
+    assert turned.splits["train"].labels.tolist() == (1 - plain.splits["train"].labels).tolist()
+    with pytest.raises(DataError, match="among the 2 classes 'x', 'z', found 'y'"):
+        build(table, classes=["x", "z"], **how)
+
+
+def test_an_alphabet_is_not_made_of_all_numbers_up_to_a_huge_one():
+    with pytest.raises(DataError, match="from 0 to 1,000,000, found 2147483647"):
+        number([[0, 1], [2**31 - 1]])
+    with pytest.raises(DataError, match="from 0 to 1,000,000, found a number of about 401 digits"):
+        number([[0, 10**400]])
+
+
+def test_classes_of_thousands_of_digits_are_ordered_by_name():
+    labels = pd.Series(["9" * 5000, "10", "9"])
+    assert number_labels(labels, None)[1] == ("10", "9", "9" * 5000)
 
 
 def test_labels_are_numbered_in_the_order_of_the_classes():

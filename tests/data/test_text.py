@@ -45,6 +45,12 @@ def read_back(dataset: Dataset, split: str) -> list[str]:
 # Cutting into words
 
 
+def test_a_reference_to_a_character_beyond_unicode_is_no_character():
+    for digits in ("9" * 7, "9" * 30, "9" * 5000, "0" * 5000 + "65"):
+        assert text.tokenize(f"good &#{digits}; film") == ["good", "\ufffd", "film"]
+    assert text.tokenize("&#65;&#0000000000065;&#x41;") == ["aaa"]
+
+
 @pytest.mark.parametrize(
     ("raw", "words"),
     [

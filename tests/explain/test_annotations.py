@@ -47,7 +47,7 @@ def test_notes_are_read_by_unit(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("unit,remark\n1,a\n", "expected the columns 'unit' and 'note' in notes.csv, found unit, remark"),
+        ("unit,remark\n1,a\n", "expected the columns 'unit' and 'note' in notes.csv, found 'unit', 'remark'"),
         ("unit,note\none,a\n", "expected the number of a unit in notes.csv, from 0 up, got 'one'"),
         ("unit,note\n-1,a\n", "got '-1'"),
         ("unit,note\n1,a\n1,b\n", "unit 1 has two notes"),

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from lisor_flows.pipeline import lisor_pipeline
-from prefect.settings import PREFECT_RESULTS_LOCAL_STORAGE_PATH, temporary_settings
 from prefect.testing.utilities import prefect_test_harness
 
 
@@ -21,19 +19,18 @@ def prefect_server() -> Iterator[None]:
 
 
 @pytest.fixture
-def home(prefect_server: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty store, with Prefect's records inside it."""
+def home(prefect_server: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty store."""
     store = tmp_path / "store"
     monkeypatch.setenv("LISOR_HOME", str(store))
-    with records_in(store):
-        yield store
+    return store
 
 
 @pytest.fixture(scope="session")
 def finished_store(prefect_server: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store in which `tiny` has run; tests take copies of it."""
     store = tmp_path_factory.mktemp("finished") / "store"
-    with pytest.MonkeyPatch.context() as patch, records_in(store):
+    with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LISOR_HOME", str(store))
         lisor_pipeline(settings())
     return store
@@ -42,17 +39,13 @@ def finished_store(prefect_server: None, tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture
 def finished(home: Path, finished_store: Path) -> Path:
     """A store of its own in which `tiny` has run."""
-    shutil.copytree(finished_store, home)
+    shutil.copytree(finished_store, home, symlinks=True)
     return home
 
 
 @pytest.fixture
 def tiny() -> dict[str, Any]:
     return settings()
-
-
-def records_in(store: Path) -> AbstractContextManager[Any]:
-    return temporary_settings({PREFECT_RESULTS_LOCAL_STORAGE_PATH: store / "results"})
 
 
 def settings() -> dict[str, Any]:

@@ -9,6 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -56,22 +59,22 @@ SETTINGS = {
     "a config without a name": (["run", ""], "expected a settings file or one of"),
     "a config that is a folder": (["run", "folder"], "expected a settings file or one of"),
     "a config with a name too long": (["run", "c" * 300], "no file has a name as long as"),
-    "no such file": (["run", "absent.yaml"], "absent.yaml cannot be read: [Errno 2]"),
+    "no such file": (["run", "absent.yaml"], "absent.yaml cannot be read: No such file"),
     "an empty file": (["run", "empty.yaml"], "expected a mapping of settings in empty.yaml, got NoneType"),
     "a list": (["run", "list.yaml"], "expected a mapping of settings in list.yaml, got list"),
     "no YAML": (["run", "broken.yaml"], "broken.yaml cannot be read"),
     "no Unicode": (["run", "latin.yaml"], "latin.yaml cannot be read: 'utf-8'"),
     "code to be run": (["run", "code.yaml"], "could not determine a constructor"),
     "a day that is none": (["run", "day.yaml"], "day.yaml cannot be read"),
-    "nested too deeply": (["run", "deep.yaml"], "deep.yaml cannot be read: maximum recursion depth"),
+    "nested too deeply": (["run", "deep.yaml"], "deep.yaml cannot be read: it is nested too deeply"),
     "half a sign": (["run", "surrogate.yaml"], "dataset.language must be Unicode text"),
-    "a key that is no text": (["run", "key.yaml"], "unknown setting '3'"),
+    "a key that is no text": (["run", "key.yaml"], "line 2: expected the name of a setting, got 3"),
     "a key misspelt": (run("training.trails=3"), "the nearest known one is 'training.trials'"),
     "no value": (run("training.trials"), "--set takes KEY=VALUE"),
     "no key": (run("=3"), "--set takes KEY=VALUE"),
     "a value that is no YAML": (run("clustering.k=[2,"), "expected a value as YAML"),
     "a number too small": (run("training.trials=0"), "training.trials must be at least 1, got 0"),
-    "a number too large": (run("dataset.train=3000000000"), "dataset.train must be at most 2,147,483,647"),
+    "a number too large": (run("dataset.train=3000000000"), "dataset.train must be at most 1,000,000,000"),
     "a seed too large": (run("clustering.seed=4294967296"), "clustering.seed must be at most 4,294,967,295"),
     "a number that is infinite": (run("training.trials=.inf"), "training.trials"),
     "a number that is a word": (run("threads=two"), "threads must be a whole number, got 'two'"),
@@ -82,6 +85,50 @@ SETTINGS = {
     "a name with a folder": (run("name=../tiny"), "name must be made of"),
     "a name too long": (run(f"name={'n' * 61}"), "name must be made of at most 60"),
     "a loss that is no number": (run("training.learning_rate=1.0e+300"), "lower training.learning_rate"),
+    "a setting twice": (["run", "twice.yaml"], "line 3: 'trials' is there twice"),
+    "a number in octal": (run("training.trials=010"), "010 is read as a number"),
+    "a number of base 60": (run("training.trials=1:30"), "1:30 is read as a number"),
+    "a truth value for a number": (run("training.trials=true"), "should be a valid integer, got True"),
+    "a fraction for a whole number": (run("training.trials=3.0"), "should be a valid integer, got 3.0"),
+    "a text for a number": (run("training.trials='3'"), "should be a valid integer, got '3'"),
+    "a text that some take for a truth value": (run("dataset.balanced=off"), "off is read as a number, a truth value"),
+    "a number that is none": (run("training.clip=.nan"), "training.clip must be above 0, got nan"),
+    "aliases that multiply": (["run", "laughs.yaml"], "laughs.yaml cannot be read: aliases repeat values"),
+    "an alias inside of itself": (["run", "loop.yaml"], "an alias stands for what it is inside of"),
+    "too much": (["run", "long.yaml"], "at most 500,000 characters are read"),
+    "a value of 400 digits": (run("training.trials=" + "9" * 400), "got a number of about 401 digits"),
+    "a value of 5000 digits": (run("training.trials=" + "9" * 5000), "training.trials: expected a value as YAML"),
+    "a value of 100,000 brackets": (run("clustering.k=" + "[" * 100_000), "nested too deeply"),
+    "a name of 100,000 characters": (run("x" * 100_000 + "=3"), "unknown setting"),
+    "a cell of 100,000 characters": (run(f"models.cells=[{'x' * 100_000}]"), "models.cells must be one of"),
+    "a config that is a pipe": (["run", "pipe.yaml"], "expected a file, but it is a pipe"),
+    "a config that is a device": (["run", "/dev/zero"], "expected a settings file or one of"),
+    "a config on a broken disk": (["run", "broken-disk.yaml"], "broken-disk.yaml cannot be read: Input/output error"),
+    "a config of bytes": (["run", "bytes.yaml"], "bytes.yaml cannot be read: line 1 holds the character U+0000"),
+    "trials beyond number": (run("training.trials=2147483647"), "training.trials must be at most 1,000"),
+    "epochs beyond number": (run("training.max_epochs=2147483647"), "training.max_epochs must be at most 100,000"),
+    "a batch beyond all": (run("training.batch_size=2147483647"), "training.batch_size must be at most 65,536"),
+    "restarts beyond number": (run("training.restarts=2147483647"), "training.restarts must be at most 100"),
+    "threads beyond number": (run("threads=2147483647"), "threads must be at most 256"),
+    "words too long": (run("dataset.max_length=2147483647"), "dataset.max_length must be at most 1,000"),
+    "more words than the memory holds": (run("dataset.train=1000000000"), "dataset.train of 000 needs about 464 GB"),
+    "more hidden units than the memory holds": (
+        run("models.hidden_size=100000"),
+        "models.hidden_size of 000 needs about 480 GB of memory, and this machine has",
+    ),
+    "a setting of series for a language": (run("dataset.window=7"), "dataset.window is for series, not for language"),
+    "a setting of text for a language": (run("dataset.min_count=7"), "dataset.min_count is for text"),
+    "a setting of a language for text": (
+        text("good.csv", "dataset.balanced=false"),
+        "dataset.balanced is for language",
+    ),
+    "a setting of another kind in a file": (["run", "kind.yaml"], "dataset.vectors is for text, not for language"),
+    "folds beyond number": (run("dataset.series=series.csv", "dataset.folds=2147483647"), "must be at most 100"),
+    "windows too long": (run("dataset.series=series.csv", "dataset.window=2147483647"), "must be at most 1,000,000"),
+    "more symbols than anyone reads": (
+        run("dataset.series=series.csv", "dataset.symbol_count=2147483647"),
+        "dataset.symbol_count must be at most 4,096",
+    ),
 }
 
 LANGUAGES = {
@@ -89,7 +136,13 @@ LANGUAGES = {
     "an expression that is none": (language("regex:(0"), "(0"),
     "every word": (language("regex:(0|1)*"), "every word"),
     "a sign that the alphabet lacks": (language("regex:(a|b)*"), "not in the alphabet '01'"),
-    "an alphabet that repeats": (language("regex:0", "dataset.alphabet=00"), "different signs"),
+    "an expression of 100,000 brackets": (language("regex:" + "(" * 100_000), "nested too deeply"),
+    "an expression of 100,000 symbols": (language("regex:" + "0" * 100_000), "more than 2,000 symbols"),
+    "an alphabet of thousands": (
+        language("regex:a", "dataset.alphabet=" + "".join(map(chr, range(97, 9000)))),
+        "at most 1,000",
+    ),
+    "an alphabet that repeats": (language("regex:0", "dataset.alphabet=00"), "different characters"),
 }
 
 MODELS = {
@@ -103,6 +156,23 @@ MODELS = {
     "a transition to nowhere": (language("automaton:nowhere.json"), "transitions must lead to one of the states 0 … 1"),
     "three classes": (language("automaton:three.json"), "a language has two classes of words"),
     "a name with a null byte": (["run", "null-automaton.yaml"], "null byte"),
+    "a field twice": (language("automaton:twice.json"), "the field 'start' is there twice"),
+    "a class twice": (language("automaton:classes.json"), "expected classes of different names"),
+    "a symbol twice": (language("automaton:symbols.json"), "as many different symbols"),
+    "100,000 brackets": (language("automaton:deep.json"), "expected an automaton as JSON: maximum recursion depth"),
+    "numbers of 400 digits": (language("automaton:digits.json"), "to hold whole numbers"),
+    "a start of 5000 digits": (language("automaton:start.json"), "expected an automaton as JSON"),
+    "a reference beyond Unicode": (language("automaton:reference.jff"), "invalid character number"),
+    "bytes": (language("automaton:bytes.yaml"), "bytes.yaml cannot be read: line 1 holds the character U+0000"),
+    "bytes, a graph": (language("automaton:bytes.dot"), "bytes.dot cannot be read"),
+    "a pipe": (language("automaton:pipe.yaml"), "pipe.yaml cannot be read: expected a file, but it is a pipe"),
+    "a device": (language("automaton:/dev/zero"), "expected a file, but it is a device"),
+    "a broken disk": (language("automaton:broken-disk.yaml"), "cannot be read: Input/output error"),
+    "vectors, a pipe": (
+        text("good.csv", "dataset.vectors=pipe.yaml"),
+        "'pipe.yaml' is not: expected a file, but it is",
+    ),
+    "vectors of one line": (text("good.csv", "dataset.vectors=line.txt"), "more than 1,000,000 characters"),
     "vectors, no such file": (text("good.csv", "dataset.vectors=absent.txt"), "absent.txt"),
     "vectors, no name": (text("good.csv", "dataset.vectors="), "its name is empty"),
     "vectors that are texts": (text("good.csv", "dataset.vectors=good.csv"), "as in files of word vectors"),
@@ -129,6 +199,23 @@ TEXTS = {
     "one class": (text("one-class.csv"), "at least two classes"),
     "too few rows": (text("few.csv"), "too few"),
     "a split that is none": (text("split.csv"), "found 'nonsense'"),
+    "a pipe": (text("pipe.csv"), "'pipe.csv' is not: expected a file, but it is a pipe"),
+    "a device": (text("/dev/zero"), "'/dev/zero' is not: expected a file, but it is a device"),
+    "a broken disk": (text("broken-disk.csv"), "'broken-disk.csv' is not: Input/output error"),
+    "everything": (text("/"), "expected folders such as train/pos"),
+    "a column of numbers": (
+        text("numbers.parquet"),
+        "expected texts in the column 'text' of numbers.parquet, found int64",
+    ),
+    "labels of bytes": (text("bytes.parquet"), "expected labels in the column 'label' of bytes.parquet, found binary"),
+    "bytes": (text("bytes.csv"), "bytes.csv cannot be read as CSV: line 1 holds the character U+0000"),
+    "a null in a text": (text("null.csv"), "line 3 holds the character U+0000"),
+    "100,000 columns": (text("columns-100000.csv"), "has 100,000 columns, and at most 10,000 are read"),
+    "two columns of one name": (text("two-labels.csv"), "expected one column 'label'"),
+    "more rows than are read": (text("rows.parquet"), "has 20,000,000 rows, and at most 10,000,000 are read"),
+    "texts that fill the memory": (text("bomb.parquet"), "more than 2,147,483,648 bytes when it is unpacked"),
+    "a split misspelt": (text("tran.csv"), "'test' in the column 'split', found 'tran' in row 1"),
+    "no split": (text("no-split.csv"), "found none in row 2"),
     "notes, no such file": (run("explain.annotations=absent.csv", "explain.enabled=true"), "absent.csv"),
 }
 
@@ -147,13 +234,47 @@ SERIES = {
     ),
     "a single symbol": (run("dataset.series=series.csv", "dataset.symbol_count=1"), "must be at least 2, got 1"),
     "folds of what is no series": (run("dataset.folds=3"), "dataset.folds is for series"),
+    "a column of plain numbers": (
+        run("dataset.series=plain.parquet"),
+        "expected texts or lists in the column 'series' of plain.parquet, found double",
+    ),
+    "a number of 400 digits": (run("dataset.series=digits.csv"), "a list of numbers, or of lists of numbers"),
+    "100,000 brackets": (run("dataset.series=brackets.csv"), "a list of numbers, or of lists of numbers"),
+    "a folder": (run("dataset.series=folder"), "'folder' is not: expected a file, but it is a folder"),
+    "a pipe": (run("dataset.series=pipe.csv"), "'pipe.csv' is not: expected a file, but it is a pipe"),
+    "a split misspelt": (run("dataset.series=tran-series.csv"), "found 'tran' in row 1"),
+    "symbols, a split misspelt": (run("dataset.symbols=tran-symbols.csv"), "found 'tran' in row 1"),
+    "symbols, rows of more cells than the header": (run("dataset.symbols=commas.csv"), "more cells than its header"),
+    "symbols, a column of plain numbers": (run("dataset.symbols=plain-symbols.parquet"), "found int64"),
+    "symbols, more values than are read": (run("dataset.symbols=values.parquet"), "at most 100,000,000"),
+    "symbols, classes that are none of the labels": (
+        run("dataset.symbols=letters.csv", "dataset.classes=[no, 'yes']".replace("no", "'no'")),
+        "expected labels among the 2 classes 'no', 'yes', found 'x'",
+    ),
+    "symbols, a class twice": (run("dataset.symbols=letters.csv", "dataset.classes=[x, x]"), "different names"),
     "symbols, an alphabet of one": (run("dataset.symbols=one.csv"), "an alphabet of at least two symbols, got 'a'"),
     "symbols, no label": (run("dataset.symbols=bare.csv"), "a column 'label'"),
 }
 
 
+@pytest.fixture(scope="session")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the files that the tables name."""
+    folder = tmp_path_factory.mktemp("files")
+    write_files(folder)
+    return folder
+
+
+def link_files(files: Path, folder: Path) -> None:
+    """Put the files into another folder without a copy."""
+    for file in files.iterdir():
+        if file.is_dir():
+            (folder / file.name).mkdir()
+        else:
+            os.link(file, folder / file.name, follow_symlinks=False)
+
+
 def write_files(folder: Path) -> None:
-    """The files that the tables name."""
     table = {"alphabet": ("0", "1"), "classes": ("no", "yes"), "transitions": [[0, 1], [0, 1]], "outputs": [0, 1]}
     accepts = json.loads(Automaton(**table).to_json())
     three = {"classes": ["a", "b", "c"], "transitions": [[0, 1], [2, 0], [2, 2]], "outputs": [0, 1, 2]}
@@ -184,9 +305,39 @@ def write_files(folder: Path) -> None:
         "wide.csv": "text,label\na,x,1,2\nb,y\n",
         "cut.parquet": b"PAR1 is not enough",
     }
+    automaton = json.dumps(accepts)
+    contents |= {
+        "twice.yaml": 'training:\n  trials: 3\n  trials: 4\ndatasets: [{language: "000"}]',
+        "laughs.yaml": "a: &a [l]\n"
+        + "".join(f"b{i}: &b{i} [{', '.join(['*' + ('a', f'b{i - 1}')[i > 0]] * 9)}]\n" for i in range(8)),
+        "loop.yaml": "datasets: &a [*a]",
+        "long.yaml": "# " + "x" * 500_000,
+        "bytes.yaml": bytes(range(256)),
+        "bytes.dot": bytes(range(1, 256)),
+        "kind.yaml": 'datasets: [{language: "000", vectors: learned}]',
+        "twice.json": automaton.replace('"start"', '"start": 1, "start"'),
+        "classes.json": automaton.replace('"yes"', '"no"'),
+        "symbols.json": automaton.replace('"1"', '"0"'),
+        "deep.json": "[" * 100_000,
+        "digits.json": automaton.replace("[0, 1]", f"[0, {'9' * 400}]"),
+        "start.json": automaton.replace('"start": 0', f'"start": {"9" * 5000}'),
+        "reference.jff": f"<structure>&#{'9' * 5000};</structure>",
+        "line.txt": "a" + " 1" * 500_000,
+        "bytes.csv": bytes(range(256)),
+        "null.csv": "text,label\na,x\nb\0c,y\n",
+        "columns-100000.csv": ",".join(map(str, range(100_000))) + "\n",
+        "two-labels.csv": "text,label,label\na,x,y\n",
+        "brackets.csv": "series,label\n" + "[" * 100_000 + ",x\n",
+        "digits.csv": f"series,label\n[{'9' * 400}],x\n",
+        "commas.csv": "symbols,label\n" + "a,b,x\nb,a,y\n" * 20,
+    }
     for name, content in contents.items():
         (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
     (folder / "folder").mkdir()
+    for kind in ("csv", "yaml"):
+        os.mkfifo(folder / f"pipe.{kind}")
+        (folder / f"broken-disk.{kind}").symlink_to("/proc/self/mem")  # its first byte cannot be read
+    write_tables(folder)
     write_texts(folder / "columns.csv", text=["a"], lable=["b"])
     write_texts(folder / "nothing.csv", text=[], label=[])
     write_texts(folder / "one-class.csv", text=["a", "b"] * 9, label=["x"] * 18)
@@ -198,7 +349,29 @@ def write_files(folder: Path) -> None:
     write_texts(folder / "series.csv", series=["1 2 3", "3 2 1"] * 20, label=["x", "y"] * 20)
     write_texts(folder / "one.csv", symbols=["aa", "a"] * 20, label=["x", "y"] * 20)
     write_texts(folder / "bare.csv", symbols=["ab", "ba"] * 20)
+    write_texts(folder / "letters.csv", symbols=["ab", "ba"] * 20, label=["x", "y"] * 20)
+    write_texts(folder / "tran.csv", text=["a", "b"] * 20, label=["x", "y"] * 20, split=["tran"] * 40)
+    write_texts(folder / "tran-series.csv", series=["1 2", "2 1"] * 20, label=["x", "y"] * 20, split=["tran"] * 40)
+    write_texts(folder / "tran-symbols.csv", symbols=["ab", "ba"] * 20, label=["x", "y"] * 20, split=["tran"] * 40)
+    write_texts(folder / "no-split.csv", text=["a", "b"] * 20, label=["x", "y"] * 20, split=["train", ""] * 20)
     write_texts(folder / "split.csv", text=["a", "b"] * 9, label=["x", "y"] * 9, split=["dev", "nonsense"] * 9)
+
+
+def write_tables(folder: Path) -> None:
+    """Tables of the wrong types, and small ones that would be large in memory."""
+    labels = pa.array(["x", "y"] * 20)
+    rows, texts = 20_000_000, pa.DictionaryArray.from_arrays(pa.array([0] * 40, pa.int32()), ["a" * 60_000_000])
+    tables = {
+        "numbers": {"text": pa.array(range(40)), "label": labels},
+        "bytes": {"text": labels, "label": pa.array([b"\xff", b"y"] * 20)},
+        "bomb": {"text": texts, "label": labels},
+        "plain": {"series": pa.array([1.5, 2.5] * 20), "label": labels},
+        "plain-symbols": {"symbols": pa.array(range(40)), "label": labels},
+        "rows": {"text": pa.nulls(rows, pa.string()), "label": pa.nulls(rows, pa.string())},
+        "values": {"symbols": pa.array([np.zeros(60_000_000, np.int8)] * 2), "label": labels[:2]},
+    }
+    for name, columns in tables.items():
+        pq.write_table(pa.table(columns), folder / f"{name}.parquet", compression="zstd")
 
 
 def assert_one_line(status: int, out: str, err: str, says: str) -> None:
@@ -223,9 +396,9 @@ ROWS = {f"{table}: {name}": row for table, rows in TABLES.items() for name, row 
 
 @pytest.mark.parametrize(("arguments", "says"), ROWS.values(), ids=ROWS)
 def test_bad_input_is_one_line_and_status_2(
-    lisor: Lisor, config: str, home: Path, tmp_path: Path, arguments: list[str], says: str
+    lisor: Lisor, config: str, home: Path, tmp_path: Path, files: Path, arguments: list[str], says: str
 ) -> None:
-    write_files(tmp_path)
+    link_files(files, tmp_path)
     before = {path.name for path in tmp_path.iterdir()}
     assert_one_line(*lisor(*arguments), says)
     assert {path.name for path in tmp_path.iterdir()} - {home.name} == before
@@ -327,9 +500,9 @@ def test_an_empty_home_is_none(command_line: Lisor, tmp_path: Path, monkeypatch:
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_so_it_is_for_a_process_of_its_own(
-    tmp_path: Path, tiny: dict[str, Any], arguments: list[str], says: str
+    tmp_path: Path, tiny: dict[str, Any], files: Path, arguments: list[str], says: str
 ) -> None:
-    write_files(tmp_path)
+    link_files(files, tmp_path)
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(tiny))
     home = tmp_path / ("words.txt" if arguments == ["store", "ls"] else "home")
     done = subprocess.run(

@@ -1,3 +1,4 @@
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -9,8 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from lisor_flows import cli
+from lisor_flows.pipeline import lisor_pipeline
 from mlflow import MlflowClient
 
+from lisor.data.quantizer import Quantizer
+from lisor.errors import StoreError
 from lisor.exports import WRITERS, export
 from lisor.fsa import prediction
 from lisor.fsa.automaton import Automaton
@@ -57,17 +61,77 @@ def test_a_run_prints_the_table_and_where_to_look(lisor, config: str, home: Path
     status, out, err = lisor("run", config)
     assert status == 0
     assert "gru" in out
-    assert str(home / "reports/tiny/report.html") in out
+    folder = (home / "reports/tiny/latest").resolve()
+    assert f"report   {folder / 'report.html'}\n" in out
+    assert f"results  {folder / 'results.parquet'}\n" in out
+    assert [path for path in folder.parent.iterdir() if not path.is_symlink()] == [folder]
     assert "http://127.0.0.1:5000" in out
     assert "train: 1 of 1 done" in err
     status, out, _ = lisor("run", config)
     assert "answered from the cache: nothing was trained" in out
+    assert f"report   {folder / 'report.html'}\n" in out
 
 
-def test_the_report_goes_where_out_says(lisor, config: str, tmp_path: Path) -> None:
-    status, _, _ = lisor("run", config, "--out", "my report")
-    assert status == 0
-    assert (tmp_path / "my report/report.html").exists()
+def test_the_report_goes_where_out_says_and_leaves_what_is_the_users(
+    finished: Path, command_line, config: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "my report"
+    assert command_line("run", config, "--out", "my report")[0] == 0
+    ours = {path for path in folder.rglob("*") if path.is_file()}
+    assert {"report.html", "results.parquet", "run.json", "summary.json"} < {path.name for path in ours}
+    assert len({path.stat().st_mode for path in ours}) == 1  # readable alike
+    for name in ("mine.txt", "tables/mine.csv", "mine/report.html"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("mine")
+    assert command_line("run", config, "--out", "my report", "--set", "clustering.k=[2,3]")[0] == 0
+    for name in ("mine.txt", "tables/mine.csv", "mine/report.html"):
+        assert (folder / name).read_text() == "mine"
+    kept = {path for path in folder.rglob("*") if path.is_file() and path.read_bytes() != b"mine"}
+    assert kept == {folder / name for name in json.loads((folder / "run.json").read_text())["files"]}
+    assert not list(folder.rglob(".*"))
+
+
+@pytest.mark.parametrize("place", ["tables/mine.csv", "report.html", "run.json"])
+@pytest.mark.parametrize("command", ["run", "plan", "flow"])
+def test_a_folder_that_is_the_users_is_refused_before_anything_is_computed(
+    lisor, config: str, tiny: dict[str, object], home: Path, tmp_path: Path, place: str, command: str
+) -> None:
+    file = tmp_path / "mine" / place
+    file.parent.mkdir(parents=True)
+    file.write_text("{}")
+    if command == "flow":
+        with pytest.raises(StoreError, match="give another --out"):
+            lisor_pipeline(tiny, str(tmp_path / "mine"))
+    else:
+        options = ["--plan"] if command == "plan" else []
+        status, out, err = lisor("run", config, "--out", "mine", *options)
+        assert (status, out, len(err.splitlines())) == (2, "", 1)
+        assert "give another --out" in err
+    assert not (home / "store").exists()
+    assert [path for path in (tmp_path / "mine").rglob("*") if path.is_file()] == [file]
+
+
+def test_another_run_of_the_name_leaves_the_report_of_the_first(finished: Path, command_line, config: str) -> None:
+    first = (finished / "reports/tiny/latest").resolve()
+    before = {path: path.read_bytes() for path in first.rglob("*") if path.is_file()}
+    assert command_line("run", config, "--set", "clustering.k=[2,3]")[0] == 0
+    second = (finished / "reports/tiny/latest").resolve()
+    assert {path.name for path in (finished / "runs/tiny").iterdir()} == {f"{first.name}.json", f"{second.name}.json"}
+    assert first != second
+    assert {path: path.read_bytes() for path in first.rglob("*") if path.is_file()} == before
+    assert command_line("store", "gc", "--older-than", "0", "--delete")[1] == "0 artifacts, 0.0 MB deleted\n"
+    out = command_line("store", "ls")[1]
+    assert [line.partition(":")[0] for line in out.splitlines()[:2]] == [f"tiny/{first.name}", f"tiny/{second.name}"]
+    assert command_line("store", "ls", "tiny")[1] == out.splitlines(keepends=True)[1]
+    assert command_line("store", "ls", f"tiny/{first.name}")[1] == out.splitlines(keepends=True)[0]
+    for run, folder in (("tiny", second), (f"tiny/{first.name}", first)):
+        assert f"{folder}/explanations/" in command_line("explain", "--run", run, "--word", "0")[1]
+        assert command_line("track", run)[2].startswith(f"lisor: {run} is run ")
+    assert command_line("run", config)[0] == 0
+    assert (finished / "reports/tiny/latest").resolve() == first
+    assert command_line("store", "gc", "--forget", f"tiny/{second.name}", "--older-than", "0", "--delete")[0] == 0
+    assert [path.stem for path in (finished / "runs/tiny").iterdir()] == [first.name]
+    assert "nothing was trained" in command_line("run", config)[1]
 
 
 def write_texts(path: Path, **columns: list[object]) -> None:
@@ -91,7 +155,7 @@ def test_dropped_rows_are_counted_and_named(lisor, config: str, tmp_path: Path) 
     status, _, err = lisor("run", config, "--set", "dataset.text=gaps.csv")
     assert status == 0
     assert "lisor: note: 90 of 150 rows dropped: no text" in err
-    assert "90 of 150 rows dropped" in (tmp_path / "store/reports/tiny/report.html").read_text()
+    assert "90 of 150 rows dropped" in (tmp_path / "store/reports/tiny/latest/report.html").read_text()
 
 
 def test_a_grid_beyond_the_distinct_states_is_cut_with_a_note(lisor, config: str, tmp_path: Path) -> None:
@@ -119,7 +183,7 @@ def test_a_run_that_mlflow_could_not_be_told_of_is_whole_and_tracked_later(
     status, out, _ = away("run", config)
     assert status == 0
     assert "say later: lisor track tiny" in out
-    assert len(pd.read_parquet(home / "reports/tiny/results.parquet"))
+    assert len(pd.read_parquet(home / "reports/tiny/latest/results.parquet"))
     status, _, err = away("track", "tiny")
     assert status == 2
     assert err.startswith("lisor: MLflow at http://127.0.0.1:9 was not told of the run (it does not answer)")
@@ -204,6 +268,8 @@ BAD_PREDICTIONS = {
     "foreign symbol": (["ends-in-1.json", "foreign.txt"], "got '2'"),
     "unknown ending": (["ends-in-1.json", "words.txt", "--out", "a.json"], ".csv or .parquet, got a.json"),
     "missing folder": (["ends-in-1.json", "words.txt", "--out", "absent/a.csv"], "absent does not exist"),
+    "link": (["ends-in-1.json", "words.txt", "--out", "link.csv"], "link.csv is a symbolic link"),
+    "FIFO": (["ends-in-1.json", "words.txt", "--out", "fifo.csv"], "fifo.csv is a FIFO"),
 }
 
 
@@ -216,6 +282,8 @@ def test_what_cannot_be_predicted_is_one_line_and_status_2(predict, tmp_path: Pa
     (tmp_path / "schema.json").write_text('{"schema": 2}')
     (tmp_path / "letters.json").write_text(replace(ENDS_IN_ONE, tokenizer="letters").to_json())
     write_texts(tmp_path / "columns.csv", review=["a"])
+    (tmp_path / "link.csv").symlink_to("columns.csv")
+    os.mkfifo(tmp_path / "fifo.csv")
     before = {path.name for path in tmp_path.iterdir()}
     status, _, err = predict(*arguments, *(out if "--out" not in arguments else []))
     assert status == 2
@@ -223,6 +291,46 @@ def test_what_cannot_be_predicted_is_one_line_and_status_2(predict, tmp_path: Pa
     assert err.startswith("lisor: ")
     assert says in err
     assert {path.name for path in tmp_path.iterdir()} == before
+
+
+QUANTIZER = Quantizer(window=2, means=[0], deviations=[1], prototypes=[[0, 0], [1, 1]])
+LEVELS = Automaton(
+    alphabet=QUANTIZER.names,
+    classes=("no", "yes"),
+    transitions=[[0, 1], [0, 1]],
+    outputs=[0, 1],
+    quantizer=QUANTIZER,
+)
+BAD_SERIES = {
+    "no numbers": ("one", "in row 5000 of 'series', got 'one'"),
+    "no series": ("", "numbers in row 5000"),
+    "not finite": ("nan 1", "step 1 of series 5000"),
+    "other channels": ("[[1, 2], [3, 4]]", "expected 1 channels in every series, found 2 in series 5000"),
+    "ragged channels": ("[[1], [2, 3]]", "series 5000 has 1 and 2"),
+    "too short": ("1", "series 5000 has 1 steps"),
+    "a number of 400 digits": (f"[{'9' * 400}]", "in row 5000 of 'series'"),
+    "100,000 brackets": ("[" * 100_000, "in row 5000 of 'series'"),
+}
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+@pytest.mark.parametrize(("cell", "says"), BAD_SERIES.values(), ids=BAD_SERIES)
+def test_a_bad_series_is_named_by_its_row(predict, tmp_path: Path, cell: str, says: str, ending: str) -> None:
+    (tmp_path / "levels.json").write_text(LEVELS.to_json())
+    table = pd.DataFrame({"series": [*["0 1"] * 4999, cell, "two"], "label": "x"})
+    if ending == "csv":
+        table.to_csv(tmp_path / "data.csv", index=False)
+    else:
+        table.to_parquet(tmp_path / "data.parquet")
+    status, _, err = predict("levels.json", f"data.{ending}")
+    assert (status, len(err.splitlines())) == (2, 1)
+    assert says in err
+
+
+def test_a_foreign_symbol_is_named_by_its_row(predict, tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text("01\n" * 4999 + "012\n3\n")
+    status, _, err = predict("ends-in-1.json", "words.txt")
+    assert (status, err) == (2, "lisor: expected symbols of the alphabet ('0', '1'), got '2' in row 5000\n")
 
 
 @pytest.mark.parametrize("missing", ["--automaton", "--data"])
@@ -259,7 +367,7 @@ def test_an_automaton_in_another_format_predicts_alike(predict, command_line, tm
 
 def test_the_automata_that_a_run_leaves_are_there_to_predict_with(finished: Path, command_line, tmp_path: Path) -> None:
     (tmp_path / "words.txt").write_text("1000\n\n")
-    automata = sorted((finished / "reports/tiny/automata").rglob("*.json"))
+    automata = sorted((finished / "reports/tiny/latest/automata").rglob("*.json"))
     assert automata
     for automaton in automata:
         status, out, _ = command_line("predict", "--automaton", str(automaton), "--data", "words.txt")
@@ -288,12 +396,18 @@ def test_an_export_goes_to_the_terminal_or_to_a_file(predict, command_line, tmp_
         "unknown format": (["ends-in-1.json", "--format", "yaml"], "expected one of the formats json, dot"),
         "no format": (["ends-in-1.json"], "--format"),
         "no such expression": (["seen-bad.json", "--format", "regex"], "one sign each, got '<unk>'"),
-        "missing folder": (["ends-in-1.json", "--format", "c", "--out", "absent/a.c"], "absent/a.c cannot be written"),
-        "folder": (["ends-in-1.json", "--format", "c", "--out", "."], "give another file with --out"),
+        "missing folder": (
+            ["ends-in-1.json", "--format", "c", "--out", "absent/a.c"],
+            "absent does not exist",
+        ),
+        "link": (["ends-in-1.json", "--format", "c", "--out", "link"], "link is a symbolic link"),
+        "device": (["ends-in-1.json", "--format", "c", "--out", "/dev/null"], "/dev/null is a device"),
+        "folder": (["ends-in-1.json", "--format", "c", "--out", "."], ". is a folder; give another file"),
     }.values(),
 )
 def test_what_cannot_be_exported_is_one_line_and_status_2(predict, command_line, tmp_path, arguments, says) -> None:
     (tmp_path / "words.jff").write_text("0110")
+    (tmp_path / "link").symlink_to("words.jff")
     before = {path.name for path in tmp_path.iterdir()}
     status, out, err = command_line("export", "--automaton", *arguments)
     assert (status, out) == (2, "")

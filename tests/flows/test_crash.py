@@ -51,7 +51,7 @@ class Runs:
         process = self.start(home)
         _, errors = process.communicate(timeout=300)
         assert process.returncode == 0, errors
-        tasks: dict[str, int] = json.loads((home / "reports/crash/summary.json").read_text())["tasks"]
+        tasks: dict[str, int] = json.loads((home / "reports/crash/latest/summary.json").read_text())["tasks"]
         return tasks
 
 
@@ -87,7 +87,7 @@ def count(home: Path, kind: str) -> int:
 
 
 def results(home: Path) -> pd.DataFrame:
-    return pd.read_parquet(home / "reports/crash/results.parquet").drop(columns="seconds")
+    return pd.read_parquet(home / "reports/crash/latest/results.parquet").drop(columns="seconds")
 
 
 def wait_until(process: subprocess.Popen[str], condition: Callable[[], bool]) -> None:

@@ -27,7 +27,7 @@ def test_a_run_that_explains_shows_it_everywhere_and_is_cached(home: Path, tiny:
         "explain": {"enabled": True, "examples": 6, "annotations": str(notes)},
     }
     lisor_pipeline(settings)
-    page = (home / "reports/tiny/report.html").read_text()
+    page = (home / "reports/tiny/latest/report.html").read_text()
     for title in (
         "000: why this answer?", "Single sequences", "Where the networks with attention look",
         "Do the attributions point at what counts?", "Leaving symbols out", "How far back the networks look",
@@ -47,11 +47,11 @@ def test_a_run_that_explains_shows_it_everywhere_and_is_cached(home: Path, tiny:
 
 
 def test_a_word_is_explained_at_the_terminal_and_on_a_page(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    asked(str(finished / "reports/tiny"), word="10001")
+    asked(str(finished / "reports/tiny/latest"), word="10001")
     told = capsys.readouterr().out
     assert "gru answers" in told
     assert told.count("│ 0 ") + told.count("│ 1 ") >= 5
-    (written,) = (finished / "reports/tiny/explanations").iterdir()
+    (written,) = (finished / "reports/tiny/latest/explanations").iterdir()
     assert str(written) in told
     page = written.read_text()
     assert "10001" in page
@@ -62,6 +62,16 @@ def test_a_word_is_explained_at_the_terminal_and_on_a_page(finished: Path, capsy
 def test_a_name_finds_its_latest_run(finished: Path, tmp_path: Path) -> None:
     asked("tiny", word="0", out=tmp_path / "why.html")
     assert "<html" in (tmp_path / "why.html").read_text()
+
+
+@pytest.mark.parametrize("out", ["link", "folder", "absent/why.html"])
+def test_a_page_replaces_nothing_but_a_file(finished: Path, tmp_path: Path, out: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("folder")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(DataError, match=r"is a symbolic link|is a folder|does not exist"):
+        asked("tiny", word="0", out=tmp_path / out)
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 @pytest.mark.parametrize(
@@ -88,7 +98,7 @@ def test_what_cannot_be_explained_is_said(
 
 
 def test_a_record_of_another_version_is_refused(finished: Path) -> None:
-    path = finished / "reports/tiny/run.json"
+    path = finished / "reports/tiny/latest/run.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"schema": 99}))
     with pytest.raises(StoreError, match="another version"):
-        asked(str(finished / "reports/tiny"), word="0")
+        asked(str(finished / "reports/tiny/latest"), word="0")

@@ -119,7 +119,7 @@ def extract(
 
 
 def selected(home: Path, run: str, network: str) -> Automaton:
-    return Automaton.from_json((home / f"reports/{run}/automata/selected/{run}-{network}-0.json").read_text())
+    return Automaton.from_json((home / f"reports/{run}/latest/automata/selected/{run}-{network}-0.json").read_text())
 
 
 @pytest.mark.parametrize("weights", ["acceptor.safetensors", "acceptor.pt"])
@@ -129,7 +129,7 @@ def test_a_plain_network_becomes_an_exact_automaton(home: Path, extract, weights
     automaton = selected(home, "words", "acceptor")
     assert LANGUAGES["000"].equals(automaton)
     assert automaton.n_states == 4
-    table = pd.read_parquet(home / "reports/words/results.parquet")
+    table = pd.read_parquet(home / "reports/words/latest/results.parquet")
     assert set(table["cell"]) == {"acceptor"}
     assert set(table["rule"]) == {"majority", "dynamics", "refined"}
     assert "0 of them training" in out
@@ -144,7 +144,7 @@ def test_a_hand_written_cell_does_without_weights_and_labels(home: Path, extract
     assert automaton.classes == ("no", "yes")
     assert automaton.n_states == 4
     assert automaton.accepts("1000")
-    record = json.loads((home / "reports/bare/run.json").read_text())
+    record = json.loads((home / "reports/bare/latest/run.json").read_text())
     assert record["settings"]["models"]["build"] == "my_networks:Counter"
 
 
@@ -152,13 +152,13 @@ def test_a_hand_written_cell_does_without_weights_and_labels(home: Path, extract
     ("arguments", "reason"),
     [
         (["my_networks:both", "both.pt", "words.csv"], "bidirectional"),
-        (["my_networks:deeper", "acceptor.pt", "words.csv"], "the weights do not fit Acceptor; missing: layer.weight_ih_l2"),
+        (["my_networks:deeper", "acceptor.pt", "words.csv"], "do not fit Acceptor; missing: layer.weight_ih_l2"),
         (
             ["my_networks:wider", "acceptor.pt", "words.csv"],
             "do not fit Acceptor; of another size: linear.weight",
         ),
         (["my_networks:Pooled", "acceptor.pt", "words.csv"], "comes from more than the last state"),
-        (["my_networks:broken", "acceptor.pt", "words.csv"], "cannot be called without arguments raised ValueError: no such file"),
+        (["my_networks:broken", "acceptor.pt", "words.csv"], "without arguments raised ValueError: no such file"),
         (["my_networks:Counter", "acceptor.pt", "words.csv"], "expected a torch module from my_networks:Counter"),
         (["my_networks:build", "pickled.pt", "words.csv"], "nothing else is unpickled"),
         (["my_networks:build", "evil.pt", "words.csv"], "nothing else is unpickled"),

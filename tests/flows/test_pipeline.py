@@ -2,7 +2,7 @@ import copy
 import fcntl
 import json
 import shutil
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,14 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from lisor_flows.pipeline import lisor_pipeline
+from lisor_tasks.artifacts import open_store
+from lisor_tasks.caching import HERE
+from lisor_tasks.data import draw_words
+from lisor_tasks.reach import CodeBase
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from prefect import flow
+from prefect.client.schemas.objects import State, StateType
 
 from lisor.config import DatasetConfig
 from lisor.data.languages import LANGUAGES
@@ -27,7 +33,7 @@ pytestmark = pytest.mark.xdist_group("prefect")  # one server for all of them
 
 def results(home: Path, name: str = "tiny") -> pd.DataFrame:
     """The results of a run, times aside."""
-    return pd.read_parquet(home / "reports" / name / "results.parquet").drop(columns="seconds")
+    return pd.read_parquet(home / "reports" / name / "latest/results.parquet").drop(columns="seconds")
 
 
 def mlflow_runs(home: Path) -> list[Any]:
@@ -46,7 +52,7 @@ def kinds_built_since(home: Path, before: dict[Path, int]) -> set[str]:
 
 def test_a_run_leaves_what_its_readers_rely_on(home: Path, tiny: dict[str, Any]) -> None:
     summary = lisor_pipeline(tiny)
-    out = home / "reports/tiny"
+    out = home / "reports/tiny/latest"
     assert pq.read_schema(out / "results.parquet").equals(COLUMNS, check_metadata=True)
     table = results(home)
     assert set(table["k"]) == {2, 3, 4, 5, 6}
@@ -148,30 +154,38 @@ def test_a_damaged_artifact_is_computed_anew_and_nothing_else(
     pd.testing.assert_frame_equal(results(finished), table)
 
 
-def test_a_record_that_says_something_else_is_not_believed(finished: Path, tiny: dict[str, Any]) -> None:
-    before = built(finished)
-    (artifact,) = (finished / "store/hidden-states").iterdir()
-    record = finished / "results" / artifact.name
-    text = record.read_text()
-    sha256 = json.loads((artifact / "manifest.json").read_text())["sha256"]
-    assert sha256 in text
-    record.write_text(text.replace(sha256, "0" * 64))
-    assert lisor_pipeline(tiny)["tasks"]["run"] == 1
-    assert built(finished) == before
+def test_the_store_alone_says_what_is_cached(
+    finished: Path, tiny: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not (finished / "results").exists()
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(finished, moved)
+    shutil.rmtree(finished)
+    monkeypatch.setenv("LISOR_HOME", str(moved))
+    assert lisor_pipeline(tiny)["tasks"]["run"] == 0
 
 
-def test_lost_records_cost_no_computing(finished: Path, tiny: dict[str, Any]) -> None:
-    before = built(finished)
-    shutil.rmtree(finished / "results")
-    lisor_pipeline(tiny)
-    assert built(finished) == before
+def test_prefect_shows_a_task_that_the_store_has_as_cached(finished: Path) -> None:
+    words = DatasetConfig(language="000", train=200, validation=60, test=40, selection=40, max_length=8)
+
+    @flow
+    def ask() -> list[State[Any]]:
+        submitted = draw_words.submit(words, None, execution=HERE)
+        submitted.wait()
+        return [submitted.state, draw_words(replace(words, seed=1), None, return_state=True)]
+
+    found, made = ask()
+    assert [(state.type, state.name) for state in (found, made)] == [
+        (StateType.COMPLETED, "Cached"),
+        (StateType.COMPLETED, "Completed"),
+    ]
+    assert open_store().open(found.result(raise_on_failure=True)) == open_store().folder("dataset", found.result().key)
 
 
 def test_two_empty_stores_give_equal_results(
     finished: Path, tiny: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LISOR_HOME", str(tmp_path / "other"))
-    shutil.rmtree(finished / "results")
     lisor_pipeline(tiny)
     pd.testing.assert_frame_equal(results(finished), results(tmp_path / "other"))
     digests = [
@@ -229,13 +243,13 @@ def test_every_method_and_rule_competes_and_a_deterministic_automaton_is_selecte
     grids |= {(method, rule): (2, 4) for method in methods for rule in searches}
     assert table.groupby(["method", "rule"])["k"].apply(tuple).to_dict() == grids
     assert (table.loc[table["rule"] == "refined", "n_states"] <= 6).all()
-    searched = pd.read_csv(home / "reports/tiny/tables/000-refined.csv")
+    searched = pd.read_csv(home / "reports/tiny/latest/tables/000-refined.csv")
     assert list(searched["method"]) == methods
     assert (searched["last difference"] <= searched["words"]).all()
     assert (table.groupby(["method", "rule"])["chosen"].sum() == 1).all()
     (selected,) = table[table["selected"]].itertuples()
     assert selected.rule != "weighted"
-    folder = home / "reports/tiny/automata"
+    folder = home / "reports/tiny/latest/automata"
     automaton = Automaton.from_json((folder / "selected/000-gru-0.json").read_text())
     assert automaton.n_states == selected.n_states
     weighted = table[table["chosen"] & (table["rule"] == "weighted")]
@@ -258,7 +272,7 @@ def test_networks_with_attention_stand_beside_plain_ones_with_what_is_possible(
     plain = {("kmeans", "majority")}
     assert ways == {"gru": every, "sru": every, "attention-lstm": plain, "attention-recurrent": plain}
     assert table.groupby("cell")["selected"].sum().to_dict() == dict.fromkeys(ways, 1)
-    assert "attention-recurrent, k = " in (home / "reports/tiny/figures/000-hidden-states.svg").read_text()
+    assert "attention-recurrent, k = " in (home / "reports/tiny/latest/figures/000-hidden-states.svg").read_text()
 
 
 @pytest.mark.parametrize(
@@ -284,7 +298,8 @@ def test_only_code_that_runs_decides_what_is_computed_again(
     path = tmp_path / "lisor/fsa/extraction.py"
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new, 1))
-    monkeypatch.setattr(lisor_tasks.caching, "read_code", partial(lisor_tasks.caching.read_code, root=tmp_path))
+    edited = CodeBase({"lisor": tmp_path / "lisor", "lisor_tasks": ROOT / "tasks/lisor_tasks"})
+    monkeypatch.setattr(lisor_tasks.caching, "CODE", edited)
     summary = lisor_pipeline(tiny)
     follows = {"evaluations", "report"} if reruns else set()  # they run that code too
     assert kinds_built_since(finished, before) - {"results"} == reruns | follows
@@ -317,10 +332,10 @@ def test_languages_of_an_expression_and_of_a_file_are_learned_under_their_names(
     lisor_pipeline(tiny)
     assert set(results(home)["dataset"]) == {"regex:(a|b)*<b>", "my_words"}
     name = DatasetConfig(**expression).name
-    selected = {path.stem for path in (home / "reports/tiny/automata/selected").iterdir()}
+    selected = {path.stem for path in (home / "reports/tiny/latest/automata/selected").iterdir()}
     assert selected == {f"{name}-gru-0", "my_words-gru-0"}
     assert {"tiny", *selected} == {run.info.run_name for run in mlflow_runs(home)}
-    assert "regex:(a|b)*&lt;b&gt;" in (home / "reports/tiny/report.html").read_text()
+    assert "regex:(a|b)*&lt;b&gt;" in (home / "reports/tiny/latest/report.html").read_text()
     before = built(home)
     file.write_text(LANGUAGES["tomita-2"].automaton.to_json())
     lisor_pipeline(tiny)
@@ -334,7 +349,7 @@ def test_text_with_markup_is_shown_and_not_run(home: Path, tiny: dict[str, Any],
     tiny["datasets"] = [{"text": str(tmp_path / "texts.csv")}]
     tiny["clustering"]["k"] = [2, 4]
     lisor_pipeline(tiny)
-    page = (home / "reports/tiny/report.html").read_text()
+    page = (home / "reports/tiny/latest/report.html").read_text()
     assert page.count("<script") == 1  # the page's own, which saves tables and pictures
     assert "&lt;script&gt;" in page
 

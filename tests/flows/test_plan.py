@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import pytest
 import yaml
 from lisor_flows.pipeline import lisor_pipeline, plan_pipeline
 from lisor_flows.plan import Plan
+from lisor_tasks.reach import CodeBase
 
 from lisor.settings import experiment, override
 
@@ -43,14 +43,16 @@ def files(folder: Path) -> dict[str, int]:
 
 @pytest.fixture
 def edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Replaces a text in a file of a copy of `lisor`, which is then the code that keys are made of."""
-    shutil.copytree(ROOT / "lisor", tmp_path / "lisor", ignore=shutil.ignore_patterns("__pycache__"))
+    """Replaces a text in a file of a copy of the code, which is then what keys are made of."""
+    packages = {"lisor": ROOT / "lisor", "lisor_tasks": ROOT / "tasks/lisor_tasks"}
+    for name, folder in packages.items():
+        shutil.copytree(folder, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
 
-    def change(file: str, old: str, new: str) -> None:
-        path = tmp_path / "lisor" / file
+    def change(file: str, old: str, new: str, package: str = "lisor") -> None:
+        path = tmp_path / package / file
         assert old in path.read_text()
         path.write_text(path.read_text().replace(old, new, 1))
-        monkeypatch.setattr(lisor_tasks.caching, "read_code", partial(lisor_tasks.caching.read_code, root=tmp_path))
+        monkeypatch.setattr(lisor_tasks.caching, "CODE", CodeBase({name: tmp_path / name for name in packages}))
 
     return change
 
@@ -75,7 +77,7 @@ CHANGES = {
     "dataset.seed=1": ("data", "since config.seed 0 → 1"),
     "clustering.seed=3": ("cluster", "since seed 0 → 3"),
     "clustering.k=[2,5]": ("cluster", "since ks 2–6 → 2–5"),
-    "clustering.methods=[sensitivity]": ("cluster", "since method kmeans → sensitivity; other model"),
+    "clustering.methods=[sensitivity]": ("cluster", "since method kmeans → sensitivity"),
     "extraction.rules=[dynamics]": ("extract", 'since rules ["majority"] → ["dynamics"]'),
     "name=other": ("report", "since title tiny → other"),
 }
@@ -92,8 +94,9 @@ def test_the_first_stage_that_a_setting_changes_says_so_and_later_ones_wait_for_
     assert all(fates(found)[early] <= {"cached"} for early in STAGES[:place])
     assert {task.reason for task in found.tasks if task.stage == stage and task.fate == "run"} == {reason}
     for later in STAGES[place + 1 :]:
-        waiting = {task.reason for task in found.tasks if (task.stage, task.fate) == (later, "wait")}
-        assert waiting <= {f"for {stage}"}
+        waiting = [task.reason for task in found.tasks if (task.stage, task.fate) == (later, "wait")]
+        awaited = {name for reason in waiting for name in reason.removeprefix("for ").split(", ")}
+        assert awaited <= {name for name, fate in fates(found).items() if "run" in fate}
     assert files(finished) == before
 
 
@@ -125,28 +128,35 @@ def test_comments_and_layout_never_cause_a_rerun(
     assert {task.fate for task in plan(tiny).tasks} == {"cached"}
 
 
-def test_the_module_that_changed_is_named_at_every_step_that_runs_it(
+def test_the_definition_that_changed_is_named_at_every_step_that_reaches_it(
     finished: Path, tiny: dict[str, Any], edit
 ) -> None:
     edit("fsa/extraction.py", "START = 0", "START = 0 + 0")
     found = plan(tiny)
-    assert reasons(found) == {"since changed code of lisor.fsa.extraction"}
-    assert {stage for stage, fate in fates(found).items() if "run" in fate} == {"extract", "evaluate", "report"}
-    assert not reasons(found, "wait")
+    assert reasons(found) == {"since changed code of lisor.fsa.extraction.START"}
+    assert {stage for stage, fate in fates(found).items() if "run" in fate} == {"extract", "report"}
+    assert reasons(found, "wait") == {"for extract"}
 
 
-def test_a_module_that_only_later_steps_run_reruns_only_those(finished: Path, tiny: dict[str, Any], edit) -> None:
-    edit("report/page.py", "import", "import sys\nimport")
+def test_code_that_only_later_steps_reach_reruns_only_those(finished: Path, tiny: dict[str, Any], edit) -> None:
+    edit("report/report.py", "    own = results", "    more = 0\n    own = results")
     (task,) = [task for task in plan(tiny).tasks if task.fate != "cached"]
-    assert (task.title, task.reason) == ("report tiny", "since changed code of lisor.report.page")
+    assert (task.title, task.reason) == ("report tiny", "since changed code of lisor.report.report.write")
+
+
+def test_the_bodies_of_tasks_count(finished: Path, tiny: dict[str, Any], edit) -> None:
+    edit("fsa.py", "policy = ", "policy = 0 or ", package="lisor_tasks")
+    assert reasons(plan(tiny)) == {"since changed code of lisor_tasks.fsa.extract_automata"}
 
 
 def test_another_version_of_a_library_is_named(
     finished: Path, tiny: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    versions = lisor_tasks.caching.library_versions()
-    monkeypatch.setattr(lisor_tasks.caching, "library_versions", lambda: {**versions, "numpy": "9"})
-    assert reasons(plan(tiny)) == {f"since numpy {versions['numpy']} → 9"}
+    version = lisor_tasks.caching.library_version
+    monkeypatch.setattr(lisor_tasks.caching, "library_version", lambda name: "9" if name == "numba" else version(name))
+    found = plan(tiny)
+    assert reasons(found) == {f"since numba {version('numba')} → 9"}
+    assert fates(found)["data"] == {"run"}
 
 
 def test_what_is_explained_waits_for_the_choice_and_the_report_for_both(home: Path, tiny: dict[str, Any]) -> None:
@@ -184,14 +194,14 @@ def test_a_damaged_artifact_is_called_that(finished: Path, tiny: dict[str, Any],
     assert [task.fate for task in plan(tiny).tasks].count("run") == 1
 
 
-def test_a_store_that_kept_no_recipes_is_as_good_but_says_less(finished: Path, tiny: dict[str, Any]) -> None:
+def test_a_store_that_kept_no_provenance_is_as_good_but_says_less(finished: Path, tiny: dict[str, Any]) -> None:
     for path in finished.glob("store/*/*/manifest.json"):
         manifest = json.loads(path.read_text())
-        del manifest["recipe"]
+        del manifest["provenance"]
         path.write_text(json.dumps(manifest))
     assert {task.fate for task in plan(tiny).tasks} == {"cached"}
     found = plan(tiny, "clustering.seed=3")
-    assert reasons(found) == {"since what the store has was made before it kept recipes"}
+    assert reasons(found) == {"since what the store has was made by another version, which kept no such provenance"}
     assert reasons(found, "wait") == {"for cluster"}
     assert lisor_pipeline(tiny)["tasks"]["run"] == 0
 

@@ -34,7 +34,7 @@ def test_series_become_an_automaton_that_reads_other_series(lisor, config: str, 
     changes += ["training.max_epochs=30", "extraction.rules=[dynamics]"]
     status, _, err = lisor("run", config, *(part for change in changes for part in ("--set", change)))
     assert status == 0, err
-    report = home / "reports/tiny"
+    report = home / "reports/tiny/latest"
     results = pd.read_parquet(report / "results.parquet")
     assert sorted(results["dataset"].unique()) == ["beats-fold-1", "beats-fold-2"]
     selected = results[results["selected"] & (results["test_set"] == "test")]
@@ -62,7 +62,7 @@ def test_symbols_are_trained_on_without_a_tokeniser(lisor, config: str, home: Pa
     status, _, err = lisor("run", config, "--set", "dataset.symbols=events.parquet", "--set", "training.max_epochs=30")
     assert status == 0, err
     assert "lisor: note: the column 'timestamp' is not read" in err
-    machine = Automaton.from_json((home / "reports/tiny/automata/selected/events-gru-0.json").read_text())
+    machine = Automaton.from_json((home / "reports/tiny/latest/automata/selected/events-gru-0.json").read_text())
     assert machine.alphabet == ("12", "Close", "open file")
     assert machine.classes == ("kind 0", "kind 1", "kind 2")
-    assert (home / "reports/tiny/report.html").read_text().count("is not read") == 1
+    assert (home / "reports/tiny/latest/report.html").read_text().count("is not read") == 1

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_a_served_automaton_answers_as_it_runs(finished: Path) -> None:
-    automaton = Automaton.from_json((finished / "reports/tiny/automata/selected/000-gru-0.json").read_text())
+    automaton = Automaton.from_json((finished / "reports/tiny/latest/automata/selected/000-gru-0.json").read_text())
     words = ["", "0", "0110", "10001", "0000000"]
     with served(f"models:/tiny-000@{ALIAS}") as url:
         answers = ask(url, words)

@@ -1,5 +1,6 @@
 """The store looked after from the command line."""
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,12 @@ def entries(home: Path) -> set[tuple[str, str]]:
     return set(Store(home).entries())
 
 
+def run_of(home: Path) -> str:
+    """The only run of `tiny`."""
+    (record,) = (home / "runs/tiny").iterdir()
+    return f"tiny/{record.stem}"
+
+
 def add_something(home: Path) -> tuple[str, str]:
     """An artifact that belongs to no run."""
     (ref,) = Store(home).build("model", ["abandoned"], lambda folders: (folders[0] / "file").write_text("words"))
@@ -34,7 +41,7 @@ def test_ls_says_what_each_run_holds(finished: Path, command_line: Lisor) -> Non
     status, out, _ = command_line("store", "ls")
     tiny, nobody, everything = out.splitlines()
     assert status == 0
-    assert tiny.startswith(f"tiny: {count} artifacts, ")
+    assert re.match(rf"tiny/[0-9a-f]{{12}}: {count} artifacts, ", tiny)
     assert nobody.startswith("no run: 1 artifacts, 0.0 MB")
     assert everything.startswith(f"all: {count + 1} artifacts, ")
 
@@ -53,7 +60,7 @@ def test_verify_finds_the_artifact_with_a_byte_that_changed(finished: Path, comm
     file.write_bytes(content)
     status, out, err = command_line("store", "verify")
     assert status == 2
-    assert out == f"clusterings/{file.parent.name} is damaged; it is there for tiny\n"
+    assert out == f"clusterings/{file.parent.name} is damaged; it is there for {run_of(finished)}\n"
     assert err.startswith(f"lisor: 1 of {len(entries(finished))} artifacts are damaged")
 
 
@@ -95,6 +102,15 @@ def test_a_forgotten_run_leaves_what_others_need(finished: Path, command_line: L
     assert command_line("store", "gc", "--forget", "tiny", "--older-than", "0", "--delete")[0] == 0
     assert not entries(finished)
     assert lisor_pipeline(tiny)["tasks"]["run"] > 0
+
+
+def test_a_damaged_record_can_be_forgotten(finished: Path, command_line: Lisor) -> None:
+    run = run_of(finished)
+    (finished / "runs" / f"{run}.json").write_text("{")
+    assert command_line("store", "gc", "--delete")[0] == 2
+    assert command_line("store", "gc", "--forget", run, "--delete")[0] == 0
+    assert not (finished / "runs/tiny").exists()
+    assert entries(finished)  # they are too new
 
 
 def test_nothing_is_deleted_while_a_run_uses_the_store(finished: Path, command_line: Lisor) -> None:

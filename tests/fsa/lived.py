@@ -1,8 +1,11 @@
 """Small networks, the hidden states that every word of a length leaves in them, and clusters of those."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -54,3 +57,27 @@ def lived(cell: str, classes: int, seed: int, *, metric: bool) -> tuple[TrainedM
     (clustering,) = cluster(points.state, [K], method="kmeans", seed=seed)
     matrix = np.random.default_rng(seed).normal(size=(whole.shape[1], 3)).astype(np.float32)
     return model, points, replace(clustering, metric=matrix if metric else None)
+
+
+@contextmanager
+def counted_steps() -> Iterator[list[int]]:
+    """How many symbols each call has networks read, as they go on."""
+    read: list[int] = []
+    counts: dict[str, Callable[..., int]] = {
+        "predict": lambda model, words: len(words.symbols),
+        "predict_from": lambda model, states, words: len(words.symbols),
+        "advance": lambda model, states, symbols: len(symbols),
+        "successors": lambda model, states: len(states[0]) * len(model.vocabulary),
+    }
+
+    def counting(method: Callable[..., Any], count: Callable[..., int]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            read.append(count(*arguments))
+            return method(*arguments)
+
+        return call
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name, count in counts.items():
+            patch.setattr(TrainedModel, name, counting(getattr(TrainedModel, name), count))
+        yield read

@@ -261,6 +261,19 @@ json_values = st.recursive(
 FIELDS = json.loads(binary(unknown=0, tokenizer="words").to_json())
 
 
+def test_a_field_that_is_there_twice_is_refused_at_any_depth():
+    text = binary().to_json()
+    with pytest.raises(AutomatonError, match="the field 'start' is there twice"):
+        Automaton.from_json(text.replace('"start"', '"start": 1, "start"'))
+    with pytest.raises(AutomatonError, match="the field 'a' is there twice"):
+        Automaton.from_json(text[:-1] + ', "quantizer": {"a": 1, "a": 2}}')
+
+
+def test_classes_have_different_names():
+    with pytest.raises(AutomatonError, match="expected classes of different names"):
+        replace(binary(), classes=("no", "no"))
+
+
 @given(st.text() | json_values.map(json.dumps))
 def test_no_text_crashes_the_reader(text):
     read_or_refuse(text)

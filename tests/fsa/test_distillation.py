@@ -13,10 +13,11 @@ from lisor.fsa.clustering import Clustering, cluster
 from lisor.fsa.distillation import distill
 from lisor.fsa.dynamics import center_states, draw_members
 from lisor.fsa.probes import Probes
+from lisor.randomness import stream
 from lisor.rnn.cells import CELLS
 from lisor.rnn.classifier import TrainedModel
 from lisor.rnn.hidden_states import Points
-from tests.fsa.lived import LIVED, H, K, kinds, lived, step_plainly
+from tests.fsa.lived import LIVED, H, K, counted_steps, kinds, lived, step_plainly
 
 few = settings(max_examples=5)
 seeds = st.integers(0, 9)
@@ -96,14 +97,15 @@ def draw_words(rng: np.random.Generator) -> Sequences:
 
 def agreement(model: TrainedModel, machine: Automaton, seed: int) -> float:
     """The share of the words of a search that network and automaton answer alike."""
-    words = draw_words(np.random.default_rng(seed))
+    words = draw_words(stream(seed, "distilled"))
     return float((machine.classify(words) == model.predict(words).argmax(axis=1)).mean())
 
 
 def distilled(*case, seed: int, moves: int = 999) -> Automaton:
-    """What a search finds that is up after so many moves."""
-    left = iter(range(moves))
-    return distill(*case, WORDS, seed=seed, expired=lambda: next(left, None) is None).automaton
+    """What a search finds of so many moves."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(distillation, "TRIES", min(moves, distillation.TRIES))
+        return distill(*case, WORDS, seed=seed).extraction.automaton
 
 
 # What comes of it
@@ -116,7 +118,7 @@ def test_a_search_begins_with_the_better_of_steps_from_centers_and_from_members(
     """In a start of its own where that is worth a state."""
     model, points, clustering = lived(cell, classes, seed, metric=metric)
     first, centers = first_and_centers(model, points, clustering)
-    rng = np.random.default_rng(seed)
+    rng = stream(seed, "distilled")
     draw_words(rng)
     members = whole_states(points)[draw_members(clustering, 2, rng)]
     befores = (np.repeat(centers[:, None], 2, axis=1), members)
@@ -152,7 +154,7 @@ def test_some_automata_become_more_faithful(cell):
 
 @kinds
 def test_its_states_are_the_centers_whether_or_not_all_are_needed(cell, classes, metric):
-    result = distill(*lived(cell, classes, 0, metric=metric), WORDS, seed=0)
+    result = distill(*lived(cell, classes, 0, metric=metric), WORDS, seed=0).extraction
     assert result.automaton.n_states in (K, K + 1)  # with a start of its own
     assert result.seen.shape == (result.automaton.n_states, 2)
     assert result.seen.all()
@@ -171,23 +173,27 @@ def test_another_seed_makes_other_moves():
 def test_it_carries_what_the_network_knows_and_where_it_comes_from():
     model, points, clustering = lived("gru", 3, 0, metric=False)
     known = replace(model, unknown=1, tokenizer="words")
-    result = distill(known, points, replace(clustering, method="other"), WORDS, seed=0)
+    result = distill(known, points, replace(clustering, method="other"), WORDS, seed=0).extraction
     machine = result.automaton
     assert (result.method, result.rule, result.k) == ("other", "distilled", K)
     assert (machine.alphabet, machine.classes) == (known.vocabulary, known.classes)
     assert (machine.unknown, machine.tokenizer) == (1, "words")
 
 
-@pytest.mark.parametrize(("patience", "asked"), [(0, 1), (7, 8), (999, 60)])
-def test_before_each_move_it_asks_whether_time_is_up(patience, asked):
-    times: list[None] = []
-
-    def is_up() -> bool:
-        times.append(None)
-        return len(times) > patience
-
-    distill(*lived("gru", 2, 0, metric=False), WORDS, seed=0, expired=is_up)
-    assert len(times) == asked
+@kinds
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_it_counts_what_the_network_reads_and_makes_no_move_for_which_that_would_be_too_much(
+    cell, classes, metric, share
+):
+    case = lived(cell, classes, 0, metric=metric)
+    least, most = (distill(*case, WORDS, seed=0, budget=budget).steps for budget in (0, None))
+    budget = round(least + share * (most - least))
+    with counted_steps() as read:
+        found = distill(*case, WORDS, seed=0, budget=budget)
+    assert found.steps == sum(read) <= budget
+    assert found.complete == (share == 1)
+    assert most - least == distillation.TRIES * 2  # symbols
+    assert budget - found.steps < 2
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -207,7 +213,7 @@ def test_a_single_center_may_move_too(cell):
     (one,) = cluster(points.state, [1], method="kmeans", seed=0)
     machine = distilled(model, points, one, seed=0)
     assert (machine.transitions == machine.n_states - 1).all()
-    words = draw_words(np.random.default_rng(0))
+    words = draw_words(stream(0, "distilled"))
     shares = np.bincount(model.predict(words).argmax(axis=1), minlength=2) / len(words)
     assert agreement(model, machine, 0) >= shares[machine.outputs[-1]]
 

@@ -14,6 +14,7 @@ from lisor.data.text import tokenize
 from lisor.errors import AutomatonError, DataError
 from lisor.fsa.automaton import Automaton
 from lisor.fsa.prediction import SCHEMA, csv_writer, predict, reader, writer
+from lisor.spreadsheets import original
 from tests.strategies import automata
 
 
@@ -59,7 +60,7 @@ def test_a_foreign_symbol_is_refused_where_none_stands_for_unknown_ones(machine,
     if machine.unknown is None and foreign:
         with pytest.raises(AutomatonError) as refused:
             predict(machine, [[], word])
-        assert str(refused.value).endswith(f"got {foreign[0]!r}")
+        assert str(refused.value).endswith(f"got {foreign[0]!r} in row 2")
     else:
         codes = Sequences.from_lists([machine.encode(word)])
         assert predict(machine, [[], word])["state"].to_pylist() == [machine.start, *machine.run(codes)]
@@ -86,16 +87,16 @@ def test_an_example_worked_by_hand():
 
 def test_a_text_is_read_as_words_where_the_automaton_was_made_from_words():
     read = reader(automaton(("<unk>", "bad"), unknown=0, tokenizer="words"))
-    assert read("It isn't BAD!") == tokenize("It isn't BAD!")
+    assert read("It isn't BAD!", 1) == tokenize("It isn't BAD!")
 
 
 def test_a_text_is_read_character_by_character_where_each_symbol_is_one():
-    assert reader(automaton())("0110") == ["0", "1", "1", "0"]
-    assert reader(automaton(("0", " ")))("0 0") == ["0", " ", "0"]
+    assert reader(automaton())("0110", 1) == ["0", "1", "1", "0"]
+    assert reader(automaton(("0", " ")))("0 0", 1) == ["0", " ", "0"]
 
 
 def test_a_text_is_read_as_what_stands_between_blanks_where_a_symbol_is_longer():
-    assert reader(automaton(("0", "up")))(" up 0  up\t0\n") == ["up", "0", "up", "0"]
+    assert reader(automaton(("0", "up")))(" up 0  up\t0\n", 1) == ["up", "0", "up", "0"]
 
 
 def test_an_unknown_tokenizer_is_refused():
@@ -105,7 +106,7 @@ def test_an_unknown_tokenizer_is_refused():
 
 @given(st.lists(st.sampled_from(["up", "down", "0"])))
 def test_symbols_with_blanks_between_are_read_as_they_were(word):
-    assert list(reader(automaton(("0", "up", "down")))(" ".join(word))) == word
+    assert list(reader(automaton(("0", "up", "down")))(" ".join(word), 1)) == word
 
 
 # Files
@@ -116,7 +117,8 @@ def read_back(path: Path) -> list[dict[str, object]]:
     if path.suffix == ".parquet":
         return pq.read_table(path).to_pylist()
     table = pd.read_csv(path, dtype={"class": str, "state": int, "path": str}, keep_default_na=False)
-    return [row | {"path": [int(state) for state in row["path"].split()]} for row in table.to_dict("records")]
+    rows = table.assign(**{"class": table["class"].map(original)}).to_dict("records")
+    return [row | {"path": [int(state) for state in row["path"].split()]} for row in rows]
 
 
 def write(path: Path, *tables: pa.Table) -> None:
@@ -136,10 +138,17 @@ def test_csv_and_parquet_hold_the_same(tmp_path, machine, data):
 
 
 def test_the_name_of_a_class_may_hold_anything(tmp_path):
-    machine = automaton(classes=('no, "never"\n', "été"))
+    machine = automaton(classes=('no, "never"\n', "=été"))
     for ending in ("csv", "parquet"):
         write(tmp_path / f"a.{ending}", predict(machine, ["", "1"]))
         assert [row["class"] for row in read_back(tmp_path / f"a.{ending}")] == list(machine.classes)
+
+
+def test_no_class_in_csv_is_a_formula():
+    file = io.BytesIO()
+    with csv_writer(file) as write_table:
+        write_table(predict(automaton(classes=("-1", "=1+1")), ["01", ""]))
+    assert file.getvalue().decode() == '"class","state","path"\n"\'=1+1",1,"0 0 1"\n"-1",0,"0"\n'
 
 
 def test_csv_has_a_line_for_each_sequence():

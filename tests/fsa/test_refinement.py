@@ -23,7 +23,7 @@ from lisor.rnn import hidden_states, training
 from lisor.rnn.cells import CELLS
 from lisor.rnn.classifier import TrainedModel
 from lisor.rnn.hidden_states import HiddenStates, Points
-from tests.fsa.lived import LIVED, H, K, State, kinds, lived, step_plainly
+from tests.fsa.lived import LIVED, H, K, State, counted_steps, kinds, lived, step_plainly
 
 DRAWN = 40
 few = settings(max_examples=3)
@@ -76,10 +76,10 @@ def test_it_has_no_more_states_than_it_may_and_is_minimal(cell, classes, metric,
 
 
 @kinds
-def test_where_there_is_no_room_or_no_time_it_is_the_automaton_by_dynamics(cell, classes, metric):
-    model, points, clustering = lived(cell, classes, 7, metric=metric)
+def test_where_there_is_no_room_or_no_step_left_it_is_the_automaton_by_dynamics(cell, classes, metric):
+    model, points, clustering = lived(cell, classes, 9, metric=metric)
     first = before(model, points, clustering).minimized()
-    for limit in ({"most_states": K + 1}, {"most_states": 99, "expired": lambda: True}):
+    for limit in ({"most_states": K + 1}, {"most_states": 99, "budget": 1}):
         result = refine(model, points, clustering, LONGER, seed=0, **limit)
         assert result.extraction.automaton == first
         assert not result.complete
@@ -87,9 +87,10 @@ def test_where_there_is_no_room_or_no_time_it_is_the_automaton_by_dynamics(cell,
 
 @kinds
 def test_the_same_seed_gives_the_same_automaton(cell, classes, metric):
-    def once() -> tuple[str, int, int, bool]:
+    def once() -> tuple[str, int, int, int, bool]:
         result = refine(*lived(cell, classes, 5, metric=metric), LONGER, most_states=16, seed=5)
-        return result.extraction.automaton.to_json(), result.tests, result.last_difference, result.complete
+        machine = result.extraction.automaton.to_json()
+        return machine, result.tests, result.last_difference, result.steps, result.complete
 
     assert once() == once()
 
@@ -117,40 +118,39 @@ def test_it_carries_what_the_network_knows_and_where_it_comes_from():
 
 @dataclass(kw_only=True)
 class Search:
-    """A refinement from beginning to end: the words of each round, and how often it told of a difference and asked
-    whether time was up."""
+    """A refinement from beginning to end: the words of each round, and how many symbols the network had read by its
+    end."""
 
     result: Refinement
     rounds: list[Sequences]
-    differences: int
-    asked: int
+    steps: list[int]
+
+    @property
+    def differences(self) -> int:
+        """How many rounds met a difference: all, or all but the last."""
+        return len(self.rounds) - self.result.complete
 
 
-def search(cell: str, seed: int, *, most_states: int = 20, patience: int = 99, probes: Probes = LONGER) -> Search:
-    """A refinement to which time is up when it asks once more than `patience` times."""
+def search(
+    cell: str, seed: int, *, most_states: int = 20, budget: int | None = None, probes: Probes = LONGER
+) -> Search:
     rounds: list[Sequences] = []
-    told: list[str] = []
-    predict = TrainedModel.predict
+    steps: list[int] = []
+    case = lived(cell, 2, seed, metric=False)
+    with counted_steps() as read:
+        predict = TrainedModel.predict
 
-    def predict_and_note(model: TrainedModel, words: Sequences) -> np.ndarray:
-        rounds.append(words)
-        return predict(model, words)
+        def predict_and_note(model: TrainedModel, words: Sequences) -> np.ndarray:
+            answer = predict(model, words)
+            rounds.append(words)
+            steps.append(sum(read))
+            return answer
 
-    def is_up() -> bool:
-        told.append("asked")
-        return told.count("asked") > patience
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TrainedModel, "predict", predict_and_note)
-        result = refine(
-            *lived(cell, 2, seed, metric=False),
-            probes,
-            most_states=most_states,
-            seed=seed,
-            expired=is_up,
-            on_difference=lambda: told.append("difference"),
-        )
-    return Search(result=result, rounds=rounds, differences=told.count("difference"), asked=told.count("asked"))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(TrainedModel, "predict", predict_and_note)
+            result = refine(*case, probes, most_states=most_states, seed=seed, budget=budget)
+    assert result.steps == sum(read)
+    return Search(result=result, rounds=rounds, steps=steps)
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -160,7 +160,7 @@ def test_a_refinement_tells_how_many_words_were_compared_and_when_the_last_diffe
     probes = Probes(words=SHORT, symbols=2, shortest=0, longest=longest)
     found = search(cell, seed, most_states=most_states, probes=probes)
     result, before_last = found.result, sum(map(len, found.rounds[:-1]))
-    assert len(found.rounds) == found.differences + result.complete
+    assert result.steps_to_last == (found.steps[found.differences - 1] if found.differences else 0)
     assert result.tests == before_last + len(found.rounds[-1])
     model, *_ = lived(cell, 2, seed, metric=False)
     wrong = result.extraction.automaton.classify(found.rounds[-1]) != answers(model, found.rounds[-1])
@@ -183,12 +183,14 @@ def test_each_round_asks_the_given_words_and_others_of_each_kind(seed):
 
 
 @settings(max_examples=10)
-@given(seed=seeds, patience=st.integers(0, 3))
-def test_it_ends_when_time_is_up(seed, patience):
-    found = search("gru", seed, patience=patience)
-    assert found.asked <= patience + 1
-    assert found.differences - found.asked in (0, 1)  # where there is no room either, it does not ask
-    assert found.result.extraction.automaton.n_states <= K + 1 + patience  # of so few states a round splits one
+@given(seed=seeds, share=st.floats(0.01, 1))
+def test_it_ends_after_the_round_in_which_the_network_has_read_as_many_symbols_as_it_may(seed, share):
+    whole = search("gru", seed)
+    budget = max(1, int(share * whole.result.steps))
+    found = search("gru", seed, budget=budget)
+    assert all(read < budget for read in found.steps[:-1])
+    assert found.steps == whole.steps[: len(found.steps)]
+    assert found.steps[-1] >= budget or len(found.steps) == len(whole.steps)
 
 
 def test_a_round_splits_a_quarter_of_the_states_at_most():
@@ -253,7 +255,7 @@ def test_the_blamed_place_is_one_where_the_network_turns_from_right_to_wrong(cel
     model, machine, states, matrix, words, right = differing(cell, classes, seed, metric=metric, words=SHORT)
     for row, (word, answer) in enumerate(zip(words, right, strict=True)):
         one = (words.select(np.array([row])), right[row : row + 1])
-        found = np.concatenate(refinement._new_centers(model, machine, states, *one, matrix, 9), axis=1)
+        found = np.concatenate(refinement._new_centers(model, machine, states, *one, matrix, 9)[0], axis=1)
         places = places_plainly(model, machine, states, word.tolist(), answer)
         assert len(found) == 1
         assert any(np.allclose(found[0], np.concatenate(stepped), atol=1e-5) for _, stepped in places)
@@ -269,7 +271,7 @@ def test_the_most_blamed_states_are_split_at_the_hidden_state_nearest_to_the_mea
     rows = np.array([row for row, places in enumerate(blamed) if len(places) == 1], int)
     if not len(rows):
         return
-    found = refinement._new_centers(model, machine, states, words.select(rows), right[rows], matrix, room)
+    found = refinement._new_centers(model, machine, states, words.select(rows), right[rows], matrix, room)[0]
     reached = [blamed[row][0] for row in rows]
     blame = Counter(state for state, _ in reached)
     order = sorted(blame, key=lambda state: (-blame[state], state))[:room]
@@ -307,7 +309,7 @@ def test_a_step_that_was_wrong_leads_to_a_new_state(cell, classes, metric, seed)
     model, machine, states, matrix, words, right = differing(cell, classes, seed, metric=metric, words=SHORT)
     for row in range(len(words)):
         one = (words.select(np.array([row])), right[row : row + 1])
-        fresh = refinement._new_centers(model, machine, states, *one, matrix, 1)
+        fresh = refinement._new_centers(model, machine, states, *one, matrix, 1)[0]
         more = tuple(np.concatenate(parts) for parts in zip(states, fresh, strict=True))
         assert (follow(model, more, matrix)[: K + 1] == K + 1).any()
 

@@ -116,7 +116,7 @@ def _words() -> Dataset:
 def _opinions() -> Dataset:
     opinions = {"neg": ("bad", "awful", "dull"), "pos": ("good", "great", "lovely")}
     lines = [(f"a {opinions[label][i % 3]} film , number {i % 5}", label) for i in range(60) for label in opinions]
-    table, _ = text.prepare(pd.DataFrame(lines, columns=["text", "label"]), sizes={}, seed=0)
+    table, _ = text.prepare(pd.DataFrame(lines, columns=["text", "label"]), sizes={}, seed=5)
     return text.build(table, max_length=10, min_count=2, notes=["2 of 122 rows dropped: <no text>"])
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from lisor.report import layout, page
 from lisor.report.page import Detail, Gallery, Line, Picture, Section, Table, Walk, Walks, Word
+from lisor.spreadsheets import original
 
 SVG = "<?xml version='1.0'?><!DOCTYPE svg><svg><text>drawn</text></svg>"
 
@@ -38,7 +39,12 @@ texts = st.text(st.characters(exclude_characters="\r", exclude_categories=["Cs"]
 def test_csv_is_read_as_it_was_written(lines: list[tuple[str, ...]]) -> None:
     headings, *rows = lines
     written = Table(name="t", title="t", caption="t", headings=headings, rows=tuple(rows)).to_csv()
-    assert list(csv.reader(io.StringIO(written, newline=""))) == [list(line) for line in lines]
+    read = csv.reader(io.StringIO(written, newline=""))
+    assert [[original(cell) for cell in line] for line in read] == [list(line) for line in lines]
+
+
+def test_no_cell_of_csv_is_a_formula() -> None:
+    assert replace(table(), rows=(("=1+1", "-1.5"),)).to_csv() == "left,right\r\n'=1+1,-1.5\r\n"
 
 
 def test_a_line_of_csv_ends_as_the_standard_says() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from lisor_tasks.artifacts import Ref, Store, describe_source, open_store, write_text
 
-from lisor.errors import StoreError
+from lisor.errors import DataError, StoreError
 
 
 @pytest.fixture
@@ -189,9 +189,37 @@ def test_a_source_is_known_by_its_content_not_its_name(tmp_path: Path) -> None:
 def test_a_folder_is_known_by_the_content_of_its_files(tmp_path: Path) -> None:
     for name in ("one", "two"):
         write_text(tmp_path / name / "train/pos/1.txt", "good")
-    assert describe_source(str(tmp_path / "one")).sha256 == describe_source(str(tmp_path / "two")).sha256
+
+    def digest(name: str) -> str:
+        return describe_source(str(tmp_path / name), folder=True).sha256
+
+    assert digest("one") == digest("two")
+    write_text(tmp_path / "two/README", "what is not read does not count")
+    assert digest("one") == digest("two")
     write_text(tmp_path / "two/train/pos/2.txt", "better")
-    assert describe_source(str(tmp_path / "one")).sha256 != describe_source(str(tmp_path / "two")).sha256
+    assert digest("one") != digest("two")
+
+
+def test_a_folder_is_looked_at_before_its_files_are_read(tmp_path: Path) -> None:
+    (tmp_path / "pipe").mkdir()
+    os.mkfifo(tmp_path / "pipe/endless.txt")
+    with pytest.raises(DataError, match=r"expected folders such as train/pos .* found 'endless\.txt'"):
+        describe_source(str(tmp_path / "pipe"), folder=True)
+    with pytest.raises(DataError, match="expected folders such as train/pos"):
+        describe_source("/", folder=True)
+
+
+@pytest.mark.parametrize(("place", "kind"), [("/dev/zero", "a device"), (".", "a folder"), ("pipe", "a pipe")])
+def test_what_cannot_be_read_to_its_end_is_not_opened(tmp_path: Path, place: str, kind: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(StoreError, match=f"is not: expected a file, but it is {kind}"):
+        describe_source(str(tmp_path / place))
+
+
+def test_an_error_of_the_disk_is_named(tmp_path: Path) -> None:
+    (tmp_path / "bad.csv").symlink_to("/proc/self/mem")  # reading its first byte fails
+    with pytest.raises(StoreError, match="Input/output error"):
+        describe_source(str(tmp_path / "bad.csv"))
 
 
 def test_a_missing_source_is_named(tmp_path: Path) -> None:

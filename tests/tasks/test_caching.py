@@ -1,99 +1,24 @@
-import shutil
 import sys
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from lisor_flows import pipeline
 from lisor_tasks.artifacts import Ref, Source
-from lisor_tasks.caching import load
-from lisor_tasks.keys import canonical, digest, import_graph, read_code
+from lisor_tasks.caching import CODE, CachedTask, load
+from lisor_tasks.keys import digest, leaves, library_version
 
-import lisor
-from lisor.config import ModelsConfig, TrainingConfig
-
-ROOT = Path(lisor.__path__[0]).parent
-STEPS = {
-    "data": ("lisor.data.words",),
-    "text": ("lisor.data.text",),
-    "training": ("lisor.rnn.training",),
-    "dump": ("lisor.rnn.hidden_states",),
-    "clustering": ("lisor.fsa.clustering",),
-    "extraction": ("lisor.fsa.extraction",),
-    "evaluation": ("lisor.fsa.evaluation",),
-    "report": ("lisor.report.report",),
-}
+from lisor.config import DatasetConfig, ModelsConfig, TrainingConfig
 
 
-@pytest.fixture
-def steps_changed_by(tmp_path: Path) -> Callable[[str, str, str], set[str]]:
-    """Which steps get another source digest when a text in a file of `lisor` is replaced."""
-
-    def change(file: str, old: str, new: str) -> set[str]:
-        shutil.copytree(ROOT / "lisor", tmp_path / "lisor", ignore=shutil.ignore_patterns("__pycache__"))
-        path = tmp_path / "lisor" / file
-        text = path.read_text()
-        assert old in text
-        path.write_text(text.replace(old, new, 1))
-        return {step for step, modules in STEPS.items() if read_code(modules, tmp_path) != read_code(modules)}
-
-    return change
+def steps() -> list[CachedTask]:
+    """Every cached task of the pipeline."""
+    return [value for value in vars(pipeline).values() if isinstance(value, CachedTask)]
 
 
-def test_an_unchanged_copy_has_the_same_digests(steps_changed_by) -> None:
-    assert steps_changed_by("fsa/kmeans.py", "import", "import") == set()
-
-
-def test_a_comment_changes_nothing(steps_changed_by) -> None:
-    assert steps_changed_by("fsa/extraction.py", "import json", "# a comment\nimport json  # another") == set()
-
-
-def test_a_docstring_changes_nothing(steps_changed_by) -> None:
-    assert steps_changed_by("fsa/kmeans.py", '"""k-means for a grid', '"""Centers that') == set()
-
-
-def test_a_docstring_of_an_attribute_changes_nothing(steps_changed_by) -> None:
-    assert steps_changed_by("fsa/kmeans.py", '"""Candidates that', '"""Points that') == set()
-
-
-def test_layout_changes_nothing(steps_changed_by) -> None:
-    assert steps_changed_by("fsa/kmeans.py", "\n\n\n", "\n\n\n\n\n") == set()
-
-
-def test_a_changed_line_of_extraction_reruns_what_follows_and_no_training(steps_changed_by) -> None:
-    changed = steps_changed_by("fsa/extraction.py", "START = 0", "START = 0 + 0")
-    assert changed == {"extraction", "evaluation", "report"}
-
-
-def test_a_changed_cell_reruns_training_and_no_data(steps_changed_by) -> None:
-    changed = steps_changed_by("rnn/cells.py", "= ()", '= ("none",)')
-    assert {"training", "dump", "extraction"} <= changed
-    assert not {"data", "text", "clustering"} & changed
-
-
-def test_a_new_setting_reruns_nothing(steps_changed_by) -> None:
-    assert steps_changed_by("config.py", "batch_size: int = 64", "batch_size: int = 64\n    extra: int = 0") == set()
-
-
-def test_a_changed_error_reruns_what_can_raise_it(steps_changed_by) -> None:
-    assert steps_changed_by("errors.py", "class DataWarning", "class Another(Exception): pass\n\nclass DataWarning")
-
-
-def test_the_import_graph_follows_imports_inside_functions_and_skips_type_checking(tmp_path: Path) -> None:
-    (tmp_path / "lisor").mkdir()
-    (tmp_path / "lisor/__init__.py").write_text("")
-    (tmp_path / "lisor/a.py").write_text(
-        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from lisor import c\n"
-        "def f():\n    from lisor.b import g\n"
-    )
-    (tmp_path / "lisor/b.py").write_text("import numpy\nimport lisor.d\n")
-    (tmp_path / "lisor/c.py").write_text("")
-    (tmp_path / "lisor/d.py").write_text("")
-    assert import_graph(["lisor.a"], tmp_path) == {"lisor.a", "lisor.b", "lisor.d"}
-
-
-def key(*values: object, without: tuple[str, ...] = ()) -> str:
-    return digest(canonical({f"argument{i}": value for i, value in enumerate(values)}, frozenset(without)))
+def key(*values: object) -> str:
+    found = leaves({f"argument{i}": value for i, value in enumerate(values)})
+    return digest({name: leaf.sha256 if isinstance(leaf, Ref | Source) else leaf for name, leaf in found})
 
 
 def test_a_key_looks_at_the_content_of_inputs_not_at_their_place() -> None:
@@ -102,13 +27,47 @@ def test_a_key_looks_at_the_content_of_inputs_not_at_their_place() -> None:
     assert key(Source("a.csv", "abc")) == key(Source("b.csv", "abc"))
 
 
-def test_a_key_looks_at_every_setting_but_those_left_out() -> None:
+def test_a_key_looks_at_every_setting_that_says_what_is_made() -> None:
     assert key(TrainingConfig()) == key(TrainingConfig())
     assert key(TrainingConfig()) != key(TrainingConfig(seed=1))
-    assert key(TrainingConfig(trials=3), without=("argument0.trials",)) == key(
-        TrainingConfig(trials=5), without=("argument0.trials",)
-    )
+    assert key(TrainingConfig(dropout=0.0)) != key(TrainingConfig(dropout=0.1))
     assert key(ModelsConfig(hidden_size=3), 1) != key(ModelsConfig(hidden_size=3), 2)
+
+
+def test_how_many_are_made_and_where_a_file_lies_is_no_part_of_a_key() -> None:
+    assert key(TrainingConfig(trials=3)) == key(TrainingConfig(trials=5))
+    assert key(ModelsConfig(cells=("gru",))) == key(ModelsConfig(cells=("lstm",)))
+    assert key(DatasetConfig(text="a.csv")) == key(DatasetConfig(text="b.csv"))
+
+
+def test_settings_are_resolved_before_they_become_a_key() -> None:
+    assert dict(leaves(DatasetConfig(language="000"), "config"))["config.train"] == 3000
+    assert key(DatasetConfig(language="000")) == key(DatasetConfig(language="000", train=3000, max_length=20))
+
+
+def test_zero_is_not_off() -> None:
+    assert dict(leaves({"a": 0, "b": 0.0, "c": "", "d": False, "e": None, "f": (), "g": []})) == {
+        "a": 0,
+        "b": 0.0,
+        "c": "",
+    }
+
+
+@pytest.mark.parametrize("task", steps(), ids=lambda task: task.name)
+def test_the_body_of_every_step_is_followed_to_its_end(task: CachedTask) -> None:
+    reached = CODE.reach(task.step.function)
+    assert task.step.function in reached.definitions
+    assert reached.unfollowed <= {"lisor.rnn.builds.load"}  # which imports the user's module: its file is an input
+    assert "prefect" not in reached.libraries
+
+
+def test_the_version_of_a_library_is_that_of_the_distribution_that_installs_it() -> None:
+    from importlib.metadata import version
+
+    assert library_version("sklearn") == version("scikit-learn")
+    assert library_version("torch") == version("torch")
+    assert library_version("yaml") == version("PyYAML")
+    assert library_version("json") is None
 
 
 def test_a_value_that_differs_between_processes_cannot_be_part_of_a_key() -> None:

@@ -14,7 +14,7 @@ from lisor_tasks import mirror
 from lisor_tasks.artifacts import MANIFEST, Ref, Store
 from lisor_tasks.evaluation import Network
 from lisor_tasks.mirror import Carried, pull, push
-from lisor_tasks.register import Artifacts, Record, newest, register, registered
+from lisor_tasks.register import Artifacts, Record, look_up, register, registered
 
 from lisor.errors import StoreError
 
@@ -46,16 +46,18 @@ def build(store: Store, kind: str, *keys: str, text: str = "") -> list[Ref]:
     return store.build(kind, keys, write)
 
 
-def record(store: Store, name: str = "tiny") -> Record:
+def record(store: Store, name: str = "tiny", **settings: Any) -> Record:
     """A run of two artifacts and one trial of a block of two."""
     model, _ = build(store, "model", "abc-1", "abc-2")
     (results,), (report,) = build(store, "results", "r" + name), build(store, "report", "p" + name)
     blocks: Any = {"clusterings": (), "automata": (), "evaluations": ()}
-    network = Network(dataset="000", name="000", cell="gru", trial=1, data=results, model=model, states=model, **blocks)
+    network = Network(
+        dataset="000", name="000", cell="gru", made_by="gru", trial=1, data=results, model=model, states=model, **blocks
+    )
     found = Record(
         name=name,
         out=str(store.home / "reports" / name),
-        settings={"name": name},
+        settings={"name": name, **settings},
         artifacts=Artifacts(results=results, report=report, networks=(network,)),
     )
     register(found)
@@ -80,34 +82,53 @@ def told(carry: Callable[..., None], url: str, *runs: str) -> list[Carried]:
 def test_what_is_pulled_is_what_was_pushed(at: Callable[[str], Store], url: str) -> None:
     here = at("here")
     pushed = [record(here, "one"), record(here, "two")]
+    one, two = (found.run for found in pushed)
     build(here, "model", "abandoned")
-    assert told(push, url) == [Carried(run="one", carried=4, there=0), Carried(run="two", carried=2, there=2)]
+    assert told(push, url) == [Carried(run=one, carried=4, there=0), Carried(run=two, carried=2, there=2)]
     there = at("there")
     assert [carried.carried for carried in told(pull, url)] == [4, 2]
     assert contents(there) == {name: file for name, file in contents(here).items() if "abandoned" not in name}
-    assert [newest(name).artifacts for name in registered()] == [run.artifacts for run in pushed]
-    assert Path(newest("one").out) == there.home / "reports/one"
+    assert [look_up(run).artifacts for run in registered()] == [run.artifacts for run in pushed]
+    assert Path(look_up("one").out) == there.home / "reports" / pushed[0].run
     assert not list((there.home / "scratch").iterdir())
 
 
 def test_what_is_there_is_not_carried_again(at: Callable[[str], Store], url: str) -> None:
-    record(at("here"))
+    there = Carried(run=record(at("here")).run, carried=0, there=4)
     told(push, url)
-    assert told(push, url) == [Carried(run="tiny", carried=0, there=4)]
+    assert told(push, url) == [there]
     at("there")
     told(pull, url)
-    assert told(pull, url) == [Carried(run="tiny", carried=0, there=4)]
+    assert told(pull, url) == [there]
 
 
 def test_only_the_runs_that_are_named_go(at: Callable[[str], Store], url: str) -> None:
     here = at("here")
-    record(here, "one"), record(here, "two")
+    _, two = record(here, "one"), record(here, "two")
     told(push, url, "two")
     at("there")
     told(pull, url)
-    assert registered() == ["two"]
+    assert registered() == [two.run]
     with pytest.raises(StoreError, match="expected a run of"):
         told(pull, url, "one")
+
+
+def test_runs_of_one_name_go_together_and_the_newest_by_its_name(at: Callable[[str], Store], url: str) -> None:
+    here = at("here")
+    runs = [record(here, threads=threads).run for threads in range(5)]
+    assert len({*runs}) == 5
+    for run in (*runs, runs[2]):
+        told(push, url, run)
+    there = at("there")
+    told(pull, url, "tiny")
+    assert registered() == [runs[2]]
+    told(pull, url)
+    assert (set(registered()), registered()[-1]) == ({*runs}, runs[2])
+    assert contents(there) == contents(here)
+    with pytest.raises(StoreError, match="got 'tiny/other'"):
+        told(pull, url, "tiny/other")
+    with pytest.raises(StoreError, match="got 'tiny/other'"):
+        told(push, url, "tiny/other")
 
 
 class CutOff(BaseException):
@@ -140,6 +161,24 @@ def cut(monkeypatch: pytest.MonkeyPatch) -> Callable[[int | None], list[str]]:
     return after
 
 
+@pytest.mark.parametrize("carry", [push, pull])
+@pytest.mark.parametrize("nowhere", ["", " "])
+def test_a_place_without_a_name_is_refused(
+    at: Callable[[str], Store], carry: Callable[..., None], nowhere: str
+) -> None:
+    record(at("here"))
+    with pytest.raises(StoreError, match="got an empty name"):
+        told(carry, nowhere)
+
+
+def test_nothing_to_carry_is_no_success(at: Callable[[str], Store], url: str) -> None:
+    at("here")
+    with pytest.raises(StoreError, match="to push, found none"):
+        told(push, url)
+    with pytest.raises(StoreError, match=f"expected runs in {url}, found none"):
+        told(pull, url)
+
+
 def test_a_push_that_is_cut_off_anywhere_shows_no_run_and_goes_on(
     at: Callable[[str], Store], url: str, cut: Callable[[int | None], list[str]]
 ) -> None:
@@ -154,10 +193,8 @@ def test_a_push_that_is_cut_off_anywhere_shows_no_run_and_goes_on(
             told(push, target)
         cut(None)
         there = at(f"there-{number}")
-        try:
-            assert not told(pull, target)
-        except StoreError as error:  # the last step was the record's
-            assert number == 12 and "damaged" in str(error)
+        with pytest.raises(StoreError, match="damaged" if number == 12 else "found none"):  # last comes the record
+            told(pull, target)
         assert (registered(), contents(there)) == ([], {})
         at("here")
         (carried,) = told(push, target)
@@ -209,8 +246,8 @@ def test_no_file_is_written_outside_its_artifact(at: Callable[[str], Store], tmp
     said["files"][name] = said["files"].pop("table")
     said["sha256"] = hashlib.sha256(json.dumps(said["files"], sort_keys=True).encode()).hexdigest()
     manifest.write_text(json.dumps(said))
-    (kept,) = (tmp_path / "mirror/runs/tiny").iterdir()
-    kept.write_text(kept.read_text().replace(newest("tiny").artifacts.results.sha256, said["sha256"]))
+    (kept,) = (tmp_path / "mirror/runs/tiny").glob("*.json")
+    kept.write_text(kept.read_text().replace(look_up("tiny").artifacts.results.sha256, said["sha256"]))
     at("there")
     with pytest.raises(StoreError, match="outside its folder"):
         told(pull, url)
@@ -222,7 +259,7 @@ def test_no_record_leads_out_of_the_store(at: Callable[[str], Store], tmp_path: 
     here, url = at("here"), f"file://{tmp_path}/mirror"
     record(here)
     told(push, url)
-    (kept,) = (tmp_path / "mirror/runs/tiny").iterdir()
+    (kept,) = (tmp_path / "mirror/runs/tiny").glob("*.json")
     kept.write_text(kept.read_text().replace('"rtiny"', json.dumps(key)))
     at("there")
     with pytest.raises(StoreError, match="names the artifact"):

@@ -15,7 +15,7 @@ import numpy as np
 import pygraphviz
 
 from lisor.errors import AutomatonError
-from lisor.fsa.automaton import CLASSES, Automaton
+from lisor.fsa.automaton import CLASSES, Automaton, unique_fields
 from lisor.fsa.formats.table import check_complete, name_classes, tabulate
 
 GRAPHVIZ = Lock()
@@ -83,7 +83,7 @@ def read_dot(text: str) -> Automaton:
 
 def _as_written(about: str, states: Mapping[str, _Node], edges: Sequence[_Edge], start: str) -> Automaton:
     try:
-        fields = json.loads(about)
+        fields = json.loads(about, object_pairs_hook=unique_fields)
         numbers = [str(number) for number in range(len(fields["alphabet"]))]
         outputs = [int(node.output) for node in states.values()]
     except (ValueError, LookupError, TypeError, RecursionError) as error:

@@ -29,12 +29,10 @@ def to_jflap(automaton: Automaton) -> str:
     """The automaton as JFLAP 7 reads it, its states on a circle, named q0, q1, …
 
     Raises:
-        AutomatonError: a symbol is empty, two classes have one name, or a name holds a sign that no XML file can."""
+        AutomatonError: a symbol is empty, or a name holds a sign that no XML file can."""
     finite = len(automaton.classes) == 2
     if "" in automaton.alphabet:
         raise AutomatonError("JFLAP reads an empty symbol as no symbol at all; name it, or export as json")
-    if not finite and len(set(automaton.classes)) < len(automaton.classes):
-        raise AutomatonError(f"JFLAP tells classes apart by name: expected different ones, got {automaton.classes!r}")
     outputs = automaton.outputs.tolist()
     names = [_escape(name) for name in ([] if finite else automaton.classes)]
     symbols = [_escape(symbol) for symbol in automaton.alphabet]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lisor.errors import LanguageError
+from lisor.files import read_text, reason, shorten
 from lisor.fsa.automaton import Automaton
 from lisor.fsa.formats.dot import read_dot
 from lisor.fsa.formats.jflap import read_jflap
@@ -21,7 +22,7 @@ def read_automaton(path: Path) -> Automaton:
         AutomatonError: it does not hold an automaton.
         SchemaError: it was written by another version."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except (OSError, ValueError) as error:
-        raise LanguageError(f"the automaton {path} cannot be read: {error}") from None
+        raise LanguageError(f"the automaton {shorten(path)} cannot be read: {reason(error)}") from None
     return READERS.get(path.suffix.lower(), Automaton.from_json)(text)

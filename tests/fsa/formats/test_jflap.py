@@ -104,12 +104,6 @@ def test_a_symbol_that_the_file_cannot_hold_is_refused(symbol):
         to_jflap(automaton)
 
 
-def test_classes_of_one_name_are_refused():
-    automaton = Automaton(alphabet=("b",), classes=("n", "n", "y"), transitions=[[0]], outputs=[1])
-    with pytest.raises(AutomatonError, match="classes apart by name"):
-        to_jflap(automaton)
-
-
 BOMB = '<!DOCTYPE a [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;">]>'
 OUTSIDE = '<!DOCTYPE a [<!ENTITY a SYSTEM "file:///etc/hostname">]>'
 

@@ -1,0 +1,176 @@
+"""Files of the user's: looked at before they are opened, read up to a limit, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from lisor.errors import DataError, one_line
+
+MAX_BYTES = 2**31
+"""The largest table or file of weights that is read."""
+
+MAX_TEXT_BYTES = 2**26
+"""The largest file that is read as one text: settings, an automaton."""
+
+MAX_PATH = 120
+"""Characters of a path that a message shows."""
+
+_CHUNK = 2**20
+
+KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+"""What else may stand where a file is looked for."""
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A new file beside `path`, open for writing, that takes its place when the block has ended
+    without an error.
+
+    Its permissions are those of any new file, as the umask has them.
+
+    Raises:
+        OSError: it cannot be written; then nothing of it stays."""
+    # a name of its own: that of `path` may be as long as names can be
+    fresh = path.with_name(f".lisor-{os.urandom(8).hex()}")
+    try:
+        with fresh.open("xb") as file:
+            yield file
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """The same for a file that the user names: new or instead of a file, but of nothing else.
+
+    Raises:
+        DataError: something else stands there, there is no folder, or it cannot be written."""
+    check_writable(path)
+    try:
+        with replacing(path) as file:
+            yield file
+    except OSError as error:
+        raise _unwritable(path, reason(error)) from error
+
+
+def check_writable(path: Path) -> None:
+    """Nothing, if a file can be written there, as far as that can be seen before it is.
+
+    Raises:
+        DataError: as `writing`."""
+    try:
+        kind = kind_of(path)
+        inside = path.parent.is_dir()
+    except (OSError, ValueError) as error:  # a name with a null byte is a ValueError
+        raise _unwritable(path, reason(error)) from None
+    where = shorten(path)
+    if kind is not None:
+        raise DataError(f"expected a file to write to, but {where} is {kind}; give another file")
+    if not inside:
+        name, folder = shorten(Path(path.name)), shorten(path.parent)
+        raise DataError(f"expected a folder to write {name} to, but {folder} does not exist")
+
+
+def make_folder(path: Path) -> Path:
+    """The folder of that path, made with those that it lies in unless it is there.
+
+    Raises:
+        DataError: it cannot be made."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"the folder {shorten(path)} cannot be made: {reason(error)}") from None
+    return path
+
+
+def kind_of(path: Path) -> str | None:
+    """What stands at a path where that is neither a file nor nothing.
+
+    Raises:
+        OSError: that cannot be found out."""
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return None
+    return _kind(mode)
+
+
+def check_file(path: Path, limit: int = MAX_BYTES) -> Path:
+    """The path of a file that can be read to its end.
+
+    Raises:
+        OSError: it is not there, is no regular file, or has more than `limit` bytes."""
+    status = path.stat()
+    kind = _kind(status.st_mode)
+    if kind is not None:
+        raise OSError(f"expected a file, but it is {kind}")
+    if status.st_size > limit:
+        raise OSError(f"it has {status.st_size:,} bytes, and at most {limit:,} are read")
+    return path
+
+
+def read_text(path: Path, limit: int = MAX_TEXT_BYTES) -> str:
+    """The text of a UTF-8 file.
+
+    Raises:
+        OSError: it cannot be read, is no regular file, or has more than `limit` bytes.
+        ValueError: it is not UTF-8, or holds the character U+0000, as UTF-16 and most binary files do."""
+    with check_file(path, limit).open("rb") as file:
+        content = file.read(limit + 1)  # files of /proc have no size until they are read
+    if len(content) > limit:
+        raise OSError(f"at most {limit:,} bytes are read, and it has more")
+    if (place := content.find(0)) >= 0:
+        raise ValueError(_no_text(content.count(b"\n", 0, place) + 1))
+    return content.decode("utf-8")
+
+
+def check_text(path: Path) -> Path:
+    """The path of a regular file without the character U+0000, at which some readers of tables stop.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it holds that character."""
+    line = 1
+    with check_file(path).open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            place = chunk.find(0)
+            line += chunk.count(b"\n", 0, place if place >= 0 else len(chunk))
+            if place >= 0:
+                raise ValueError(_no_text(line))
+    return path
+
+
+def reason(error: OSError | ValueError) -> str:
+    """Why a file cannot be read, without its name."""
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
+
+
+def shorten(path: Path) -> str:
+    """The path as a message shows it: of a long one the middle is left out."""
+    return one_line(str(path), MAX_PATH)
+
+
+def _no_text(line: int) -> str:
+    return f"line {line} holds the character U+0000: expected a text in UTF-8"
+
+
+def _kind(mode: int) -> str | None:
+    """What a mode is that of; None for a file."""
+    return None if stat.S_ISREG(mode) else KINDS.get(stat.S_IFMT(mode), "no file")
+
+
+def _unwritable(path: Path, why: str) -> DataError:
+    return DataError(f"{shorten(path)} cannot be written: {why}; give another file")

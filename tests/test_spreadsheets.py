@@ -1,0 +1,60 @@
+import json
+import shutil
+import subprocess
+
+import pyarrow as pa
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from lisor.spreadsheets import FORMULA, NUMBER, harmless, harmless_column, original
+
+TEXTS = st.text(st.sampled_from("'=+-@\t\r\n1.,e% aé")) | st.text(st.characters(exclude_categories=["Cs"]))
+FORMULAS = [
+    "=1+1",
+    '=HYPERLINK("http://x")',
+    "+cmd|' /C calc'!A0",
+    "-2+3",
+    "@SUM(A1)",
+    "\t=1",
+    "\r=1",
+    "\n=1",
+    "-",
+    "+",
+]
+PLAIN = ["", "a=1", "-3", "+0.25", "-.5", "-1,234.5", "1e-3", "-12%", "−3", "'quoted'", "it's", " =1"]
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_a_formula_gets_an_apostrophe(text: str) -> None:
+    assert harmless(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("text", PLAIN)
+def test_numbers_and_plain_texts_stay_as_they_are(text: str) -> None:
+    assert harmless(text) == text
+
+
+@given(TEXTS)
+@example("'=1")
+@example("''-3")
+@example("'-3")
+def test_every_text_is_read_back_from_its_cell(text: str) -> None:
+    assert original(harmless(text)) == text
+
+
+@given(st.lists(TEXTS))
+def test_a_column_is_escaped_as_each_of_its_texts(texts: list[str]) -> None:
+    column = pa.chunked_array([pa.array(texts, pa.string())])
+    assert harmless_column(column).to_pylist() == [harmless(text) for text in texts]
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+def test_the_page_escapes_with_the_same_expressions() -> None:
+    code = (
+        f"const texts = {json.dumps([*FORMULAS, *PLAIN])};"
+        f"console.log(JSON.stringify(texts.map((text) =>"
+        f' /^{FORMULA}/.test(text) && !/^({NUMBER})$/.test(text) ? "\'" + text : text)))'
+    )
+    done = subprocess.run(["node", "-e", code], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == [harmless(text) for text in [*FORMULAS, *PLAIN]]
