@@ -73,11 +73,16 @@ def adapt(network: object, vocabulary: Sequence[str], classes: Sequence[str] | N
     )
 
 
+def check_state_size(name: str, size: int) -> None:
+    """Raises ModelError where a state has more numbers than any that an automaton stands in for."""
+    if size > MAX_STATE:
+        raise ModelError(f"expected states of at most {MAX_STATE:,} numbers from {name}, got {size:,}")
+
+
 def check_size(network: Adapter) -> None:
     """Raises ModelError where a network has more states or symbols than can be held side by side."""
     size, symbols = network.state_size, len(network.vocabulary)
-    if size > MAX_STATE:
-        raise ModelError(f"expected states of at most {MAX_STATE:,} numbers from {network.name}, got {size:,}")
+    check_state_size(network.name, size)
     if size * symbols > MAX_STEPPED:
         raise ModelError(
             f"expected at most {MAX_STEPPED // size:,} symbols for states of {size:,} numbers of {network.name}, "

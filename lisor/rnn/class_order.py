@@ -34,7 +34,7 @@ class BetterOrder:
         """The classes in this order."""
         return tuple(classes[place] for place in self.places)
 
-    def told(self, classes: tuple[str, ...]) -> str:
+    def described(self, classes: tuple[str, ...]) -> str:
         """What a message says of it."""
         now, then = (one_line(", ".join(names), 60) for names in (classes, self.names(classes)))
         return (
@@ -73,4 +73,4 @@ def check_classes(network: Network, dataset: Dataset) -> None:
     order = find_better_order(labels, answers, len(network.classes))
     if order is not None:
         advice = "give classes=… in the network's order"
-        warnings.warn(f"{order.told(network.classes)}; {advice}", DataWarning, stacklevel=3)
+        warnings.warn(f"{order.described(network.classes)}; {advice}", DataWarning, stacklevel=3)

@@ -16,6 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from lisor.errors import ModelError, one_line, show
+from lisor.rnn.adapters import check_state_size
 from lisor.rnn.foreign import SHOWN
 
 MAX_NUMBERED = 500
@@ -198,6 +199,7 @@ def _take(state: Any, name: str) -> _Taken:
     holders: list[Any] = []
     numbers: list[float] = []
     form = _take_numbers(state, name, holders, numbers)
+    check_state_size(name, len(numbers))
     return _Taken(form=form, parts=tuple(map(_Part.of, holders)), numbers=numbers)
 
 
