@@ -91,7 +91,9 @@ def extract(
         )
     if isinstance(sequences, Dataset):
         adapted = adapt(network, sequences.vocabulary, classes or sequences.classes)
-        check_classes(adapted, sequences)
+        if not isinstance(adapted, TrainedModel):  # it reads symbols, whatever these were made from
+            sequences = sequences.symbols_alone()
+            check_classes(adapted, sequences)
         parts = (sequences.splits[name] for name in ("validation", evaluation.SELECTION))
         fitted, kept = (part.sequences for part in parts)
         probes, quantizer = Probes.of(sequences), sequences.quantizer

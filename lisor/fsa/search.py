@@ -156,22 +156,24 @@ class Search:
         return min(near, key=lambda machine: machine.n_states)
 
     def _warn(self, machine: Automaton, probes: Probes, where: str, advice: str) -> None:
-        """Say on how many unseen words of `probes` network and automaton agree, if not on all."""
-        words = draw(probes, machine, stream(self.seed, "unseen"))
-        words = _unseen(words, self.probes.words, self.network.reads_empty)
-        if not len(words):
-            return
-        differs = machine.classify(words) != self.network.predict(words).argmax(axis=1)
-        wrong = np.flatnonzero(differs)
-        if len(wrong):
-            shortest = words[int(wrong[words.lengths[wrong].argmin()])]
-            share = np.floor(1000 * (1 - len(wrong) / len(words))) / 1000
-            warnings.warn(
-                f"{where}: network and automaton agree on {share:.3f} of {len(words):,} unseen "
-                f"sequences, for example not on {_spelled(shortest, machine.alphabet)}; {advice}",
-                DataWarning,
-                stacklevel=4,
-            )
+        """Say on how many unseen words of `probes` network and automaton agree, if not on all; or
+        of those given."""
+        drawn = draw(probes, machine, stream(self.seed, "unseen"))
+        unseen = _unseen(drawn, probes.words, self.network.reads_empty)
+        for kind, words in (("unseen", unseen), ("given", probes.words)):
+            differs = machine.classify(words) != self.network.predict(words).argmax(axis=1)
+            wrong = np.flatnonzero(differs)
+            if len(wrong):
+                shortest = words[int(wrong[words.lengths[wrong].argmin()])]
+                share = np.floor(1000 * (1 - len(wrong) / len(words))) / 1000
+                warnings.warn(
+                    f"{where}: network and automaton agree on {share:.3f} of {len(words):,} {kind} "
+                    f"sequences, for example not on {_spelled(shortest, machine.alphabet)}; "
+                    f"{advice}",
+                    DataWarning,
+                    stacklevel=4,
+                )
+                return
 
 
 def _unseen(words: Sequences, seen: Sequences, reads_empty: bool) -> Sequences:

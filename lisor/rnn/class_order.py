@@ -13,7 +13,6 @@ from jaxtyping import Int
 from lisor.data.dataset import Dataset
 from lisor.data.sequences import Sequences
 from lisor.errors import DataWarning, one_line
-from lisor.rnn.adapters import Adapter
 from lisor.rnn.network import Network
 
 LEAST_GAIN, LEAST_ERRORS = 0.2, 3.0
@@ -64,8 +63,6 @@ def find_better_order(labels: Int[np.ndarray, " N"], answers: Int[np.ndarray, " 
 
 def check_classes(network: Network, dataset: Dataset) -> None:
     """A DataWarning where the labels of a dataset say that an external network has its classes in another order."""
-    if not isinstance(network, Adapter):
-        return  # it was trained on the classes by their names
     splits = [dataset.splits[name] for name in ("validation", "selection")]
     words = Sequences.join(split.sequences for split in splits)
     labels = np.concatenate([split.labels for split in splits])

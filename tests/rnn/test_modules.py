@@ -313,7 +313,7 @@ def fail(_: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize(
     ("module", "reason"),
     [
-        (Answering(lambda every: every.squeeze(-1)), "1 for sequences of 1 symbol and 2 for those of 2; a network that"),
+        (Answering(lambda every: every.squeeze(-1)), "1 for sequences of 1 symbol and 2 for those of 2; a network"),
         (Answering(lambda every: every), r"got numbers of shape \[24, 1, 1\]"),
         (Answering(torch.mean), r"got numbers of shape \[\]"),
         (Answering(lambda every: every[1:, -1]), r"got numbers of shape \[23, 1\]"),
