@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from lisor.config import DatasetConfig, ModelsConfig, TrainingConfig
 from lisor.data import symbols
 from lisor.data import words as labelled_words
-from lisor.data.dataset import Dataset, Split
-from lisor.data.sequences import Sequences
+from lisor.data.dataset import Dataset
 from lisor.errors import DataError
 from lisor.files import writing
-from lisor.fsa import clustering, evaluation, extraction
+from lisor.fsa import evaluation
 from lisor.fsa.automaton import Automaton
 from lisor.fsa.probes import Probes
-from lisor.fsa.refinement import refine
-from lisor.fsa.sensitivity import sensitivity
+from lisor.fsa.search import Search
 from lisor.report import drawing
-from lisor.rnn import hidden_states, training
+from lisor.rnn import training
 from lisor.rnn.adapters import adapt
+from lisor.rnn.class_order import check_classes
 from lisor.rnn.classifier import TrainedModel
-from lisor.rnn.network import Network
+from lisor.rnn.stepped import SteppedNetwork
 
-FEW = 8
-"""Clusters from which a language's automaton is refined: enough for most to be right at once."""
+MAX_STATES = 4096
+"""States that may be asked for: more take hours."""
 
 
 def words(language: str, *, max_length: int = 20, seed: int = 0) -> Dataset:
@@ -61,78 +58,72 @@ def extract(
     most_states: int = 64,
     seed: int = 0,
 ) -> Automaton:
-    """The automaton that stands in for a network best, of at most so many states.
+    """The minimal automaton that stands in for a network best, of at most so many states.
 
-    `network` is one of `train`, a torch module with one torch.nn.RNN, GRU or LSTM inside that is called with symbol
-    numbers or one-hot vectors alone, or an object with `initial_state()`, `step(state, symbol)` and
-    `is_accepting(state)` or `scores(state)`. `sequences` is a data set, or sequences such as the network has learned:
-    texts, whose signs are symbols, lists of texts, or lists of symbol numbers. They need no labels, since what counts
-    is what the network answers. `alphabet` names the symbols in the order in which the network numbers them, sorted
-    unless given; `classes` its classes, "reject" and "accept" or numbers unless given.
+    `network` is one of `train`, a torch module with one torch.nn.RNN, GRU or LSTM inside that is
+    called with symbol numbers or one-hot vectors alone, or an object with `initial_state()`,
+    `step(state, symbol)` and `is_accepting(state)` or `scores(state)`. `sequences` is a dataset, or
+    sequences such as the network has learned: texts, whose characters are symbols, lists of texts,
+    or lists of symbol numbers. They need no labels, since the automaton is compared with what the
+    network answers. `alphabet` names the symbols in the order in which the network numbers them; by
+    value where all are whole numbers, and else sorted, unless given. `classes` names its classes,
+    "reject" and "accept" or numbers unless given.
 
-    A few clusters of the hidden states are refined until no word is found on which network and automaton differ, and
-    minimised. Words are no longer than the sequences given; for a language, up to twice as long. Where that does not
-    end at so many states, and for text, the network's own steps between clusters are tried for each number of clusters,
-    on text between clusters of what matters to its answer; sequences that nothing was fitted to decide.
+    A few clusters of the hidden states are refined until no word is found on which network and
+    automaton differ. Words are no longer than the sequences given; for a language they are up to
+    twice as long, unless no automaton of so many states is found that is right on those too. Where
+    that does not end, and for text, the network's own steps between clusters are tried for each
+    number of clusters, on text between clusters of what matters to its answer, and sequences that
+    nothing was fitted to decide. A network whose states are finitely many distinct things is an
+    automaton already.
+
+    A DataWarning says where the search did not end: on how many unseen sequences network and
+    automaton agree, and one on which they do not. Another says where the labels of a dataset mean
+    that an external network has its classes in another order.
 
     Raises:
         ModelError: it is no such network, or its answers do not follow from its state.
-        DataError: the network leaves fewer distinct hidden states than two, or `most_states` is under three; the
-            sequences or the alphabet cannot be used."""
-    if most_states < 3:
-        raise DataError(f"expected at least 3 states, the start and two clusters, got most_states={most_states}")
+        DataError: the network leaves fewer distinct hidden states than two, `most_states` is under
+            three or more than fit into memory, or the sequences or the alphabet cannot be used."""
+    if not 3 <= most_states <= MAX_STATES:
+        raise DataError(
+            f"expected most_states from 3, for the start and two clusters, to {MAX_STATES:,}, got {most_states:,}"
+        )
     if isinstance(sequences, Dataset):
         adapted = adapt(network, sequences.vocabulary, classes or sequences.classes)
-        fitted, kept = (sequences.splits[name].sequences for name in ("validation", evaluation.SELECTION))
-        probes, is_text = Probes.of(sequences), sequences.is_text
+        if not isinstance(adapted, TrainedModel):  # it reads symbols, whatever these were made from
+            sequences = sequences.symbols_alone()
+            check_classes(adapted, sequences)
+        parts = (sequences.splits[name] for name in ("validation", evaluation.SELECTION))
+        fitted, kept = (part.sequences for part in parts)
+        probes, quantizer = Probes.of(sequences), sequences.quantizer
     else:
         if alphabet is None and isinstance(network, TrainedModel):
             alphabet = network.vocabulary
         words, known = symbols.number(sequences, alphabet)
         adapted = adapt(network, known, classes)
+        quantizer = adapted.quantizer
         if not adapted.reads_empty:
             words = words.select(np.flatnonzero(words.lengths))
         # Every other sequence decides; a single one has to do for both.
-        fitted, kept = (words.select(np.arange(first % len(words), len(words), 2)) for first in (0, 1))
+        fitted, kept = (words.select(np.arange(at % len(words), len(words), 2)) for at in (0, 1))
         # Nobody says that the network is to be trusted on words longer than those it is shown with.
         shortest, longest = int(words.lengths.min()), int(words.lengths.max())
-        probes, is_text = Probes(words=words, symbols=len(known), shortest=shortest, longest=longest), False
-    points = hidden_states.collect(adapted, fitted)
-    most = clustering.count_distinct(points.state, most_states - 1)
-    if most < 2:
-        raise DataError("the network leaves a single hidden state: there is nothing to tell apart")
-    found = list[extraction.Extraction]()
-    if not is_text:
-        (block,) = clustering.cluster(points.state, [min(FEW, most)], method="kmeans", seed=seed)
-        refined = refine(adapted, points, block, probes, most_states=most_states, seed=seed)
-        if refined.complete or (isinstance(sequences, Dataset) and sequences.language is not None):
-            return refined.extraction.automaton
-        found.append(refined.extraction)
-    compared = is_text and isinstance(adapted, TrainedModel)
-    metric = sensitivity(adapted, fitted, points.state, points.cell_state) if compared else None
-    blocks = clustering.cluster(
-        points.state,
-        range(2, most + 1),
-        method="sensitivity" if compared else "kmeans",
+        probes = Probes(words=words, symbols=len(known), shortest=shortest, longest=longest)
+    own = adapted.automaton if isinstance(adapted, SteppedNetwork) else None
+    if own is not None and (smallest := own.minimized()).n_states <= most_states:
+        return replace(smallest, quantizer=quantizer)
+    search = Search(
+        network=adapted,
+        fitted=fitted,
+        kept=kept,
+        probes=probes,
+        most_states=most_states,
         seed=seed,
-        threads=os.cpu_count() or 1,
-        metric=metric,
     )
-    found += [extraction.extract(adapted, points, block, rule="dynamics") for block in blocks]
-    return _most_faithful(adapted, found, {"validation": fitted, evaluation.SELECTION: kept})
-
-
-def _most_faithful(network: Network, found: list[extraction.Extraction], parts: dict[str, Sequences]) -> Automaton:
-    """The automaton that answers most of the selection split as the network does, a smaller one where it is close."""
-    splits, answers = dict[str, Split](), dict[str, hidden_states.Answers]()
-    for name, words in parts.items():
-        probabilities = network.predict(words)
-        splits[name] = Split(sequences=words, labels=probabilities.argmax(axis=1))  # the choice looks at fidelity alone
-        answers[name] = hidden_states.answer(network, splits[name])
-    table = pd.DataFrame([asdict(row) for row in evaluation.evaluate(found, splits, answers)])
-    chosen = evaluation.choose(table, tolerance=evaluation.TOLERANCE)
-    way = chosen[chosen["selected"]].iloc[0]
-    return next(one.automaton for one in found if (one.rule, one.k) == (way["rule"], way["k"]))
+    is_text = isinstance(sequences, Dataset) and sequences.is_text
+    automaton = search.followed() if is_text else search.refined()
+    return replace(automaton, quantizer=quantizer)
 
 
 def draw(automaton: Automaton, path: str | Path) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -79,6 +79,14 @@ class Dataset:
     def is_text(self) -> bool:
         """Whether the symbols are words of a text rather than letters of a formal language."""
         return self.tokenizer is not None
+
+    def symbols_alone(self) -> Dataset:
+        """The same sequences without the numbers that their symbols were made from."""
+        splits = {
+            name: replace(split, sequences=replace(split.sequences, numbers=None))
+            for name, split in self.splits.items()
+        }
+        return replace(self, splits=splits, vectors=None)
 
     def write(self, folder: Path) -> None:
         """Write `dataset.parquet` (split, symbols, label; for series numbers) and, where there are vectors,

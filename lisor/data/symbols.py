@@ -31,8 +31,8 @@ def number(sequences: Iterable[Any], alphabet: Sequence[str] | None = None) -> t
     """The sequences with their symbols numbered, and the alphabet: the name of each symbol by its number.
 
     A sequence is a text, whose signs are its symbols, a list of texts, or a list of numbers from 0, which are those of
-    the symbols. The `alphabet` gives the order of the symbols. Unless given it is the symbols that occur, sorted, or
-    the numbers up to the largest that occurs.
+    the symbols. The `alphabet` gives the order of the symbols. Unless given it is the symbols that occur, by
+    value where all are whole numbers and else sorted, or the numbers up to the largest that occurs.
 
     Raises:
         DataError: there are no sequences, they mix numbers and texts, a symbol is not in the alphabet, the alphabet has
@@ -52,7 +52,7 @@ def number(sequences: Iterable[Any], alphabet: Sequence[str] | None = None) -> t
             "number the symbols from 0 up, or name the alphabet"
         )
     if alphabet is None:
-        known = tuple(map(str, range(max(symbols) + 1))) if numbered else tuple(sorted(set(symbols)))
+        known = tuple(map(str, range(max(symbols) + 1))) if numbered else _in_order(words)
     else:
         known = tuple(alphabet)
     check_alphabet(known)

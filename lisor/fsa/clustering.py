@@ -122,7 +122,7 @@ def cluster(
     time. With a `device` torch clusters there, by every method but "kmeans-x".
 
     Raises:
-        DataError: a method was asked for without what it also looks at."""
+        DataError: a method was asked for without what it also looks at, or a state is NaN or infinite."""
     if method == "kmeans":
         blocks = InMemory(states) if isinstance(states, np.ndarray) else states
         return _clusterings(method, _kmeans(blocks, ks, seed, threads, device=device))

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 from jaxtyping import Float, Int
 
+from lisor.errors import ModelError
 from lisor.fsa import kernels
 from lisor.fsa.clustering import Clustering, member_means
 from lisor.randomness import stream
@@ -39,10 +40,15 @@ def space_of(states: States, metric: Float[np.ndarray, "D F"] | None) -> Float[n
 def nearest(
     places: Float[np.ndarray, "P F"], centers: Float[np.ndarray, "K F"]
 ) -> tuple[Int[np.ndarray, " P"], Float[np.ndarray, " P"]]:
-    """The nearest center of each place, the lower one of a tie, and its squared distance less the place's own norm."""
+    """The nearest center of each place, the lower one of a tie, and its squared distance less the place's own norm.
+
+    Raises:
+        ModelError: a place is NaN, infinite or too far away."""
     products = places @ (-2 * centers).T
     found, least = np.empty(len(products), np.int64), np.empty(len(products), products.dtype)
     kernels.least_of_each(products, np.square(centers).sum(axis=1), found, least)
+    if not np.isfinite(least).all():
+        raise ModelError("expected finite hidden states from the network, got NaN or infinity; look at its weights")
     return found, least
 
 

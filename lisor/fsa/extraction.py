@@ -188,6 +188,7 @@ def make_automaton(
         start=start,
         unknown=model.unknown,
         tokenizer=model.tokenizer,
+        quantizer=model.quantizer,
     )
 
 

@@ -113,7 +113,7 @@ def least_of_each(
     least: Float[np.ndarray, " P"],
 ) -> None:
     """Write the least of each row of `numbers`, `added` to them, into `least`, and its place, the lower one of a tie,
-    into `places`."""
+    into `places`. In a row without a number below infinity that is the last place."""
     lanes = np.empty(8, numbers.dtype)  # eight minima side by side, which is one instruction
     whole = len(added) // 8 * 8
     for row in range(len(numbers)):
@@ -130,7 +130,7 @@ def least_of_each(
             number = numbers[row, column] + added[column]
             best = number if number < best else best
         place = 0
-        while numbers[row, place] + added[place] != best:
+        while place + 1 < len(added) and numbers[row, place] + added[place] != best:
             place += 1
         places[row], least[row] = place, best
 

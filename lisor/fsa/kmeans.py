@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from sklearn.cluster import KMeans, kmeans_plusplus
 
 from lisor.fsa.descent import STARTS, KMeansResult, Solver, cheapest_merger, descend, top
-from lisor.fsa.passes import TOLERANCE, Blocks, Grid
+from lisor.fsa.passes import TOLERANCE, Blocks, Grid, check_finite
 from lisor.randomness import stream, stream_seed
 from lisor.threads import workers
 
@@ -94,13 +94,17 @@ class _Solver:
 
 
 def sample(points: Blocks, seed: int) -> tuple[Float[np.ndarray, "B H"], Int[np.ndarray, " B"]]:
-    """`SAMPLE` of the points, or all if there are no more, and their rows."""
+    """`SAMPLE` of the points, or all if there are no more, and their rows.
+
+    Raises:
+        DataError: a point is NaN or infinite."""
     rows = np.arange(len(points))
     if len(points) > SAMPLE:
         rows = np.sort(stream(seed, "sample").choice(len(points), SAMPLE, replace=False))
     drawn, start = [], 0
     for block in points:
         first, last = np.searchsorted(rows, [start, start + len(block)])
+        check_finite(block)
         drawn.append(block[rows[first:last] - start])
         start += len(block)
     return (drawn[0] if len(drawn) == 1 else np.concatenate(drawn)), rows

@@ -22,7 +22,7 @@ from jaxtyping import Float, Int
 from lisor.fsa import kernels
 from lisor.fsa.descent import STARTS, KMeansResult, Merger, cheapest_merger, descend, top
 from lisor.fsa.kmeans import LOCAL_TRIALS, MAX_ITERATIONS
-from lisor.fsa.passes import TOLERANCE
+from lisor.fsa.passes import TOLERANCE, check_finite
 from lisor.randomness import stream_seed
 from lisor.threads import workers
 
@@ -66,10 +66,16 @@ class Positions:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Placed:
-    """Hidden states and where they stood."""
+    """Hidden states and where they stood.
+
+    Raises:
+        DataError: a state is NaN or infinite."""
 
     hidden: Float[np.ndarray, "P H"]
     positions: Positions
+
+    def __post_init__(self) -> None:
+        check_finite(self.hidden)
 
     def __len__(self) -> int:
         return len(self.hidden)

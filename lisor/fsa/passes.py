@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 from jaxtyping import Float
 
+from lisor.errors import DataError
 from lisor.fsa import kernels
 from lisor.fsa.descent import KMeansResult
 from lisor.threads import in_order
@@ -58,6 +59,14 @@ class InMemory:
 
     def __iter__(self) -> Iterator[Float[np.ndarray, "P H"]]:
         yield self.points
+
+
+def check_finite(points: Float[np.ndarray, "B H"]) -> None:
+    """Raises DataError where a point is NaN or infinite: it has no nearest center."""
+    finite = np.isfinite(points)
+    if not finite.all():
+        row = int(np.flatnonzero(~finite.all(axis=1))[0])
+        raise DataError(f"expected finite numbers as hidden states, found NaN or infinity in row {row}")
 
 
 class Grid:

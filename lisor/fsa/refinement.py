@@ -32,13 +32,15 @@ class Refinement:
     """A refined automaton, and how the search went.
 
     `tests`: how many words network and automaton were compared on; `last_difference`: after how many of them the last
-    difference was met, 0 where there was none; `complete`: whether the last round met none. `steps`: how many symbols
-    the network read; `steps_to_last`: how many by the end of the last round that met a difference."""
+    difference was met, 0 where there was none; `complete`: whether the last round met none; `limited`: whether it ended
+    because it had as many states as it may. `steps`: how many symbols the network read; `steps_to_last`: how many by
+    the end of the last round that met a difference."""
 
     extraction: Extraction
     tests: int
     last_difference: int
     complete: bool
+    limited: bool
     steps: int
     steps_to_last: int
 
@@ -67,7 +69,7 @@ def refine(
     returned is the automaton of the round that agreed most with the network on the words of `probes`. Where the network
     does not read the empty word, the start answers what makes the automaton smallest."""
     rng = stream(seed, "refined")
-    states, complete = center_states(model, points, clustering), False
+    states, complete, limited = center_states(model, points, clustering), False, False
     tests = last = known = spent = spent_to_last = 0
     best, most = None, -1.0
     space, stepped = space_of(states, clustering.metric), list[Float[np.ndarray, "S F"]]()
@@ -76,8 +78,7 @@ def refine(
         stepped += steps(model, tuple(part[len(stepped) :] for part in states), space)
         outputs = model.probabilities(states[0]).argmax(axis=1)
         machine = make_automaton(model, targets(stepped, states, space), outputs)
-        drawn = (probes.near_misses(PROBES, rng), probes.walks(machine, PROBES, rng), probes.random(PROBES, rng))
-        words = Sequences.join([probes.words, *drawn])
+        words = Sequences.join([probes.words, draw(probes, machine, rng)])
         answers = model.predict(words).argmax(axis=1)
         spent += len(words.symbols)
         differs = machine.classify(words) != answers
@@ -93,7 +94,8 @@ def refine(
         spent_to_last = spent
         room = min(most_states - len(states[0]), max(1, len(states[0]) // 4))
         stuck = known > 0 and not (machine.transitions[:known] >= known).any()
-        if room < 1 or stuck or (budget is not None and spent >= budget):
+        limited = room < 1
+        if limited or stuck or (budget is not None and spent >= budget):
             break
         wrong = rng.permutation(wrong)[:MOST_EXPLAINED]
         known = len(states[0])
@@ -108,9 +110,16 @@ def refine(
         tests=tests,
         last_difference=last,
         complete=complete,
+        limited=limited,
         steps=spent,
         steps_to_last=spent_to_last,
     )
+
+
+def draw(probes: Probes, machine: Automaton, rng: np.random.Generator) -> Sequences:
+    """Words on which an automaton may be wrong: near misses, words that walk from each state, and random ones."""
+    drawn = (probes.near_misses(PROBES, rng), probes.walks(machine, PROBES, rng), probes.random(PROBES, rng))
+    return Sequences.join(drawn)
 
 
 def forget_empty(machine: Automaton) -> Automaton:

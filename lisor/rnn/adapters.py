@@ -14,13 +14,21 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from lisor.data.quantizer import Quantizer
 from lisor.data.sequences import Sequences
-from lisor.errors import ModelError
+from lisor.errors import ModelError, one_line
 from lisor.fsa.automaton import CLASSES
 from lisor.randomness import stream
 from lisor.rnn.cells import State
 from lisor.rnn.classifier import TrainedModel, length_batches
+from lisor.rnn.foreign import SHOWN
 from lisor.rnn.network import Network, States, Visit
+
+MAX_STATE = 1 << 16
+"""Numbers of a state: more than any network needs that an automaton stands in for."""
+
+MAX_STEPPED = 1 << 28
+"""Numbers of the states after every symbol, which are held at once."""
 
 CHECKED_WORDS, CHECKED_LENGTHS = 24, (1, 2, 3, 6, 12)
 """Random words of each length on which an adapter is held against what it adapts."""
@@ -34,7 +42,7 @@ def adapt(network: object, vocabulary: Sequence[str], classes: Sequence[str] | N
     `vocabulary`. `classes` are named "reject" and "accept", or by their numbers, unless given.
 
     Raises:
-        ModelError: it is neither, or its answers do not follow from its state."""
+        ModelError: it is neither, its answers do not follow from its state, or it names other symbols or classes."""
     from lisor.rnn.modules import ModuleNetwork
     from lisor.rnn.stepped import SteppedNetwork
 
@@ -44,16 +52,42 @@ def adapt(network: object, vocabulary: Sequence[str], classes: Sequence[str] | N
                 f"expected the network's {len(network.vocabulary)} symbols, got {len(vocabulary)} or in another order; "
                 "give the alphabet it was trained on"
             )
+        if classes is not None and tuple(classes) != network.classes:
+            own, given = (one_line(", ".join(map(str, names)), SHOWN) for names in (network.classes, classes))
+            raise ModelError(f"expected the network's own classes {own}, got {given}; leave them out")
         return network
     answers = any(callable(getattr(network, name, None)) for name in ("scores", "is_accepting"))
-    if answers and all(callable(getattr(network, name, None)) for name in ("initial_state", "step")):
+    is_object = not isinstance(network, type)  # a class has its objects' methods, but no state
+    if is_object and answers and all(callable(getattr(network, name, None)) for name in ("initial_state", "step")):
         return SteppedNetwork(network, vocabulary, classes)
     if isinstance(network, nn.Module):
         return ModuleNetwork(network, vocabulary, classes)
+    found = f"got {one_line(getattr(network, '__name__', type(network).__name__), SHOWN)}"
+    if isinstance(network, type):
+        found += ", a class: call it first"
+    elif callable(network):
+        found += ", a function: automata are read off states, not off answers alone"
     raise ModelError(
         "expected a torch module with one recurrent layer, or an object with initial_state(), step(state, symbol) and "
-        f"is_accepting(state) or scores(state), got {type(network).__name__}"
+        f"is_accepting(state) or scores(state), {found}"
     )
+
+
+def check_state_size(name: str, size: int) -> None:
+    """Raises ModelError where a state has more numbers than any that an automaton stands in for."""
+    if size > MAX_STATE:
+        raise ModelError(f"expected states of at most {MAX_STATE:,} numbers from {name}, got {size:,}")
+
+
+def check_size(network: Adapter) -> None:
+    """Raises ModelError where a network has more states or symbols than can be held side by side."""
+    size, symbols = network.state_size, len(network.vocabulary)
+    check_state_size(network.name, size)
+    if size * symbols > MAX_STEPPED:
+        raise ModelError(
+            f"expected at most {MAX_STEPPED // size:,} symbols for states of {size:,} numbers of {network.name}, "
+            f"got {symbols:,}; use a smaller alphabet"
+        )
 
 
 class Adapter(ABC):
@@ -63,6 +97,7 @@ class Adapter(ABC):
 
     unknown: int | None = None
     tokenizer: str | None = None
+    quantizer: Quantizer | None = None
     attends = False
     reads_empty = True
     device = torch.device("cpu")
@@ -162,9 +197,9 @@ class Reading:
         usual = CLASSES if count == 2 else tuple(map(str, range(count)))
         self.classes = usual if classes is None else tuple(classes)
         if len(self.classes) != count or len(set(self.classes)) < count:
-            raise ModelError(f"expected {count} different names, as many as the network has classes, got {classes}")
-        if not np.isfinite(seen).all():
-            raise ModelError("expected finite numbers from the network, got NaN or infinity; look at its weights")
+            given = one_line(", ".join(map(str, self.classes)), SHOWN)
+            raise ModelError(f"expected {count} different names, as many as the network has classes, got {given}")
+        check_finite("answers", seen)
         every = np.concatenate([seen, extreme])
         shares = bool(((every >= 0) & (every <= 1)).all())
         self._convert: Callable[[Any], Any]
@@ -179,7 +214,14 @@ class Reading:
         """The probability of each class."""
         with np.errstate(over="ignore"):
             found: Float[np.ndarray, "N C"] = self._convert(raw.astype(np.float64)).astype(np.float32)
+        check_finite("answers", found)
         return found
+
+
+def check_finite(what: str, numbers: Float[np.ndarray, "..."]) -> None:
+    """Raises ModelError where numbers that come from a network are NaN or infinite."""
+    if not np.isfinite(numbers).all():
+        raise ModelError(f"expected finite numbers as {what} of the network, got NaN or infinity; look at its weights")
 
 
 def as_rows(raw: object, count: int) -> Float[np.ndarray, "N C"]:
@@ -196,9 +238,11 @@ def as_rows(raw: object, count: int) -> Float[np.ndarray, "N C"]:
     return array.reshape(count, -1)
 
 
-def agree(own: Float[np.ndarray, "N Z"], other: Float[np.ndarray, "N Z"]) -> Bool[np.ndarray, " N"]:
-    """Which rows are the same but for rounding; a NaN is like nothing."""
-    near = np.less_equal(np.abs(own - other), 1e-4 * (1 + np.abs(own).max()) + 1e-3 * np.abs(own))
+def agree(
+    own: Float[np.ndarray, "N Z"], other: Float[np.ndarray, "N Z"], rounding: float = 1e-3
+) -> Bool[np.ndarray, " N"]:
+    """Which rows are the same but for a share that `rounding` may change; a NaN is like nothing."""
+    near = np.less_equal(np.abs(own - other), rounding * (0.1 * (1 + np.abs(own).max()) + np.abs(own)))
     same: Bool[np.ndarray, " N"] = near.all(axis=1)
     return same
 

@@ -21,6 +21,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.nn.functional import embedding
 
+from lisor.data.quantizer import Quantizer
 from lisor.data.sequences import Sequences
 from lisor.errors import ModelError, SchemaError
 from lisor.names import ATTENTION
@@ -211,6 +212,7 @@ class TrainedModel:
     restarts: int = 0
     unknown: int | None = None
     tokenizer: str | None = None
+    quantizer: Quantizer | None = None
     network: Classifier = field(init=False, repr=False)
     """The network itself, with R = 1, made from the weights and ready for inference."""
 
@@ -389,6 +391,8 @@ class TrainedModel:
             "unknown": self.unknown,
             "tokenizer": self.tokenizer,
         }
+        if self.quantizer is not None:
+            about["quantizer"] = self.quantizer.to_json()
         (folder / "model.json").write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
 
     @classmethod
@@ -416,6 +420,7 @@ class TrainedModel:
             restarts=about["restarts"],
             unknown=about["unknown"],
             tokenizer=about["tokenizer"],
+            quantizer=None if about.get("quantizer") is None else Quantizer.from_json(about["quantizer"]),
         )
 
 

@@ -21,6 +21,7 @@ from torch import Tensor
 from lisor.data.dataset import Dataset, Split
 from lisor.data.sequences import Sequences
 from lisor.errors import SchemaError
+from lisor.rnn.adapters import check_finite
 from lisor.rnn.classifier import Inputs, length_batches
 from lisor.rnn.network import Network
 from lisor.threads import in_order
@@ -269,6 +270,8 @@ def _run_batch(
     visit = model.visit(read, lengths)
     real = torch.from_numpy((place + 1) * len(rows) + sequence).to(visit.probabilities.device)
     kept = [every.flatten(0, 1).index_select(0, real).cpu().numpy() for every in visit.states]
+    for part in kept:
+        check_finite("hidden states", part)
     answers = None if visit.answers is None else visit.answers.flatten().index_select(0, real)
     points = Points(
         sequence=rows[sequence].astype(np.int32),
@@ -303,6 +306,7 @@ def _nothing(hidden_size: int, parts: int) -> Points:
 
 
 def _as_answers(split: Split, probabilities: Float[np.ndarray, "N C"]) -> Answers:
+    check_finite("answers", probabilities)
     predictions = probabilities.argmax(axis=1).astype(np.int32)
     return Answers(labels=split.labels, predictions=predictions, probabilities=probabilities)
 

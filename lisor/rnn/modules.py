@@ -16,9 +16,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from lisor.errors import ModelError
+from lisor.errors import ModelError, one_line
 from lisor.randomness import stream
-from lisor.rnn.adapters import Adapter, Reading, agree, as_rows, check_words
+from lisor.rnn.adapters import CHECKED_LENGTHS, Adapter, Reading, agree, as_rows, check_finite, check_size, check_words
+from lisor.rnn.foreign import SHOWN, calling, reason
 from lisor.rnn.network import States
 
 DROPPING = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm)
@@ -28,14 +29,19 @@ DROPPING = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm)
 EXTREME = 100.0
 """How far from 0 the read-out is tried: a linear one then leaves 0 … 1, a sigmoid or softmax never does."""
 
+EXACT, ROUNDED = 1e-3, 8
+"""How much answers may differ that are the same but for rounding: a share, or so many times the smallest step of the
+module's numbers."""
+
 
 class ModuleNetwork(Adapter):
     """Any torch module with exactly one torch.nn.RNN, GRU or LSTM inside, called with symbols alone.
 
     What stands before the layer must make a vector of each symbol by itself; each is asked of the module. The layer is
-    stepped. Its state is that of all layers, h and for an LSTM c. To read a state out, the module is run on any symbol
-    while the layer's output is replaced by that state, so that any read-out works. All that holds only if the module's
-    answer follows from the last state, which is put to the test on random words.
+    stepped. Its state is that of all layers, h and for an LSTM c; where an LSTM's answer is read from c, both side by
+    side are one part. To read a state out, the module is run on any symbol while the layer's output is replaced by that
+    state, so that any read-out works. All that holds only if the module's answer follows from the last state, which is
+    put to the test on random words.
 
     Torch's recurrent layers do not read an empty sequence, so that a module has never answered one.
     The module is left as it is, and is not to be changed afterwards: the vectors of symbols are remembered.
@@ -50,21 +56,29 @@ class ModuleNetwork(Adapter):
         self._module, self._layer, self.vocabulary = module, find_layer(module), tuple(vocabulary)
         self._lock = Lock()
         kind, count = self._layer.mode.partition("_")[0].lower(), self._layer.num_layers
-        self.name = type(module).__name__
+        self.name = one_line(type(module).__name__, 40)
         self.layers = tuple(f"{kind} layer {place}" for place in range(1, count + 1)) if count > 1 else (kind,)
         self.parts = ("state", "cell_state") if kind == "lstm" else ("state",)
         weight = next(self._layer.parameters())
         self._dtype, self._on = weight.dtype, weight.device
+        self._reads_cell = False
         self._reads_one_hot, self._time_first = self._find_layout()
         self._vectors, self.initial = self._ask_vectors()
-        own, stepped = self._run_both()
+        check_size(self)
+        own = self._own_answers()
+        check_finite("answers", own)
+        rounding = max(EXACT, ROUNDED * torch.finfo(self._dtype).eps)
+        follows = agree(own, self._stepped_answers(), rounding).all()
+        if not follows and kind == "lstm":
+            self._read_cell()
+            follows = agree(own, self._stepped_answers(), rounding).all()
         extreme = EXTREME * stream(0, "extreme states").standard_normal((len(own), self.state_size))
         self._reading = Reading(own, self._read_out(extreme), classes)
         self.classes = self._reading.classes
-        if not agree(own, stepped).all():
+        if not follows:
             raise ModelError(
                 f"the answer of {self.name} comes from more than the last state of its recurrent layer (attention or "
-                "pooling over steps, the last cell state, positions, or a way around the layer): it is no state machine"
+                "pooling over steps, positions, or a way around the layer): it is no state machine"
             )
 
     def advance(self, states: States, symbols: Int[np.ndarray, " N"]) -> States:
@@ -72,12 +86,15 @@ class ModuleNetwork(Adapter):
         if not len(symbols):
             return states
         axis = 1 if self._layer.batch_first else 0
-        before = tuple(self._stack(part) for part in states)
+        before = tuple(self._stack(part) for part in self._apart(states))
         with torch.no_grad():
             read = self._vectors[torch.tensor(symbols, dtype=torch.long, device=self._vectors.device)]
             _, after = self._layer(read.unsqueeze(axis), before if len(before) > 1 else before[0])
             parts = after if isinstance(after, tuple) else (after,)
-            return tuple(self._lay_flat(part) for part in parts)
+            flat = tuple(self._lay_flat(part) for part in parts)
+        for part in flat:
+            check_finite("hidden states", part)
+        return (np.concatenate(flat, axis=1),) if self._reads_cell else flat
 
     def probabilities(self, hidden: Float[np.ndarray, "N H"]) -> Float[np.ndarray, "N C"]:
         """The probability of each class that the module's read-out gives at hidden states."""
@@ -87,12 +104,22 @@ class ModuleNetwork(Adapter):
 
     def _read_out(self, hidden: Float[np.ndarray, "N H"]) -> Float[np.ndarray, "N C"]:
         """What the module answers when its recurrent layer ends in these states."""
-        last = self._stack(hidden)
+        last, *cells = (self._stack(part) for part in self._apart((hidden,)))
         output = last[-1].unsqueeze(1 if self._layer.batch_first else 0)
         # A cell state is not known where a center is read out: a module that looks at it shows by what is not a number.
-        ends = (last, torch.full_like(last, torch.nan)) if len(self.parts) > 1 else last
+        ends = (last, *cells, torch.full_like(last, torch.nan))[:2] if self._layer.mode == "LSTM" else last
         with self._lock, _hooked(self._layer.register_forward_hook(lambda *_: (output, ends))):
             return self._ask(np.zeros((len(hidden), 1), np.int64))
+
+    def _read_cell(self) -> None:
+        """Make h and c one part of the state, so that both are known wherever a state is read out."""
+        self._reads_cell, self.parts = True, ("state",)
+        self.layers += tuple(f"{layer} cell" for layer in self.layers)
+        self.initial = (np.concatenate(self.initial, axis=1),)
+
+    def _apart(self, states: States) -> States:
+        """The parts of states as the layer takes them, each by itself."""
+        return tuple(np.split(states[0], 2, axis=1)) if self._reads_cell else states
 
     def _ask(self, words: Int[np.ndarray, "B T"]) -> Float[np.ndarray, "B C"]:
         """The module's own answer to words of equal length."""
@@ -101,30 +128,28 @@ class ModuleNetwork(Adapter):
         while isinstance(answer, tuple | list) and answer:
             answer = answer[0]
         if not isinstance(answer, Tensor):
-            raise ModelError(f"expected a tensor of answers from {self.name}, got a {type(answer).__name__}")
+            found = one_line(type(answer).__name__, SHOWN)
+            raise ModelError(f"expected a tensor of answers from {self.name}, got {found}; return its tensor alone")
         return as_rows(answer.float().cpu().numpy(), len(words))
 
     def _call(self, words: Int[np.ndarray, "B T"], *, one_hot_vectors: bool, time_first: bool) -> Any:
         read = torch.from_numpy(np.ascontiguousarray(words.T if time_first else words, np.int64))
         read = read.to(self._on)
-        try:
+        form = "one-hot vectors of" if one_hot_vectors else "a batch of"
+        with calling(f"{self.name} called with {form} symbols 0 … {len(self.vocabulary) - 1}"):
             return self._module(one_hot(read, len(self.vocabulary)).to(self._dtype) if one_hot_vectors else read)
-        except Exception as error:  # a stranger's code may raise anything
-            said = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise ModelError(
-                f"{self.name} cannot be called with a batch of symbols 0 … {len(self.vocabulary) - 1}: {said}"
-            ) from error
 
     def _find_layout(self) -> tuple[bool, bool]:
         """Whether the module reads one-hot vectors instead of symbol numbers, and whether time is its first axis.
 
         The axis that its recurrent layer takes for that of the sequences tells which the module does."""
-        words, axis, failed = np.zeros((3, 2), np.int64), 0 if self._layer.batch_first else 1, None
+        words, axis = np.zeros((3, 2), np.int64), 0 if self._layer.batch_first else 1
+        failed = list[ModelError]()
         for vectors in (False, True):
             try:
                 given, _ = self._given(words, one_hot_vectors=vectors, time_first=False)
             except ModelError as error:
-                failed = failed or error
+                failed.append(error)
                 continue
             sizes = (given.shape[axis], given.shape[1 - axis])
             if sizes in ((3, 2), (2, 3)):
@@ -133,7 +158,13 @@ class ModuleNetwork(Adapter):
                 f"expected the recurrent layer of {self.name} to read one vector for each symbol, but of 3 words of 2 "
                 f"symbols it read {sizes[0]} sequences of {sizes[1]} steps"
             )
-        raise failed or ModelError(f"{self.name} cannot be called")
+        if failed[0].__cause__ is None:  # it took the numbers, but did not do with them what is expected
+            raise failed[0]
+        as_numbers, as_vectors = (one_line(reason(one.__cause__ or one), 70) for one in failed)
+        raise ModelError(
+            f"{self.name} cannot be called with a batch of symbols 0 … {len(self.vocabulary) - 1}: not as numbers "
+            f"[B, T] ({as_numbers}), nor as one-hot vectors ({as_vectors}); wrap it so that it takes one of them"
+        )
 
     def _ask_vectors(self) -> tuple[Float[Tensor, "S D"], States]:
         """What the recurrent layer reads for each symbol, and the parts of the state that it begins in."""
@@ -162,16 +193,28 @@ class ModuleNetwork(Adapter):
             )
         return caught[0]
 
-    def _run_both(self) -> tuple[Float[np.ndarray, "N C"], Float[np.ndarray, "N C"]]:
-        """The module's own answers to random words, and those from its states, stepped one by one."""
-        own, stepped = [], []
+    def _own_answers(self) -> Float[np.ndarray, "N C"]:
+        """The module's own answers to random words."""
+        own = []
         for words in check_words(len(self.vocabulary)):
             own.append(self._ask(words))
+            if own[-1].shape != own[0].shape:
+                raise ModelError(
+                    f"expected as many numbers for each sequence from {self.name}, got {own[0].shape[1]} for sequences "
+                    f"of {CHECKED_LENGTHS[0]} symbol and {own[-1].shape[1]} for those of {words.shape[1]}; a network "
+                    "that answers at every step should return the answer of the last one"
+                )
             if not np.array_equal(own[-1], self._ask(words), equal_nan=True):
                 raise ModelError(f"{self.name} answers the same words differently each time; call its eval() first")
+        return np.concatenate(own)
+
+    def _stepped_answers(self) -> Float[np.ndarray, "N C"]:
+        """The answers to the same words that are read out of its states, stepped one by one."""
+        stepped = []
+        for words in check_words(len(self.vocabulary)):
             *_, last = self._run(self._begin(len(words)), words, np.full(len(words), words.shape[1]))
             stepped.append(self._read_out(last[0]))
-        return np.concatenate(own), np.concatenate(stepped)
+        return np.concatenate(stepped)
 
     def _stack(self, part: Float[np.ndarray, "N H"]) -> Float[Tensor, "L N U"]:
         layers = torch.tensor(part, dtype=self._dtype, device=self._on).view(len(part), self._layer.num_layers, -1)
@@ -188,23 +231,24 @@ def find_layer(module: nn.Module) -> nn.RNNBase:
     Raises:
         ModelError: there is none or more than one, it reads both ways, projects its state, or drops units."""
     found = [part for part in module.modules() if isinstance(part, nn.RNNBase)]
+    name = one_line(type(module).__name__, 40)
     if len(found) != 1:
         raise ModelError(
-            f"expected exactly one torch.nn.RNN, GRU or LSTM in {type(module).__name__}, found {len(found) or 'none'}; "
+            f"expected exactly one torch.nn.RNN, GRU or LSTM in {name}, found {len(found) or 'none'}; "
             "stack layers by num_layers, and give a cell of your own as an object with initial_state(), "
             "step(state, symbol) and is_accepting(state)"
         )
     layer = found[0]
     if layer.bidirectional:
         raise ModelError(
-            f"the {layer.mode.partition('_')[0]} in {type(module).__name__} is bidirectional: its state also looks at "
+            f"the {layer.mode.partition('_')[0]} in {name} is bidirectional: its state also looks at "
             "what is still to come, which no automaton can; train one that reads forwards alone"
         )
     if layer.proj_size:
         raise ModelError("an LSTM with proj_size has a hidden and a cell state of different sizes: train one without")
     drops = any(part.training and isinstance(part, DROPPING) for part in module.modules())
     if drops or (layer.training and layer.dropout and layer.num_layers > 1):
-        raise ModelError(f"{type(module).__name__} is in training mode, with dropout at work: call its eval() first")
+        raise ModelError(f"{name} is in training mode, with dropout at work: call its eval() first")
     return layer
 
 

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from lisor.data.quantizer import Quantizer
 from lisor.data.sequences import Sequences
 from lisor.rnn.cells import State
 
@@ -59,6 +60,11 @@ class Network(Protocol):
     @property
     def tokenizer(self) -> str | None:
         """How text is cut into symbols."""
+        ...
+
+    @property
+    def quantizer(self) -> Quantizer | None:
+        """What makes symbols of numbers."""
         ...
 
     @property

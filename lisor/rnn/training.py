@@ -124,6 +124,7 @@ def train(
             best_epoch=best[trial].best_epoch,
             unknown=dataset.unknown,
             tokenizer=dataset.tokenizer,
+            quantizer=dataset.quantizer,
         )
         for trial in trials
     ]

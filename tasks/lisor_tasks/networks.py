@@ -5,6 +5,7 @@ What a task runs is imported inside it, so that a run answered from the cache ne
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,23 +38,40 @@ class NetworkRef:
 def read_sequences(
     folder: Path, data: Source, build: str, source: Source, weights: Source | None, config: DatasetConfig
 ) -> None:
-    """A data set of a user's sequences of symbols; where they have no labels, the network's own answers are those."""
+    """A data set of a user's sequences of symbols; where they have no labels, the network's own answers are those.
+
+    Where the settings give no order of the classes, it is that by which the network is right far more often, if any."""
     from lisor.data import symbols
     from lisor.data.dataset import Dataset, Split
+    from lisor.errors import DataWarning
     from lisor.rnn import builds
     from lisor.rnn.adapters import adapt
+    from lisor.rnn.class_order import find_better_order
+    from lisor.rnn.classifier import TrainedModel
 
     table = symbols.read_table(Path(data.path))
     words, vocabulary = symbols.number(table["symbols"], config.order)
-    notes, labels, classes = list[str](), None, config.classes
+    notes, labels, classes = list[str](table.attrs.get("notes", ())), None, config.classes
     if "label" in table:
         labels, classes = symbols.number_labels(table["label"], config.classes)
-    network = adapt(builds.load(build, None if weights is None else Path(weights.path)), vocabulary, classes)
+    external = builds.load(build, None if weights is None else Path(weights.path))
+    has_names = isinstance(external, TrainedModel)  # of classes, which stay
+    network = adapt(external, vocabulary, None if has_names else classes)
+    answers = network.predict(words).argmax(axis=1)
     if labels is None:
-        labels = network.predict(words).argmax(axis=1)
+        labels = answers
         notes.append(
             "the sequences have no labels: the network's answers stand for the truth, and accuracy is fidelity"
         )
+    order = find_better_order(labels, answers, len(network.classes))
+    if order is not None and config.classes is None and not has_names:
+        notes.append(f"{order.described(network.classes)}: that is taken; dataset.classes (--classes) decides")
+        labels, classes = symbols.number_labels(table["label"], order.names(network.classes))
+        network = adapt(external, vocabulary, classes)
+    elif order is not None:
+        notes.append(f"{order.described(network.classes)}; look at dataset.classes (--classes)")
+    for note in notes:
+        warnings.warn(note, DataWarning, stacklevel=2)
     rows = symbols.assign_splits(table, sizes=config.sizes, seed=config.seed)
     splits = {name: Split(sequences=words.select(some), labels=labels[some]) for name, some in rows.items()}
     Dataset(vocabulary=vocabulary, classes=network.classes, splits=splits, notes=tuple(notes)).write(folder)

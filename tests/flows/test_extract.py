@@ -152,13 +152,13 @@ def test_a_hand_written_cell_does_without_weights_and_labels(home: Path, extract
     ("arguments", "reason"),
     [
         (["my_networks:both", "both.pt", "words.csv"], "bidirectional"),
-        (["my_networks:deeper", "acceptor.pt", "words.csv"], "the weights do not fit Acceptor: Missing key"),
+        (["my_networks:deeper", "acceptor.pt", "words.csv"], "do not fit Acceptor; missing: layer.weight_ih_l2"),
         (
             ["my_networks:wider", "acceptor.pt", "words.csv"],
-            "do not fit Acceptor: size mismatch for linear",
+            "do not fit Acceptor; of another size: linear.weight",
         ),
         (["my_networks:Pooled", "acceptor.pt", "words.csv"], "comes from more than the last state"),
-        (["my_networks:broken", "acceptor.pt", "words.csv"], "cannot be called without arguments: no such file"),
+        (["my_networks:broken", "acceptor.pt", "words.csv"], "without arguments raised ValueError: no such file"),
         (["my_networks:Counter", "acceptor.pt", "words.csv"], "expected a torch module from my_networks:Counter"),
         (["my_networks:build", "pickled.pt", "words.csv"], "nothing else is unpickled"),
         (["my_networks:build", "evil.pt", "words.csv"], "nothing else is unpickled"),

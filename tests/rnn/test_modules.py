@@ -212,7 +212,6 @@ class Two(Acceptor):
     [
         (Pooled(), "comes from more than the last state"),
         (Around(), "comes from more than the last state"),
-        (CellRead(nn.LSTM), "comes from more than the last state"),
         (Tagger(), "should return the answer of the last one"),
         (Dropped(), "call its eval"),
         (Acceptor(dropout=0.5), "call its eval"),
@@ -231,7 +230,7 @@ def test_what_is_no_state_machine_is_refused_in_one_line(module, reason):
 
 
 def test_an_alphabet_larger_than_the_network_knows_is_refused():
-    with pytest.raises(ModelError, match="cannot be called with a batch of symbols 0 … 2"):
+    with pytest.raises(ModelError, match="called with a batch of symbols 0 … 2 raised IndexError"):
         adapt(Acceptor(), "012")
 
 
@@ -245,3 +244,122 @@ def test_weights_that_are_not_numbers_are_refused():
 def test_as_many_names_of_classes_are_needed_as_it_has():
     with pytest.raises(ModelError, match="expected 2 different names"):
         adapt(Acceptor(), "01", ["a", "b", "c"])
+
+
+# A read-out of the cell state, and numbers of half precision
+
+
+def test_an_lstm_that_is_read_out_of_its_cell_state_is_taken_with_both_as_one_state():
+    torch.manual_seed(0)
+    module = CellRead(nn.LSTM)
+    network = adapt(module, "01")
+    assert network.parts == ("state",)
+    assert network.state_size == 2 * 2 * 8
+    assert network.layers == ("lstm layer 1", "lstm layer 2", "lstm layer 1 cell", "lstm layer 2 cell")
+    words = torch.from_numpy(np.random.default_rng(0).integers(2, size=(20, 7)))
+    with torch.no_grad():
+        own = torch.sigmoid(module(words))[:, 0].numpy()
+        _, (h, c) = module.layer(module.embedding(words))
+    sequences = Sequences.from_lists(words.tolist())
+    np.testing.assert_allclose(network.predict(sequences)[:, 1], own, atol=1e-5)
+    points = hidden_states.collect(network, sequences)
+    last = points.state[points.step == 7][points.sequence[points.step == 7].argsort()]
+    both = torch.cat([part.transpose(0, 1).flatten(1) for part in (h, c)], dim=1)
+    np.testing.assert_allclose(last, both, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.GRU, nn.LSTM])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_a_module_of_any_floating_type_is_taken_and_pooling_is_still_refused(kind, dtype):
+    torch.manual_seed(1)
+    adapt(Acceptor(kind).to(dtype), "01")
+    with pytest.raises(ModelError, match="comes from more than the last state"):
+        adapt(Pooled(kind).to(dtype), "01")
+
+
+# Answers of other shapes, and faults inside a module
+
+
+class Answering(Acceptor):
+    """Answers with what a function makes of the answer of each step."""
+
+    def __init__(self, make) -> None:
+        super().__init__()
+        self.make = make
+
+    def forward(self, symbols):
+        return self.make(self.linear(self.layer(self.embedding(symbols))[0]))
+
+
+class OneNumber(Acceptor):
+    """Reads one floating number at each step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.GRU(1, 8, batch_first=True)
+
+    def forward(self, numbers):
+        return self.linear(self.layer(numbers)[0][:, -1])
+
+
+def leave(_: torch.Tensor) -> torch.Tensor:
+    raise SystemExit
+
+
+def fail(_: torch.Tensor) -> torch.Tensor:
+    raise KeyError("first line\nsecond line " + 500 * "x")
+
+
+@pytest.mark.parametrize(
+    ("module", "reason"),
+    [
+        (Answering(lambda every: every.squeeze(-1)), "1 for sequences of 1 symbol and 2 for those of 2; a network"),
+        (Answering(lambda every: every), r"got numbers of shape \[24, 1, 1\]"),
+        (Answering(torch.mean), r"got numbers of shape \[\]"),
+        (Answering(lambda every: every[1:, -1]), r"got numbers of shape \[23, 1\]"),
+        (Answering(lambda every: {"logits": every}), "got dict; return its tensor alone"),
+        (Answering(leave), r"not as numbers \[B, T\] \(SystemExit\)"),
+        (Answering(fail), "KeyError: 'first line"),
+        (OneNumber(), r"\[B, T\] \(.*dtype.*\), nor as one-hot vectors \(.*Expected 1"),
+    ],
+    ids=["at every step", "with a class axis", "scalar", "another batch", "dict", "exit", "error", "one number"],
+)  # fmt: skip
+def test_a_module_that_cannot_be_read_is_refused_with_the_true_reason(module, reason):
+    with pytest.raises(ModelError, match=reason) as refused:
+        adapt(module, "01")
+    assert "\n" not in str(refused.value)
+    assert len(str(refused.value)) <= 300
+
+
+class Overflowing(Acceptor):
+    """Has a state that is none after five symbols."""
+
+    def forward(self, symbols):
+        return super().forward(symbols)
+
+    def __init__(self) -> None:
+        super().__init__(nn.RNN, nonlinearity="relu")
+        with torch.no_grad():
+            self.layer.weight_hh_l0.fill_(1e8)
+            self.layer.weight_ih_l0.fill_(1e8)
+
+
+def test_hidden_states_that_become_infinite_are_refused():
+    with pytest.raises(ModelError, match="expected finite numbers"):
+        hidden_states.collect(adapt(Overflowing(), "01"), SEQUENCES)
+
+
+def test_a_network_of_other_classes_than_are_named_is_refused():
+    model = random_network()
+    with pytest.raises(ModelError, match="expected the network's own classes class 0, class 1, got no, yes"):
+        adapt(model, model.vocabulary, ["no", "yes"])
+
+
+def test_an_alphabet_of_absurd_size_is_refused_in_one_line():
+    module = Acceptor(nn.GRU, layers=1)
+    module.embedding = nn.Embedding(20_000_000, 1)
+    module.layer = nn.GRU(1, 64, batch_first=True)
+    module.linear = nn.Linear(64, 1)
+    names = range(5_000_000)
+    with pytest.raises(ModelError, match="expected at most 4,194,304 symbols for states of 64 numbers"):
+        adapt(module, names)

@@ -1,0 +1,73 @@
+"""Whether labels say that a network has its classes in another order.
+
+Shapes: N sequences, C classes."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int
+
+from lisor.data.dataset import Dataset
+from lisor.data.sequences import Sequences
+from lisor.errors import DataWarning, one_line
+from lisor.rnn.network import Network
+
+LEAST_GAIN, LEAST_ERRORS = 0.2, 3.0
+"""By how much another order has to be right more often: a share, and so many standard errors."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BetterOrder:
+    """An order of classes by which a network is right far more often: which class each of its outputs means.
+
+    `given` and `better` are the shares of sequences on which it is right now, and by this order."""
+
+    places: tuple[int, ...]
+    given: float
+    better: float
+
+    def names(self, classes: tuple[str, ...]) -> tuple[str, ...]:
+        """The classes in this order."""
+        return tuple(classes[place] for place in self.places)
+
+    def described(self, classes: tuple[str, ...]) -> str:
+        """What a message says of it."""
+        now, then = (one_line(", ".join(names), 60) for names in (classes, self.names(classes)))
+        return (
+            f"the network is right on {self.given:.3f} of the labelled sequences if its classes are {now}, "
+            f"and on {self.better:.3f} if they are {then}"
+        )
+
+
+def find_better_order(labels: Int[np.ndarray, " N"], answers: Int[np.ndarray, " N"], count: int) -> BetterOrder | None:
+    """The order of `count` classes by which most answers are right; None unless the one given is
+    worse than chance and this one far better."""
+    from scipy.optimize import linear_sum_assignment  # takes a while to load
+
+    if not len(labels):
+        return None
+    both = np.zeros((count, count), np.int64)
+    np.add.at(both, (answers, labels), 1)
+    both_shares = both / len(labels)
+    rows, places = linear_sum_assignment(-both_shares)
+    given, better = float(np.trace(both_shares)), float(both_shares[rows, places].sum())
+    chance = float(both_shares.sum(axis=1) @ both_shares.sum(axis=0))
+    gain = better - given
+    if given >= chance or gain < max(LEAST_GAIN, LEAST_ERRORS / np.sqrt(len(labels))):
+        return None
+    return BetterOrder(places=tuple(places.tolist()), given=given, better=better)
+
+
+def check_classes(network: Network, dataset: Dataset) -> None:
+    """A DataWarning where the labels of a dataset say that an external network has its classes in another order."""
+    splits = [dataset.splits[name] for name in ("validation", "selection")]
+    words = Sequences.join(split.sequences for split in splits)
+    labels = np.concatenate([split.labels for split in splits])
+    answers = network.predict(words).argmax(axis=1)
+    order = find_better_order(labels, answers, len(network.classes))
+    if order is not None:
+        advice = "give classes=… in the network's order"
+        warnings.warn(f"{order.described(network.classes)}; {advice}", DataWarning, stacklevel=3)

@@ -1,0 +1,256 @@
+"""`lisor.extract`: what it returns, and what it says of it."""
+
+import math
+import re
+import warnings
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+from torch import nn
+
+import lisor
+from lisor.config import ModelsConfig, TrainingConfig
+from lisor.data import series
+from lisor.data.dataset import Dataset
+from lisor.data.languages import LANGUAGES
+from lisor.data.sequences import Sequences
+from lisor.errors import DataError, DataWarning, ModelError
+from lisor.fsa.prediction import reader
+from lisor.fsa.probes import Probes
+from lisor.fsa.search import Search
+from lisor.rnn import training
+from lisor.rnn.adapters import adapt
+from tests.conftest import random_network
+from tests.plain import Acceptor
+from tests.rnn.test_modules import WORDS
+
+
+class Turning:
+    """Counts the symbol "a" modulo some number as an angle, so that its states are not numbered."""
+
+    def __init__(self, modulus: int) -> None:
+        self.turn = 2 * math.pi / modulus
+
+    def initial_state(self):
+        return 1.0, 0.0
+
+    def step(self, state, symbol):
+        if symbol:
+            return state
+        x, y = state
+        c, s = math.cos(self.turn), math.sin(self.turn)
+        return x * c - y * s, x * s + y * c
+
+    def is_accepting(self, state):
+        return state[0] > math.cos(self.turn / 2)
+
+
+class Tiring:
+    """Tells whether there were three zeros in a row, but only up to so many symbols; then whatever it likes."""
+
+    limit = 12
+
+    def initial_state(self):
+        return 0.0, 0.0, 0.0
+
+    def step(self, state, symbol):
+        zeros, found, length = state
+        zeros = 0.0 if symbol else min(zeros + 1, 3.0)
+        return zeros, max(found, float(zeros > 2.5)), length + 0.01
+
+    def is_accepting(self, state):
+        length = round(100 * state[2])
+        return state[1] > 0.5 if length <= self.limit else length * length % 7 < 3
+
+
+class Turned:
+    """Tells whether there were three zeros in a row, with the class of acceptance first."""
+
+    def initial_state(self):
+        return 0.0, 0.0
+
+    step = staticmethod(lambda state, symbol: Tiring().step((*state, 0.0), symbol)[:2])
+
+    def scores(self, state):
+        return [state[1], 1 - state[1]]
+
+
+AB = ["".join(word) for length in range(1, 9) for word in product("ab", repeat=length)]
+
+LONGER = [2 * word for word in AB]
+
+
+# What was not finished is said
+
+
+def test_a_search_cut_at_the_limit_of_states_says_so_with_a_counterexample():
+    with pytest.warns(DataWarning) as told:
+        automaton = lisor.extract(Turning(7), LONGER, most_states=4)
+    (message,) = (str(one.message) for one in told)
+    found = re.fullmatch(
+        r"the limit of 4 states was met: network and automaton agree on (0\.\d{3}) of [\d,]+ unseen sequences, "
+        r"for example not on '([ab]+)'; most_states=8 allows more",
+        message,
+    )
+    assert found is not None, message
+    assert automaton.n_states <= 4
+    assert automaton.accepts(found[2]) != (found[2].count("a") % 7 == 0)
+    assert 0.3 < float(found[1]) < 1
+
+
+def test_where_nothing_is_unseen_it_is_said_of_the_sequences_given():
+    with pytest.warns(DataWarning, match=r"agree on 0\.\d{3} of 510 given sequences, for example not on 'b'"):
+        lisor.extract(Turning(7), AB, most_states=4)
+
+
+def test_with_room_enough_it_is_exact_and_nothing_is_said():
+    automaton = lisor.extract(Turning(7), AB, most_states=8)
+    assert automaton.n_states == 7
+    assert all(automaton.accepts(word) == (word.count("a") % 7 == 0) for word in AB)
+
+
+def test_mistakes_on_longer_words_than_those_of_a_dataset_are_said_and_not_built_in(words: Dataset):
+    with pytest.warns(DataWarning) as told:
+        automaton = lisor.extract(Tiring(), words)
+    assert LANGUAGES["000"].equals(automaton)
+    assert automaton.n_states == 4
+    (message,) = (str(one.message) for one in told)
+    assert message.startswith("on sequences longer than the 12 symbols of those given: network and automaton agree on")
+    assert message.endswith("the network itself may be wrong there")
+
+
+def test_a_dataset_and_a_list_of_its_words_give_the_same_language(words: Dataset, network):
+    validation = words.splits["validation"].sequences
+    lists = [validation[row].tolist() for row in range(len(validation))]
+    for given in (words, lists):
+        automaton = lisor.extract(network, given)
+        assert LANGUAGES["000"].equals(automaton)
+        assert automaton.n_states == 4
+
+
+@pytest.mark.parametrize("most_states", [2, -1, 5000, 10**30])
+def test_a_number_of_states_that_cannot_be_is_refused(most_states):
+    with pytest.raises(DataError, match="expected most_states from 3"):
+        lisor.extract(Turning(3), AB, most_states=most_states)
+
+
+class Wide(Turning):
+    """A state of many numbers."""
+
+    def initial_state(self):
+        return np.zeros(1000, np.float32)
+
+    def step(self, state, symbol):
+        return state
+
+    def is_accepting(self, state):
+        return True
+
+
+def test_states_that_do_not_fit_into_memory_are_refused():
+    words = Sequences.from_lists([[0, 1], [1, 0]])
+    search = Search(
+        network=adapt(Wide(2), [str(number) for number in range(200)]),
+        fitted=words,
+        kept=words,
+        probes=Probes(words=words, symbols=200, shortest=0, longest=2),
+        most_states=4096,
+        seed=0,
+    )
+    with pytest.raises(DataError, match=r"expected most_states up to 1,342, .* got 4,096"):
+        search.refined()
+
+
+def test_a_number_of_a_symbol_that_is_absurd_is_refused():
+    with pytest.raises(DataError, match="expected numbers of symbols"):
+        lisor.extract(Turning(3), [[0, 1_000_000_000]])
+
+
+# What is returned is minimal, and reads what the network reads
+
+
+@pytest.mark.parametrize("is_text", [False, True])
+@pytest.mark.filterwarnings("ignore::lisor.errors.DataWarning")
+def test_what_is_returned_is_minimal(is_text):
+    network = random_network(hidden_size=4, seed=5)
+    words = Sequences.from_lists([list(map(int, word)) for word in WORDS])
+    probes = Probes(words=words, symbols=2, shortest=1, longest=7)
+    search = Search(network=network, fitted=words, kept=words, probes=probes, most_states=6, seed=0)
+    automaton = search.followed() if is_text else search.refined()
+    assert automaton == automaton.minimized()
+
+
+@pytest.fixture(scope="module")
+def waves() -> Dataset:
+    """Series that rise or fall, as symbols of four levels."""
+    rng = np.random.default_rng(0)
+    rows = [(np.linspace(-1, 1, 12) * (1 if up else -1) + rng.normal(0, 0.1, 12))[:, None] for up in (0, 1) * 60]
+    table = pd.DataFrame({"series": pd.Series(rows, dtype=object), "label": ["down", "up"] * 60})
+    sizes = {"train": None, "validation": None, "selection": None, "test": None}
+    how = {"sizes": sizes, "held_out": 0.25, "folds": None, "fold": 0, "seed": 0}
+    return series.build(table, method="sax", symbol_count=4, window=1, **how)
+
+
+@pytest.mark.filterwarnings("ignore::lisor.errors.DataWarning")
+def test_an_automaton_of_series_reads_series(waves: Dataset):
+    config = TrainingConfig(learning_rate=0.05, max_epochs=5, device="cpu")
+    (network,) = training.train(waves, cell="gru", models=ModelsConfig(hidden_size=4), config=config, trials=[0])
+    for automaton in (lisor.extract(network, waves), lisor.extract(network, [[0, 1, 2, 3], [3, 2, 1, 0]] * 5)):
+        assert automaton.quantizer is not None
+        read = reader(automaton)
+        assert len(read("0.1 0.9 -0.5", 1)) == 3
+        assert set(read("0.1 0.9 -0.5", 1)) <= set(automaton.alphabet)
+        automaton.accepts(read("-1 -0.5 0 0.5 1", 1))
+
+
+def test_an_external_network_of_series_has_an_automaton_that_reads_series(waves: Dataset):
+    class Last:
+        def initial_state(self):
+            return 0
+
+        def step(self, state, symbol):
+            return symbol
+
+        def is_accepting(self, state):
+            return state > 1
+
+    automaton = lisor.extract(Last(), waves)
+    assert automaton.classes == ("down", "up")
+    read = reader(automaton)
+    assert [automaton.accepts(read(text, 1)) for text in ("-1 -1 1", "1 1 -1")] == [True, False]
+
+
+# The order of classes
+
+
+def test_classes_that_labels_say_are_turned_round_are_said(words: Dataset):
+    with pytest.warns(DataWarning, match="right on 0.000 of the labelled sequences if its classes are reject, accept"):
+        automaton = lisor.extract(Turned(), words)
+    assert not automaton.accepts("000")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        lisor.extract(Turned(), replace(words, classes=("accept", "reject"), splits=turned(words), language=None))
+
+
+def turned(words: Dataset):
+    return {name: replace(split, labels=1 - split.labels) for name, split in words.splits.items()}
+
+
+def test_classes_that_a_network_of_ours_does_not_have_are_refused(words: Dataset, network):
+    with pytest.raises(ModelError, match="expected the network's own classes reject, accept, got no, yes"):
+        lisor.extract(network, words, classes=["no", "yes"])
+
+
+def test_symbols_that_are_whole_numbers_are_numbered_by_value():
+    automaton = lisor.extract(Turning(2), [["10", "9"], ["9", "9", "10"], ["10"]] * 4)
+    assert automaton.alphabet == ("9", "10")
+
+
+def test_weights_that_are_not_numbers_are_one_line():
+    module = Acceptor(nn.GRU)
+    nn.init.constant_(module.layer.weight_hh_l0, float("nan"))
+    with pytest.raises(ModelError, match="expected finite numbers"):
+        lisor.extract(module, WORDS)
