@@ -50,11 +50,10 @@ COLUMNS = pa.schema(
         ("unseen_transitions", pa.float64()),
         ("chosen", pa.bool_()),
         ("selected", pa.bool_()),
-        ("seconds", pa.float64()),
     ],
     metadata={"lisor": json.dumps({"schema": SCHEMA})},
 )
-"""The columns of `results.parquet`, a row for each automaton and test set."""
+"""The columns of results, a row for each automaton and test set."""
 
 TOLERANCE = 0.005
 """Of what is no language a smaller automaton is preferred to one that is at most this much more faithful."""
@@ -192,7 +191,7 @@ def read_results(path: Path) -> pd.DataFrame:
 
 
 def write_results(table: pd.DataFrame, path: Path) -> None:
-    """Write rows with these `COLUMNS` as `results.parquet`, in the order they have."""
+    """Write rows with these `COLUMNS`, in the order they have."""
     exact = table["exact"].astype(object).where(table["exact"].notna(), None)
     rows = pa.Table.from_pandas(table.assign(exact=exact), COLUMNS, preserve_index=False)
     pq.write_table(rows.replace_schema_metadata(COLUMNS.metadata), path)

@@ -44,6 +44,8 @@ class Findings:
     """How each search for a refined or distilled automaton went: method, rule, k, steps, complete, …"""
     unfinished: Mapping[str, str] = field(default_factory=dict)
     """The baselines that did not come to an end on this network, and why."""
+    learned_steps: Mapping[str, int] = field(default_factory=dict)
+    """How many symbols the network read for each baseline."""
     explained: Explained | None = None
 
     @property

@@ -5,11 +5,14 @@ What a task runs is imported inside it, so that a run answered from the cache ne
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from io import BytesIO
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from lisor.errors import DataError
 from lisor_tasks.artifacts import Ref, open_artifact, open_store
@@ -19,6 +22,9 @@ from lisor_tasks.networks import read_about
 
 _EVALUATIONS = "evaluations.parquet"
 RESULTS = "results.parquet"
+
+_NETWORK, _AUTOMATON = ["dataset", "cell", "trial"], ["method", "rule", "k"]
+"""The columns of results that name a network, and an automaton of it."""
 _FAILED = "failed.json"
 
 MAX_REASON = 200
@@ -133,7 +139,7 @@ def collect_results(folder: Path, networks: Sequence[Network], failures: Sequenc
         except DataError as error:
             failed.append(network.failure(str(error)))
             continue
-        peers = [_read_timed(automata, rows) for automata, rows in network.baselines]
+        peers = [_read(rows) for _, rows in network.baselines]
         if any(len(rows) for rows in peers):
             table = pd.concat([table, evaluation.apart(pd.concat(peers, ignore_index=True))], ignore_index=True)
         identity = {"dataset": network.dataset, "cell": network.cell, "trial": network.trial, "seed": about["seed"]}
@@ -169,33 +175,44 @@ def selected_ways(results: Ref) -> dict[tuple[str, str, int], tuple[str, str, in
 
 
 def read_evaluations(network: Network) -> pd.DataFrame:
-    """Every evaluation of a network's own automata, those on the selection split among them, with the `seconds` that
-    each automaton took.
+    """Every evaluation of a network's own automata, those on the selection split among them.
 
     Raises:
         DataError: there are none, since the network has too few distinct hidden states."""
-    store = open_store()
-    tables = []
-    for clusterings, automata, evaluations in zip(
-        network.clusterings, network.automata, network.evaluations, strict=True
-    ):
-        rows = _read(evaluations)
-        if len(rows):
-            made = rows.groupby(["rule", "k"]).ngroups
-            tables.append(rows.assign(seconds=(store.seconds(clusterings) + store.seconds(automata)) / made))
-    for automata, evaluations in network.searched:
-        rows = _read(evaluations)
-        if len(rows):  # none where the grid was cut
-            made = rows.groupby(["rule", "k"]).ngroups
-            tables.append(rows.assign(seconds=store.seconds(automata) / made))
+    tables = [rows for _, rows in _evaluated(network) if len(rows)]  # none where the grid was cut
     if not tables:
         raise DataError("there are fewer distinct hidden states than the smallest k asks for; lower clustering.k")
     return pd.concat(tables, ignore_index=True)
 
 
-def _read_timed(automata: Ref, evaluations: Ref) -> pd.DataFrame:
-    """The evaluations of what one baseline learned, with the `seconds` that it took."""
-    return _read(evaluations).assign(seconds=open_store().seconds(automata))
+def with_seconds(results: Ref, networks: Sequence[Network]) -> bytes:
+    """The file of results with a column more, the `seconds` that each automaton took: those of a block of clusterings
+    and of its automata in equal parts.
+
+    They are no part of the results, which are the same on every machine, but stand in the manifests."""
+    store, parts = open_store(), []
+    for network in reported(networks, results):
+        learned = [((automata,), _read(rows)) for automata, rows in network.baselines]
+        for made_of, rows in (*_evaluated(network), *learned):
+            automata = rows[_AUTOMATON].drop_duplicates()
+            seconds = sum(map(store.seconds, made_of)) / max(1, len(automata))
+            parts.append(automata.assign(**dict(zip(_NETWORK, network.identity, strict=True)), seconds=seconds))
+    table = pq.read_table(store.open(results) / RESULTS)
+    rows = table.select([*_NETWORK, *_AUTOMATON]).to_pandas().astype({"k": "Int64"})
+    known = pd.concat(parts, ignore_index=True).astype({"k": "Int64"})
+    joined = rows.merge(known, on=[*_NETWORK, *_AUTOMATON], how="left", validate="many_to_one")
+    content = BytesIO()
+    pq.write_table(table.append_column("seconds", pa.array(joined["seconds"], pa.float64())), content)
+    return content.getvalue()
+
+
+def _evaluated(network: Network) -> Iterator[tuple[tuple[Ref, ...], pd.DataFrame]]:
+    """What a network's automata were made of, block by block, and their evaluations."""
+    blocks = zip(network.clusterings, network.automata, network.evaluations, strict=True)
+    for clusterings, automata, evaluations in blocks:
+        yield (clusterings, automata), _read(evaluations)
+    for automata, evaluations in network.searched:
+        yield (automata,), _read(evaluations)
 
 
 def _read(evaluations: Ref) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from lisor.errors import StoreError
 from lisor_tasks.artifacts import Ref, open_artifact, open_store
 from lisor_tasks.caching import cached
 from lisor_tasks.data import read_dataset
-from lisor_tasks.evaluation import RESULTS, Network, read_failures, reported
+from lisor_tasks.evaluation import RESULTS, Network, read_failures, reported, with_seconds
 from lisor_tasks.explain import ACTIVATIONS, EXPLANATION
 from lisor_tasks.fsa import LEARNED, SEARCHED, read_extraction
 from lisor_tasks.manifest import MANIFEST
@@ -81,6 +81,7 @@ def _find(network: Network) -> Findings:
         variance=lambda: HiddenStates(folder=open_artifact(network.states)).variance(),
         searches=tuple(search for block in searches for search in block),
         unfinished={about["method"]: about["unfinished"] for about in learned if about["unfinished"]},
+        learned_steps={about["method"]: about["steps"] for about in learned},
         plane=None if network.plane is None else Plane.read(open_artifact(network.plane)),
         explained=None if network.explanation is None else _read_explained(network.explanation),
     )
@@ -105,10 +106,10 @@ def publish(record: Record, summary: str) -> Record:
     Raises:
         StoreError: the folder cannot be written, or files of the user's are in the way."""
     folder, store = Path(record.out), open_store()
-    report, results = (store.open(ref) for ref in (record.artifacts.report, record.artifacts.results))
+    report = store.open(record.artifacts.report)
     paths = {str(path.relative_to(report)): path for path in report.rglob("*") if path.is_file()}
     files = {name: path.read_bytes() for name, path in paths.items() if name != MANIFEST}
-    files |= {RESULTS: (results / RESULTS).read_bytes(), SUMMARY: summary.encode()}
+    files |= {RESULTS: with_seconds(record.artifacts.results, record.artifacts.networks), SUMMARY: summary.encode()}
     with store.lock("publish"):
         try:
             record = publish_files(folder, files, record)

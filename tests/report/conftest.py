@@ -153,4 +153,4 @@ def _examine(
         variance=dump.variance,
         plane=plane.project(model, points.state) if trial == 0 else None,
     )
-    return table.assign(dataset=name, cell=cell, trial=trial, seed=model.seed, seconds=0.1), network
+    return table.assign(dataset=name, cell=cell, trial=trial, seed=model.seed), network
