@@ -44,6 +44,7 @@ from lisor_tasks.register import Artifacts, Record, register, report_folder
 from lisor_tasks.report import project_hidden_states, publish, write_report
 from lisor_tasks.rnn import dump_hidden_states, train_networks, trial_blocks
 from lisor_tasks.told import find_told
+from lisor_tasks.user_code import describe_build
 from prefect import flow
 from prefect.artifacts import create_link_artifact
 
@@ -79,7 +80,7 @@ class Sources:
     symbols: Source | None = None
     series: Source | None = None
     build: Source | None = None
-    """The file of the module that builds a network which is brought along."""
+    """The modules that build an external network."""
     weights: Source | None = None
 
 
@@ -95,11 +96,7 @@ def find_sources(study: Study) -> Sources:
     _check_grid(study)
     name = str(dataset.language)
     own_text = dataset.text is not None and dataset.text != MOVIE_REVIEWS
-    models, build = study.models, None
-    if models.build is not None:
-        from lisor.rnn.builds import source_of  # loads torch, which most runs from the cache do without
-
-        build = describe_source(str(source_of(models.build)))
+    models = study.models
     annotations = None if study.explain.annotations is None else describe_source(study.explain.annotations)
     if annotations is not None:
         from lisor.explain.annotations import read  # loads SciPy, which most runs do without
@@ -112,7 +109,7 @@ def find_sources(study: Study) -> Sources:
         annotations=annotations,
         symbols=None if dataset.symbols is None else describe_source(dataset.symbols),
         series=None if dataset.series is None or dataset.aeon else describe_source(dataset.series),
-        build=build,
+        build=None if models.build is None else describe_build(models.build),
         weights=None if models.weights is None else describe_source(models.weights),
     )
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from lisor.config import DatasetConfig
 from lisor.errors import ModelError
-from lisor_tasks.artifacts import Ref, Source, describe_source, open_artifact
+from lisor_tasks.artifacts import Ref, Source, open_artifact
 from lisor_tasks.caching import cached
 from lisor_tasks.data import read_dataset
+from lisor_tasks.user_code import describe_build
 
 if TYPE_CHECKING:
     from lisor.rnn.network import Network
@@ -129,7 +130,7 @@ def read_network(network: NetworkRef) -> Network:
         raise ModelError(f"expected a network made by {network.made_by}, as the settings say, got one made by {stored}")
     if about["schema"] != BROUGHT:
         return TrainedModel.read(folder)
-    if describe_source(str(builds.source_of(network.made_by))).sha256 != about["source"]:
+    if describe_build(network.made_by).sha256 != about["source"]:
         raise ModelError(f"the source of {network.made_by} has changed since the run began; run it again")
     weights = folder / WEIGHTS
     built = builds.load(network.made_by, weights if weights.exists() else None)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import lisor_tasks.caching
+import lisor_tasks.database
 import lisor_tasks.tracking
 import pandas as pd
 import pyarrow.parquet as pq
@@ -126,7 +127,7 @@ def test_a_tracking_database_is_made_by_one_run_at_a_time(
         return MlflowClient(uri)
 
     (finished / "mlflow.db").unlink()
-    monkeypatch.setattr(lisor_tasks.tracking, "MlflowClient", client)
+    monkeypatch.setattr(lisor_tasks.database, "MlflowClient", client)
     lisor_pipeline(tiny)
     assert held == [True]
 
