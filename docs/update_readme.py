@@ -14,6 +14,8 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from code_blocks import without_keys
+
 ROOT = Path(__file__).parent.parent
 PICTURE = "automata/selected/000-gru-2.svg"
 
@@ -43,7 +45,7 @@ def run(home: Path, *arguments: str) -> str:
     done = subprocess.run(
         ["lisor", *arguments], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True
     )
-    return done.stdout.strip().replace(str(home), ".lisor")
+    return without_keys(done.stdout.strip().replace(str(home), ".lisor"))
 
 
 def fill(text: str, mark: str, content: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 from lisor_tasks.evaluation import Network, read_evaluations
-from lisor_tasks.register import newest
+from lisor_tasks.register import look_up
 from report_of import ROOT, report_of
 
 from lisor.fsa.evaluation import SELECTION, choose
@@ -48,7 +48,7 @@ def _page() -> Iterator[str]:
     for config, (title, changes, used) in RUNS.items():
         name = f"choice-{config}"
         report_of(config, f"name={name}", *changes)
-        networks = newest(name).artifacts.networks
+        networks = look_up(name).artifacts.networks
         yield from ("", f"## {title}: {len(networks)} networks of `configs/{config}.yaml`", "")
         yield "| criterion | states | fidelity on test | accuracy on test | exact |"
         yield "| --- | --- | --- | --- | --- |"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 from lisor_tasks.evaluation import read_evaluations
-from lisor_tasks.register import newest
+from lisor_tasks.register import look_up
 from report_of import ROOT, report_of
 
 from lisor.fsa.evaluation import choose, read_results
@@ -141,7 +141,7 @@ def _other(title: str, name: str, path: str, settings: tuple[str, ...]) -> Itera
     yield "What each rule reaches with at most so many states, the automaton picked on the selection split: fidelity"
     yield "and accuracy on the test set, means over networks."
     yield ""
-    evaluations = [read_evaluations(network) for network in newest(name).artifacts.networks]
+    evaluations = [read_evaluations(network) for network in look_up(name).artifacts.networks]
     yield "| rule | " + " | ".join(map(str, BOUNDS)) + " |"
     yield "| --- |" + " --- |" * len(BOUNDS)
     for rule in sorted({rule for table in evaluations for rule in table["rule"]}):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, cast
+from unicodedata import normalize
 
 from lisor.errors import ConfigError, show
 from lisor.names import ATTENTION, FOLD
@@ -43,6 +44,9 @@ PLAIN_METHODS = ("kmeans", "kmeans-x")
 METHODS = (*PLAIN_METHODS, "decision-aware", "sensitivity")
 RULES = ("majority", "dynamics", "dithered", "weighted")
 SEARCHES = ("refined", "distilled")
+REFINED_STATES = 64
+"""To how many states a refined automaton grows where the settings name no bound."""
+
 BASELINES = ("lstar", "kv", "rpni")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 CLUSTERING_DEVICES = ("auto", "cpu", "cuda")
@@ -60,7 +64,10 @@ LARGEST_SEED = 2**32 - 1
 LARGEST_K = 2**16
 
 LONGEST_NAME = 60
-"""Signs of a name that becomes part of a file's name, which has 255 bytes."""
+"""Characters of a name that becomes part of a file's name, which has 255 bytes."""
+
+MAX_NAME_BYTES = 100
+"""Of the name of a dataset or of an external network: a file may be named after both."""
 
 NOT_IN_KEY = {"in_key": False}
 """Of a field that says where a file lies, whose content counts, or how many results are made, each by itself.
@@ -246,14 +253,14 @@ class DatasetConfig:
         if self.language in LANGUAGES:
             return str(self.language)
         if self.language is not None:
-            return _safe(Path(self.language.removeprefix("automaton:")).stem)
+            return safe_name(Path(self.language.removeprefix("automaton:")).stem)
         if self.symbols is not None:
-            return _safe(Path(self.symbols).stem)
+            return safe_name(Path(self.symbols).stem)
         if self.series is not None:
-            stem = _safe(self.aeon or Path(self.series).stem)
+            stem = safe_name(self.aeon or Path(self.series).stem)
             return stem if self.fold is None else f"{stem[: LONGEST_NAME - 10]}{FOLD}{self.fold + 1}"
         stem = Path(str(self.text)).name if self.text == MOVIE_REVIEWS else Path(str(self.text)).stem
-        return _safe(stem)
+        return safe_name(stem)
 
     @property
     def title(self) -> str:
@@ -301,7 +308,7 @@ class ModelsConfig:
         """What the networks are called in results: by their cells, or one that is brought along by its weights."""
         if self.build is None:
             return self.cells
-        return (_safe(Path(self.weights).stem if self.weights is not None else self.build.replace(":", ".")),)
+        return (safe_name(Path(self.weights).stem if self.weights is not None else self.build.replace(":", ".")),)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -449,6 +456,21 @@ class Study:
                     f"{cell} answers from more than its last hidden state: beside it, extraction.rules must list "
                     f"majority and clustering.methods one of {', '.join(PLAIN_METHODS)}"
                 )
+            self._check_sizes(rules)
+
+    def _check_sizes(self, rules: tuple[str, ...]) -> None:
+        """Refuse `most_states` that no automaton of the grid can keep to."""
+        first, smallest = self.clustering.k[0], searched_ks(*self.clustering.k)[0]
+        sizes = {"refined": smallest + 1, "distilled": smallest}
+        least = min(sizes.get(rule, first + 1) for rule in rules if rule != "weighted")
+        most = self.extraction.most_states
+        if most is None and set(rules) <= {"refined", "weighted"}:
+            most = REFINED_STATES
+        if most is not None and most < least:
+            raise ConfigError(
+                f"extraction.most_states must be at least {least}, the states of the smallest automaton by the rules "
+                f"{', '.join(rules)} from k = {first} on, got {most}; raise it, or lower clustering.k"
+            )
 
     def ways(self, cell: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The methods and rules that are possible with a network.
@@ -501,8 +523,19 @@ class Experiment:
             raise ConfigError(f"two data sets are called {twice[0]!r}: their results could not be told apart")
 
 
-def _safe(stem: str) -> str:
-    return re.sub(r"[^\w.-]+", "_", stem)[:LONGEST_NAME] or "text"
+def searched_ks(first: int, last: int) -> tuple[int, ...]:
+    """The numbers of clusters from which automata are searched for: the last, half of it, and so on."""
+    found = []
+    while last >= first:
+        found.append(last)
+        last //= 2
+    return tuple(reversed(found))
+
+
+def safe_name(stem: str) -> str:
+    """What a name becomes as part of a file's name: letters, digits, '-', '_' and '.'."""
+    plain = re.sub(r"[^\w.-]+", "_", normalize("NFC", stem))[:LONGEST_NAME]
+    return plain.encode()[:MAX_NAME_BYTES].decode(errors="ignore") or "text"
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -24,7 +24,7 @@ from typing import Any, NoReturn
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from lisor import yaml_values
-from lisor.config import KINDS, Experiment, Study, kind_of, not_taken, refuse_not_taken
+from lisor.config import KINDS, Experiment, Study, kind_of, not_taken, refuse_not_taken, safe_name
 from lisor.errors import ConfigError, show
 from lisor.files import read_text, reason, shorten
 
@@ -52,7 +52,7 @@ def load(path: Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
         raise ConfigError(f"the settings in {shorten(path)} cannot be read: {reason(error)}") from None
     if not isinstance(settings, dict):
         raise ConfigError(f"expected a mapping of settings in {shorten(path)}, got {type(settings).__name__}")
-    settings.setdefault("name", path.stem)
+    settings.setdefault("name", safe_name(path.stem))
     return override(settings, overrides)
 
 

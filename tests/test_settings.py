@@ -86,6 +86,7 @@ def test_other_dataset_keys_apply_to_every_data_set() -> None:
         ("extraction.search_seconds=30", "set extraction.search_steps"),
         ("extraction.baseline_seconds=60", "set extraction.baseline_steps"),
         ("extraction.baseline_steps=0", "at least 1"),
+        ("extraction.most_states=2", "at least 3, the states of the smallest automaton by the rules majority"),
         ("training.trials=0", "at least 1"),
         ("training.trials=many", "whole|integer"),
         ("training.learning_rate=-1", "above 0"),
@@ -331,6 +332,25 @@ def test_the_names_that_settings_know_are_those_that_exist() -> None:
 def test_a_name_of_a_file_is_safe_as_a_name_of_files() -> None:
     assert config.DatasetConfig(text="../a b/<x>;y.parquet").name == "_x_y"
     assert config.DatasetConfig(language="automaton:../a b/<x>;y.json").name == "_x_y"
+    assert config.DatasetConfig(text="donn\u00e9es #1?%20.csv").name == "données_1_20"
+    assert config.DatasetConfig(text="donne\u0301es.csv").name == "données"  # as macOS writes it
+    assert config.DatasetConfig(text="\udcff.csv").name == "_"
+
+
+@pytest.mark.parametrize("letter", ["a", "é", "实", "𠀀"])
+def test_a_name_of_a_file_leaves_room_in_names_of_files(letter: str) -> None:
+    models = config.ModelsConfig(build="networks:one", weights=f"{letter * 300}.pt")
+    dataset = config.DatasetConfig(symbols=f"{letter * 300}.csv")
+    name = f"{dataset.name}-{models.names[0]}-0-decision-aware-distilled-k65536.json"
+    assert len(name.encode()) <= 255
+    assert set(dataset.name) == {letter}
+
+
+@pytest.mark.parametrize("stem", ["Étude", "实验", "a b #1?%20"])
+def test_a_file_of_any_name_gives_a_run_its_name(tmp_path: Path, stem: str) -> None:
+    (tmp_path / f"{stem}.yaml").write_text('datasets: [{language: "000"}]')
+    name = settings.experiment(settings.load(tmp_path / f"{stem}.yaml")).name
+    assert name == {"a b #1?%20": "a_b_1_20"}.get(stem, stem)
 
 
 @pytest.mark.parametrize("language", ["000", "0110", "tomita-7", "automaton:mine/my-words.dot"])

@@ -429,6 +429,10 @@ def _show(summary: dict[str, Any]) -> None:
         table.add_row(*row.cells())
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False, markup=False, soft_wrap=True)
     console.print(table)
+    for failure in summary["failed"]:
+        console.print(f"failed   {failure}")
+    for missing in summary["unexplained"]:
+        console.print(f"not explained: {missing}")
     console.print(_tell_cache(summary["tasks"]))
     console.print(f"report   {folder / 'report.html'}")
     console.print(f"results  {folder / 'results.parquet'}")

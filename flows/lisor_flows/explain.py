@@ -46,9 +46,10 @@ def explain(
     seen = (found.steps, found.automaton, found.classes)
     page = sequence_page.render(about, name, network.cell, asked, *seen)
     if out is None:
-        places = (Path(run), Path(record.out))
-        kept = next((place for place in places if (place / RECORD).is_file()), None)
-        out = make_folder((kept or report_folder(record.run)) / FOLDER) / f"{name}.html"
+        own = report_folder(record.run)  # before that of the record: a store may have been copied
+        places = (Path(run), own, Path(record.out))
+        beside = next((place for place in places if (place / RECORD).is_file()), own)
+        out = make_folder(beside / FOLDER) / f"{name}.html"
     with writing(out) as file:
         file.write(page.encode())
     _print(walks.steps_table(name, found.steps, found.classes))
@@ -57,6 +58,8 @@ def explain(
 
 def _choose(record: Record, dataset: str | None, cell: str | None, trial: int, *, is_text: bool) -> Network:
     """The first network of a run that fits what is asked for."""
+    from lisor_tasks.evaluation import read_failures, reported
+
     studies = {study.dataset.title: study for study in experiment(record.settings).studies}
     explicable = {
         name: own.dataset for name, own in studies.items() if own.dataset.series is None and own.models.build is None
@@ -68,11 +71,13 @@ def _choose(record: Record, dataset: str | None, cell: str | None, trial: int, *
     if not fitting:
         raise ConfigError(f"the run {record.name} has no {kind}, only {', '.join(studies)}; use {other}")
     name = fitting[0] if dataset is None else dataset
-    own = [network for network in record.artifacts.networks if network.dataset == name]
+    own = [one for one in reported(record.artifacts.networks, record.artifacts.results) if one.dataset == name]
     found = [network for network in own if network.trial == trial and cell in (None, network.cell)]
     if not found:
         known = ", ".join(f"{network.dataset} {network.cell} {network.trial}" for network in own) or ", ".join(studies)
-        raise ConfigError(f"the run {record.name} has no network {name} {cell or ''} {trial}, only {known}")
+        failed = [one for one in read_failures(record.artifacts.results) if one.dataset == name and one.trial == trial]
+        why = next((f"; {one}" for one in failed if cell in (None, one.cell)), "")
+        raise ConfigError(f"the run {record.name} has no network {name} {cell or ''} {trial}, only {known[:100]}{why}")
     return found[0]
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from asyncio import gather
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
@@ -17,7 +18,17 @@ from typing import Any
 import pandas as pd
 from lisor_tasks.artifacts import Awaited, Ref, Source, describe_source, open_artifact, open_store
 from lisor_tasks.data import draw_words, fetch_movie_reviews, number_words, read_corpus, read_series, read_symbols
-from lisor_tasks.evaluation import RESULTS, Network, collect_results, evaluate_automata, selected_ways
+from lisor_tasks.evaluation import (
+    MAX_REASON,
+    RESULTS,
+    Failure,
+    Network,
+    collect_results,
+    evaluate_automata,
+    read_failures,
+    reported,
+    selected_ways,
+)
 from lisor_tasks.explain import explain_network
 from lisor_tasks.fsa import (
     cluster_hidden_states,
@@ -25,9 +36,8 @@ from lisor_tasks.fsa import (
     k_blocks,
     learn_baseline,
     search_automata,
-    searched_ks,
 )
-from lisor_tasks.keys import library_versions
+from lisor_tasks.keys import digest, library_versions
 from lisor_tasks.networks import NetworkRef, bring_network, read_sequences
 from lisor_tasks.published import check_out
 from lisor_tasks.register import Artifacts, Record, register, report_folder
@@ -37,10 +47,11 @@ from lisor_tasks.told import find_told
 from prefect import flow
 from prefect.artifacts import create_link_artifact
 
-from lisor.config import MOVIE_REVIEWS, OWN_VECTORS, RULES, SEARCHES, Experiment, Study
+from lisor.config import MOVIE_REVIEWS, OWN_VECTORS, REFINED_STATES, RULES, SEARCHES, Experiment, Study, searched_ks
 from lisor.data.languages import FILE, find
 from lisor.data.vectors import Word2Vec
 from lisor.devices import resolve_device
+from lisor.errors import AutomatonError, ConfigError, DataError, ModelError
 from lisor.footprint import check_fits
 from lisor.names import ATTENTION
 from lisor.report.tables import summarize
@@ -50,8 +61,8 @@ from lisor_flows.plan import Plan
 from lisor_flows.runners import start_runner
 from lisor_flows.stages import Stages
 
-MOST_STATES = 64
-"""To how many states a refined automaton grows where the settings name no bound."""
+OWN_FAILURES = (AutomatonError, DataError, ModelError)
+"""Errors that say something of one network, which fails alone; others concern the run."""
 
 _WRITTEN: ContextVar[list[dict[str, Any]] | None] = ContextVar("written", default=None)
 """Where a run puts its summary as soon as it is in the register."""
@@ -77,10 +88,11 @@ def find_sources(study: Study) -> Sources:
 
     Raises:
         StoreError: one is missing or cannot be read.
-        LanguageError: the study's language is malformed, empty or full."""
+        LanguageError: the study's language is malformed, empty or full.
+        ConfigError: no network can have as many hidden states as the smallest k asks for.
+        DataError: the annotations cannot be used."""
     dataset = study.dataset
-    if dataset.language is not None:
-        find(dataset.language, dataset.alphabet)
+    _check_grid(study)
     name = str(dataset.language)
     own_text = dataset.text is not None and dataset.text != MOVIE_REVIEWS
     models, build = study.models, None
@@ -88,16 +100,37 @@ def find_sources(study: Study) -> Sources:
         from lisor.rnn.builds import source_of  # loads torch, which most runs from the cache do without
 
         build = describe_source(str(source_of(models.build)))
+    annotations = None if study.explain.annotations is None else describe_source(study.explain.annotations)
+    if annotations is not None:
+        from lisor.explain.annotations import read  # loads SciPy, which most runs do without
+
+        read(Path(annotations.path))
     return Sources(
         automaton=describe_source(name.removeprefix(FILE)) if name.startswith(FILE) else None,
         text=describe_source(str(dataset.text), folder=True) if own_text else None,
         vectors=None if dataset.vectors in OWN_VECTORS else describe_source(dataset.vectors),
-        annotations=None if study.explain.annotations is None else describe_source(study.explain.annotations),
+        annotations=annotations,
         symbols=None if dataset.symbols is None else describe_source(dataset.symbols),
         series=None if dataset.series is None or dataset.aeon else describe_source(dataset.series),
         build=build,
         weights=None if models.weights is None else describe_source(models.weights),
     )
+
+
+def _check_grid(study: Study) -> None:
+    """Refuse a smallest k above the number of hidden states that there can be."""
+    dataset, size, bound = study.dataset, study.dataset.sizes["validation"], None
+    if dataset.language is not None:
+        language = find(dataset.language, dataset.alphabet)
+        bound = language.most_prefixes(int(size or 0), dataset.length_limit)
+    elif dataset.text is not None and size is not None:
+        bound = size * dataset.length_limit
+    first = study.clustering.k[0]
+    if bound is not None and bound < first:
+        raise ConfigError(
+            f"clustering.k must begin at no more than {bound:,} for {dataset.title[:80]}, got {first:,}: "
+            "its validation split leaves no more hidden states than that"
+        )
 
 
 @flow(name="lisor", flow_run_name="{settings[name]}")
@@ -116,10 +149,13 @@ def lisor_pipeline(settings: dict[str, Any], out: str | None = None) -> dict[str
     with store.in_use():
         with start_runner(plan) as runner, Stages(runner, store.home, plan.threads) as stages:
             networks, results, report = asyncio.run(_make_all(plan, stages))
+        failures = read_failures(results)
         artifacts = Artifacts(results=results, report=report, networks=tuple(networks))
         record = Record(name=plan.name, out="", settings=settings, artifacts=artifacts)
         folder = report_folder(record.run) if out is None else Path(out).absolute()
         summary = _summarize(plan, folder, results, networks, stages, time.monotonic() - started)
+        summary["failed"] = [str(failure) for failure in failures]
+        summary["unexplained"] = [f"{one.label}: {one.unexplained}" for one in networks if one.unexplained]
         record = replace(record, out=str(folder))
         register(publish(record, json.dumps(summary, indent=1, ensure_ascii=False)))
     # The run is whole: nothing that goes wrong from here on may cost it.
@@ -132,7 +168,7 @@ def lisor_pipeline(settings: dict[str, Any], out: str | None = None) -> dict[str
         summary["mlflow"] = {"error": " ".join(str(error).split())[:300]}
     try:
         create_link_artifact(
-            key=f"{plan.name.lower().replace('_', '-').replace('.', '-')}-report",
+            key=artifact_key(plan.name),
             link=(folder / "report.html").as_uri(),
             description=f"Report of {plan.name}; MLflow: {json.dumps(summary['mlflow'])}",
         )
@@ -160,6 +196,14 @@ def _not_noted(error: Exception) -> dict[str, str]:
     return {"error": f"its server did not take note that the run is whole: {reason[:150]}"}
 
 
+def artifact_key(name: str) -> str:
+    """What Prefect calls the report of a run: lower-case ASCII letters, digits and hyphens.
+
+    Where letters of the name are lost, a digest tells it from others."""
+    plain = "-".join(re.findall("[a-z0-9]+", name.lower()))
+    return "-".join([plain, *([] if name.isascii() else [digest(name)[:8]]), "report"]).lstrip("-")
+
+
 def _tell(record: Record) -> tuple[str, str]:
     from lisor_tasks.tracking import track  # loads MLflow
 
@@ -173,36 +217,48 @@ def plan_pipeline(plan: Experiment) -> Plan:
     return stages
 
 
-async def _make_networks(plan: Experiment, stages: Stages | Plan) -> list[Network]:
+async def _make_networks(plan: Experiment, stages: Stages | Plan) -> list[Network | Failure]:
     """Everything that is made for each network, in the order of data sets, cells and trials."""
     made = await gather(*(_make_study(plan, study, stages) for study in plan.studies))
     return [network for networks in made for network in networks]
 
 
-async def _make_study(plan: Experiment, study: Study, stages: Stages | Plan) -> list[Network]:
+async def _make_study(plan: Experiment, study: Study, stages: Stages | Plan) -> list[Network | Failure]:
     """The networks of one data set; a block of trials goes on as soon as it is trained."""
     data = await _make_dataset(study, stages)
 
-    async def make_block(cell: str, block: tuple[int, ...]) -> list[Network]:
+    async def make_block(cell: str, block: tuple[int, ...]) -> list[Network | Failure]:
         label = f"{study.dataset.name}-{cell} {_span(block)}"
         training = replace(study.training, device=resolve_device(study.training.device))
         how = (cell, study.models, training, block)
-        models = await stages.run("train", train_networks, data, *how, label=label)
         wanted = [trial for trial in block if trial < study.training.trials]  # a block is always trained whole
-        return await gather(
-            *(make_network(cell, trial, NetworkRef(model=models[trial - block[0]], made_by=cell)) for trial in wanted)
-        )
+        try:
+            models = await stages.run("train", train_networks, data, *how, label=label)
+        except OWN_FAILURES as error:
+            return [fail(cell, trial, error) for trial in wanted]
+        references = {trial: NetworkRef(model=models[trial - block[0]], made_by=cell) for trial in wanted}
+        return await gather(*(try_network(cell, trial, references[trial]) for trial in wanted))
+
+    async def try_network(cell: str, trial: int, network: NetworkRef) -> Network | Failure:
+        try:
+            return await make_network(cell, trial, network)
+        except OWN_FAILURES as error:
+            return fail(cell, trial, error)
+
+    def fail(cell: str, trial: int, error: Exception) -> Failure:
+        names = {"dataset": study.dataset.title, "name": study.dataset.name}
+        return Failure(**names, cell=cell, trial=trial, reason=str(error))
 
     async def make_network(cell: str, trial: int, network: NetworkRef) -> Network:
         label = f"{study.dataset.name}-{cell}-{trial}"
         states = await stages.run("dump", dump_hidden_states, network, data, label=label)
         methods, rules = study.ways(cell)
         grid = [(method, ks) for method in methods for ks in k_blocks(*study.clustering.k)]
-        made = gather(*(make_automata(label, network, states, rules, *block) for block in grid))
+        made = _all(*(make_automata(label, network, states, rules, *block) for block in grid))
         asked = trial == 0 and study.dataset.language is not None and not cell.startswith(ATTENTION)
         others = study.extraction.baselines if asked else ()
-        learned = gather(*(make_baseline(label, network, states, method) for method in others))
-        blocks, plane, baselines = await gather(made, make_plane(label, trial, network, states), learned)
+        learned = _all(*(make_baseline(label, network, states, method) for method in others))
+        blocks, plane, baselines = await _all(made, make_plane(label, trial, network, states), learned)
         clusterings, automata, evaluations, searched = zip(*blocks, strict=True)
         return Network(
             dataset=study.dataset.title,
@@ -243,7 +299,7 @@ async def _make_study(plan: Experiment, study: Study, stages: Stages | Plan) -> 
         clusters = await stages.run("cluster", cluster_hidden_states, states, *how, label=label)
         searched = make_searched(label, network, states, clusters, rules, method, ks)
         read_off = tuple(rule for rule in rules if rule in RULES)
-        automata, found = await gather(
+        automata, found = await _all(
             stages.run(
                 "extract", extract_automata, network, states, clusters, read_off, study.extraction.unseen, label=label
             ),
@@ -266,7 +322,7 @@ async def _make_study(plan: Experiment, study: Study, stages: Stages | Plan) -> 
         wanted = tuple(k for k in searched_ks(*study.clustering.k) if k in ks)
         if not rules or not wanted:
             return None
-        limits = (config.most_states or MOST_STATES, config.search_steps, study.clustering.seed)
+        limits = (config.most_states or REFINED_STATES, config.search_steps, study.clustering.seed)
         how = (clusters, method, wanted, rules, *limits)
         automata = await stages.run("search", search_automata, network, states, data, *how, label=label)
         return automata, await stages.run("evaluate", evaluate_automata, automata, states, data, label=label)
@@ -275,7 +331,7 @@ async def _make_study(plan: Experiment, study: Study, stages: Stages | Plan) -> 
         sources = find_sources(study)
         brought = (data, study.models.build, sources.build, sources.weights)
         model = await stages.run("data", bring_network, *brought)
-        return [await make_network(study.models.names[0], 0, NetworkRef(model=model, made_by=study.models.build))]
+        return [await try_network(study.models.names[0], 0, NetworkRef(model=model, made_by=study.models.build))]
     of_words = study.dataset.language is not None
     blocks = [*product(study.models.cells, trial_blocks(study.training.trials, of_words=of_words))]
     return [network for networks in await gather(*(make_block(*block) for block in blocks)) for network in networks]
@@ -303,9 +359,11 @@ async def _make_dataset(study: Study, stages: Stages | Plan) -> Ref:
 
 
 async def _make_all(plan: Experiment, stages: Stages | Plan) -> tuple[list[Network], Ref, Ref]:
-    """The networks, their results, and the report."""
-    networks = await _make_networks(plan, stages)
-    results = await stages.run("report", collect_results, networks)
+    """The networks that could be made, their results, and the report."""
+    made = await _make_networks(plan, stages)
+    networks = [network for network in made if isinstance(network, Network)]
+    failures = [failure for failure in made if isinstance(failure, Failure)]
+    results = await stages.run("report", collect_results, networks, failures)
     networks = await _explain(plan, networks, results, stages)
     return networks, results, await stages.run("report", write_report, plan.name, results, networks)
 
@@ -313,17 +371,21 @@ async def _make_all(plan: Experiment, stages: Stages | Plan) -> tuple[list[Netwo
 async def _explain(plan: Experiment, networks: list[Network], results: Ref, stages: Stages | Plan) -> list[Network]:
     """The networks, and with the first trial of each cell its explanation where the settings ask for it."""
     studies = {study.dataset.title: study for study in plan.studies if study.explain.enabled}
-    asked = [network for network in networks if network.trial == 0 and network.dataset in studies]
+    able = networks if isinstance(results, Awaited) else reported(networks, results)  # a plan has no results yet
+    asked = [network for network in able if network.trial == 0 and network.dataset in studies]
     ways = selected_ways(results) if asked and not isinstance(results, Awaited) else {}
 
     async def explain(network: Network) -> Network:
         study = studies[network.dataset]
-        way = ways[network.dataset, network.cell, network.trial] if ways else results  # a plan may have none yet
+        way = ways[network.identity] if ways else results
         company = [other.states for other in asked if other.dataset == network.dataset]
         reference = NetworkRef(model=network.model, made_by=network.made_by)
         artifacts = (reference, network.states, network.data, network.every_automaton, way, company)
         how = (study.explain, find_sources(study).annotations)
-        explanation: Ref = await stages.run("explain", explain_network, *artifacts, *how, label=network.label)
+        try:
+            explanation: Ref = await stages.run("explain", explain_network, *artifacts, *how, label=network.label)
+        except OWN_FAILURES as error:
+            return replace(network, unexplained=str(error)[:MAX_REASON])
         return replace(network, explanation=explanation)
 
     explained = {network.label: network for network in await gather(*map(explain, asked))}
@@ -358,6 +420,15 @@ def _summarize(
         "tasks": {"run": done - cached, "trained": trained, "from_cache": cached},
         "headline": headline,
     }
+
+
+async def _all(*making: Awaitable[Any]) -> list[Any]:
+    """What all come to; where some fail, the first failure, once none is being made any more."""
+    made = await gather(*making, return_exceptions=True)
+    for failure in made:
+        if isinstance(failure, BaseException):
+            raise failure
+    return made
 
 
 def _span(numbers: tuple[int, ...]) -> str:

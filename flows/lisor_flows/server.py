@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import re
 import socket
 import subprocess
 import sys
@@ -21,17 +20,18 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lisor.errors import ServerError, StoreError
+from lisor.errors import ServerError
 
 if TYPE_CHECKING:
     from lisor_tasks.artifacts import Store
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
-ANSWER_SECONDS = 8.0
+ANSWER_SECONDS = 6.0
 """A given server that has not answered by then is not there."""
 
-_FULL = re.compile(r"No space left on device|database or disk is full|disk I/O error|readonly database|Read-only file")
+ROOM = 8 << 20
+"""As many bytes Prefect's database takes when it is new; its server is killed where its files cannot grow."""
 
 _HOMES = ("PREFECT_HOME", "PREFECT_PROFILE", "PREFECT_PROFILES_PATH")
 
@@ -97,7 +97,11 @@ def _ask(wrong: list[str]) -> None:
 class TemporaryServer:
     """A server that ends with this process, however that ends.
 
-    It is starting when this is made, so that something else may be done until it is needed."""
+    It is starting when this is made, so that something else may be done until it is needed. A database of the store
+    with which it does not start is set aside.
+
+    Raises:
+        StoreError: the store cannot be written, or the disk is full."""
 
     def __init__(self, store: Store) -> None:
         from prefect.settings import get_current_settings
@@ -107,9 +111,6 @@ class TemporaryServer:
         self._own = variables.get("PREFECT_HOME") == str(store.home / "prefect") and not any(
             name.endswith("DATABASE_CONNECTION_URL") for name in variables
         )
-        # Two servers that make the same database at once would leave it half made.
-        self._starting = ExitStack()
-        self._starting.enter_context(store.lock("prefect"))
         self._variables = {
             **os.environ,
             **variables,
@@ -117,7 +118,11 @@ class TemporaryServer:
             "PREFECT__SERVER_EPHEMERAL": "1",
             "PREFECT__SERVER_FINAL": "1",
         }
-        self._start()
+        with ExitStack() as starting:
+            # Two servers that make the same database at once would leave it half made.
+            starting.enter_context(store.lock("prefect"))
+            self._start()
+            self._starting = starting.pop_all()
         atexit.register(self.stop)
 
     @property
@@ -130,14 +135,11 @@ class TemporaryServer:
 
         Raises:
             ServerError: it does not start.
-            StoreError: its database cannot be written."""
+            StoreError: the disk is full."""
         with self._starting:
             wrong = self._wait(seconds)
             if wrong is None:
                 return
-            if self._own and _FULL.search(wrong):
-                reason = _FULL.search(wrong)
-                raise StoreError(f"the store {self._home} cannot be written: {reason and reason[0]}")
             if self._own and self._set_aside():
                 self._start()
                 wrong = self._wait(seconds)
@@ -160,6 +162,8 @@ class TemporaryServer:
         variables = self._variables
         if self._own:  # a relative path, since no path with a question mark can stand in an address
             folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder) as file:
+                file.write(bytes(ROOM))
             database = "sqlite+aiosqlite:///prefect.db"
             variables = {**variables, "PREFECT_API_DATABASE_CONNECTION_URL": database}
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  # until it has started

@@ -40,6 +40,18 @@ class Language:
     automaton: Automaton
     fixed_length: int | None = None
 
+    def most_prefixes(self, words: int, max_length: int) -> int:
+        """How many different prefixes so many words have at most, and so hidden states that they leave in a network."""
+        longest = max_length if self.fixed_length is None else self.fixed_length
+        symbols, found = len(self.automaton.alphabet), 0
+        if symbols == 1:
+            return longest
+        for length in range(1, longest + 1):
+            if symbols**length >= words:
+                return found + words * (longest - length + 1)
+            found += symbols**length
+        return found
+
     def equals(self, other: Automaton) -> bool:
         """Whether `other` accepts the words of this language and no others, of the fixed length where there is one."""
         if self.fixed_length is None:

@@ -5,6 +5,7 @@ Shapes: N sequences, F shares of a sequence, E steps before the end."""
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
@@ -157,7 +158,7 @@ def _judge(
         deletion=tuple(deletion.mean(axis=1).tolist()),
         insertion=tuple(decisiveness(model, own, np.array(SHARES), kept=True).mean(axis=1).tolist()),
         gain=float(gains.mean()),
-        gain_width=float(1.96 * gains.std(ddof=1) / np.sqrt(len(gains))),
+        gain_width=float(1.96 * gains.std(ddof=1) / np.sqrt(len(gains))) if len(gains) > 1 else math.nan,
         agreement=agreement(automaton, own, seed=seed),
         close=None if own.misses is None else float((own.misses <= CLOSE).mean()),
         reach=tuple(map(tuple, reach(own, MOST_BACK).tolist())),

@@ -144,9 +144,12 @@ def _make_oracle(aalpy: Any, asked: Any, symbols: list[int], rng: Random, model:
 
 
 def _convert(found: Any, model: Network) -> Automaton:
-    place = {state.state_id: number for number, state in enumerate(found.states)}
-    table = [
-        [place[state.transitions[symbol].state_id] for symbol in range(len(model.vocabulary))] for state in found.states
-    ]
-    outputs = np.array([bool(state.is_accepting) for state in found.states])
-    return make_automaton(model, np.array(table), outputs, place[found.initial_state.state_id])
+    """AALpy's automaton, with a rejecting sink for symbols that it knows nothing of: RPNI met them in no word."""
+    place, sink = {state.state_id: number for number, state in enumerate(found.states)}, len(found.states)
+    table = np.full((sink + 1, len(model.vocabulary)), sink)
+    for state in found.states:
+        for symbol, target in state.transitions.items():
+            table[place[state.state_id], symbol] = place[target.state_id]
+    outputs = np.array([*(bool(state.is_accepting) for state in found.states), False])
+    used = sink + bool((table[:sink] == sink).any())
+    return make_automaton(model, table[:used], outputs[:used], place[found.initial_state.state_id])

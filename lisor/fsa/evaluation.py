@@ -50,11 +50,10 @@ COLUMNS = pa.schema(
         ("unseen_transitions", pa.float64()),
         ("chosen", pa.bool_()),
         ("selected", pa.bool_()),
-        ("seconds", pa.float64()),
     ],
     metadata={"lisor": json.dumps({"schema": SCHEMA})},
 )
-"""The columns of `results.parquet`, a row for each automaton and test set."""
+"""The columns of results, a row for each automaton and test set."""
 
 TOLERANCE = 0.005
 """Of what is no language a smaller automaton is preferred to one that is at most this much more faithful."""
@@ -155,7 +154,7 @@ def choose(evaluations: pd.DataFrame, *, tolerance: float, most_states: int | No
     `most_states` states.
 
     Raises:
-        DataError: no deterministic automaton has so few states."""
+        DataError: there is no deterministic automaton, or none of so few states."""
     candidates = evaluations[evaluations["test_set"] == SELECTION].sort_values(["k", "n_states"], kind="stable")
     if most_states is not None:
         candidates = candidates[candidates["n_states"] <= most_states]
@@ -164,7 +163,9 @@ def choose(evaluations: pd.DataFrame, *, tolerance: float, most_states: int | No
     best = candidates.groupby(family)["fidelity"].transform("max")
     chosen = candidates[candidates["fidelity"] >= best - allowed].drop_duplicates(family)
     deterministic = candidates[candidates["rule"] != "weighted"]
-    if most_states is not None and not len(deterministic):
+    if not len(deterministic) and most_states is None:
+        raise DataError("there is no deterministic automaton: list another of extraction.rules, or lower clustering.k")
+    if not len(deterministic):
         raise DataError(f"no automaton has at most {most_states} states: lower clustering.k or raise most_states")
     near = deterministic[deterministic["fidelity"] >= deterministic["fidelity"].max() - allowed]
     selected = near.sort_values(["n_states", "k", *family], kind="stable").iloc[:1]
@@ -190,7 +191,7 @@ def read_results(path: Path) -> pd.DataFrame:
 
 
 def write_results(table: pd.DataFrame, path: Path) -> None:
-    """Write rows with these `COLUMNS` as `results.parquet`, in the order they have."""
+    """Write rows with these `COLUMNS`, in the order they have."""
     exact = table["exact"].astype(object).where(table["exact"].notna(), None)
     rows = pa.Table.from_pandas(table.assign(exact=exact), COLUMNS, preserve_index=False)
     pq.write_table(rows.replace_schema_metadata(COLUMNS.metadata), path)

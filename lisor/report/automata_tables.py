@@ -30,6 +30,9 @@ _CHOSEN = {
 }
 """Columns of the table of chosen automata and how they are headed."""
 
+_SEARCH = ("method", "rule", "k")
+"""What names a search among those of a network."""
+
 _UNSEEN = ("cell", "trial", "states", "network, all", "all", "network, unseen", "unseen", "fidelity, unseen")
 
 
@@ -42,11 +45,12 @@ def peers_table(rows: pd.DataFrame, peers: pd.DataFrame, name: str, networks: Se
         others = peers[(peers["cell"] == network.cell) & (peers["trial"] == network.trial)]
         if not len(others) and not network.unfinished:
             continue
-        grid = mine.drop_duplicates(["method", "rule", "k"])["seconds"].sum()
-        lines.append(_peer_line(network, "selected here", mine[mine["selected"]], sets, float(grid)))
+        selected = mine[mine["selected"]]
+        lines.append(_peer_line(network, "selected here", selected, sets, _steps_of(network, selected)))
         for method, learned in others.groupby("method", sort=False):
             early = f" ({network.unfinished[str(method)]})" if method in network.unfinished else ""
-            lines.append(_peer_line(network, f"{method}{early}", learned, sets, float(learned["seconds"].iloc[0])))
+            steps = network.learned_steps.get(str(method))
+            lines.append(_peer_line(network, f"{method}{early}", learned, sets, steps))
         nothing = [method for method in network.unfinished if method not in set(others["method"])]
         lines += [
             (network.cell, f"{method} ({network.unfinished[method]}, nothing found)", *["–"] * (4 + len(sets)))
@@ -56,19 +60,27 @@ def peers_table(rows: pd.DataFrame, peers: pd.DataFrame, name: str, networks: Se
         name=f"{name}-peers",
         title="Beside other learners",
         caption="What AALpy's L*, KV and RPNI make of the first network of each cell, and the automaton selected "
-        "here: its accuracy on test sets, and the seconds it took from the trained network, the whole grid of k "
-        "counted.",
-        headings=("cell", "learner", "states", "minimal", "exact", *sets, "seconds"),
+        "here: its accuracy on test sets, and how many symbols the network read for it, where it was searched for.",
+        headings=("cell", "learner", "states", "minimal", "exact", *sets, "steps"),
         rows=tuple(lines),
     )
 
 
 def _peer_line(
-    network: Findings, learner: str, found: pd.DataFrame, sets: Sequence[str], seconds: float
+    network: Findings, learner: str, found: pd.DataFrame, sets: Sequence[str], steps: int | None
 ) -> tuple[str, ...]:
     first, accuracy = found.iloc[0], found.set_index("test_set")["accuracy"]
     shown = [_text(first[column]) for column in ("n_states", "n_states_minimal", "exact")]
-    return (network.cell, learner, *shown, *(f"{accuracy[name]:.3f}" for name in sets), f"{seconds:.2f}")
+    on_sets = [f"{accuracy[name]:.3f}" for name in sets]
+    return (network.cell, learner, *shown, *on_sets, "–" if steps is None else f"{steps:,}")
+
+
+def _steps_of(network: Findings, selected: pd.DataFrame) -> int | None:
+    """How many symbols the network read for an automaton that was searched for."""
+    first = selected.iloc[0]
+    name = (first["method"], first["rule"], first["k"])
+    found = [search["steps"] for search in network.searches if name == tuple(search[part] for part in _SEARCH)]
+    return int(found[0]) if found else None
 
 
 def chosen_table(rows: pd.DataFrame, name: str) -> page.Table:

@@ -51,9 +51,12 @@ def check_claims(numbers: pd.DataFrame) -> list[Claim]:
     """The `CLAIMS` that can be tested on one method's n_c, a row for each cell and a column for each trial."""
     claims = []
     for text, (fewer, more) in CLAIMS.items():
-        if not {*fewer, *more} <= set(numbers.index) or numbers.shape[1] < 2:
+        if not {*fewer, *more} <= set(numbers.index):
             continue
-        left, right = numbers.loc[list(fewer)].mean(), numbers.loc[list(more)].mean()
+        paired = numbers.loc[[*fewer, *more]].dropna(axis="columns")  # a trial counts where every cell has it
+        if paired.shape[1] < 2:
+            continue
+        left, right = paired.loc[list(fewer)].mean(), paired.loc[list(more)].mean()
         test = permutation_test(
             (right, left),
             _mean_difference,

@@ -16,8 +16,9 @@ from jaxtyping import Bool
 
 from lisor.data.quantizer import BARS
 from lisor.data.sequences import Sequences
+from lisor.errors import one_line
 from lisor.fsa.automaton import Automaton
-from lisor.fsa.formats.dot import GRAPHVIZ, about
+from lisor.fsa.formats.dot import GRAPHVIZ, about, quote_whole
 from lisor.report.fonts import load_fonts
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ all that are not."""
 
 LINE = 24
 """Letters of a line of signs."""
+
+MAX_LABEL = 1000
+"""Characters of a line of a label."""
 
 MOST_CURVES = 5
 """Curves on an edge, one below the other."""
@@ -213,7 +217,8 @@ def _graph(
         elif edge.unseen:
             styles.append('color="#999999", fontcolor="#777777"')
         numbers = " ".join(map(str, np.flatnonzero(edge.symbols)))
-        attributes = ", ".join([f"label={_quote(*edge.label)}", *styles, *([f'symbols="{numbers}"'] if exact else [])])
+        written = [f"symbols={quote_whole(numbers)}"] if exact else []
+        attributes = ", ".join([f"label={_quote(*edge.label)}", *styles, *written])
         lines.append(f"  {edge.source} -> {edge.target} [{attributes}]")
     return "\n".join([*lines, "}", ""])
 
@@ -250,7 +255,7 @@ def _label(automaton: Automaton, edge: Bool[np.ndarray, " S"]) -> list[str]:
 
 
 def _quote(*lines: str) -> str:
-    """Lines of text as one label."""
-    shown = map(printable, lines)
+    """Lines of text as one label; nobody reads a line of thousands of letters, nor does Graphviz."""
+    shown = (printable(one_line(line, MAX_LABEL) if len(line) > MAX_LABEL else line) for line in lines)
     escaped = [line.replace("\\", "\\\\").replace('"', '\\"').replace("&", "&amp;") for line in shown]
     return '"' + "\\n".join(escaped) + '"'

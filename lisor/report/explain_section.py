@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 
 from lisor.data.dataset import Dataset
@@ -106,10 +107,10 @@ def _methods(name: str, explained: dict[str, Explained]) -> Table:
                 (
                     cell,
                     judged.method,
-                    f"{walks.signed(judged.gain, 3)} ± {judged.gain_width:.3f}",
+                    _with_width(judged.gain, judged.gain_width, 3),
                     "yes" if judged.finds else "no",
                     walks.signed(agreed.correlation, 2),
-                    f"{walks.signed(agreed.shuffled, 2)} ± {2 * agreed.deviation:.2f}",
+                    _with_width(agreed.shuffled, 2 * agreed.deviation, 2),
                     "–" if judged.close is None else f"{judged.close:.1%}",
                 )
             )
@@ -125,6 +126,12 @@ def _methods(name: str, explained: dict[str, Explained]) -> Table:
         headings=("cell", "method", "gain over random", "beats random", "agrees with automaton", "shuffled", "adds up"),
         rows=tuple(rows),
     )
+
+
+def _with_width(value: float, width: float, digits: int) -> str:
+    """A number with half the width of its interval, where it has one."""
+    shown = walks.signed(value, digits)
+    return shown if math.isnan(width) else f"{shown} ± {width:.{digits}f}"
 
 
 def _deletion(name: str, explained: dict[str, Explained]) -> Picture:

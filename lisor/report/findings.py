@@ -26,7 +26,8 @@ class Findings:
     """One network: the name of its data set in the results and in file names, its training, its clusterings and
     automata, and its states in the plane.
 
-    `clustering` finds one by method and k, `extraction` an automaton by method, rule and k; `plane` is None where the
+    `clustering` finds one by method and k, `extraction` an automaton by method, rule and k, `variance` that of the
+    hidden states, summed over units; `plane` is None where the
     states are not drawn. `restarts` counts how often training was begun anew."""
 
     dataset: str
@@ -37,11 +38,14 @@ class Findings:
     restarts: int
     clustering: Callable[[str, int], Clustering]
     extraction: Callable[[str, str, int], Extraction]
+    variance: Callable[[], float]
     plane: Plane | None = None
     searches: tuple[Mapping[str, Any], ...] = ()
     """How each search for a refined or distilled automaton went: method, rule, k, steps, complete, …"""
     unfinished: Mapping[str, str] = field(default_factory=dict)
     """The baselines that did not come to an end on this network, and why."""
+    learned_steps: Mapping[str, int] = field(default_factory=dict)
+    """How many symbols the network read for each baseline."""
     explained: Explained | None = None
 
     @property

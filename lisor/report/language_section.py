@@ -42,18 +42,20 @@ def _reach_table(rows: pd.DataFrame, numbers: pd.DataFrame, name: str, goal: flo
     for place, (index, trials) in enumerate(numbers.iterrows()):
         own = reached.loc[[row for row in reached.index if row[:2] == index]]
         minimal = ", ".join(str(own["n_states_minimal"].get((*index, trial), "–")) for trial in numbers.columns)
-        exact = f"{int(own['exact'].astype(bool).sum())} of {len(trials)}"
-        mean = f"{tables.Interval.of(trials.tolist()):.1f}"
-        texts.append((*index, *(str(int(number)) for number in trials), mean, minimal, exact))
+        known = trials.dropna()
+        exact = f"{int(own['exact'].astype(bool).sum())} of {len(known)}"
+        mean = f"{tables.Interval.of(known.tolist()):.1f}"
+        shown = ("–" if pd.isna(number) else str(int(number)) for number in trials)
+        texts.append((*index, *shown, mean, minimal, exact))
         bold |= {(place, 2 + column) for column, is_best in enumerate(smallest.loc[index]) if is_best}
         bold |= {(place, 2 + len(trials))} if best[index] else set()
     return Table(
         name=f"{name}-clusters-to-reach-{goal}",
         title=f"Clusters needed for accuracy {goal} (n_c)",
         caption="The smallest number of clusters at which the automaton's accuracy on the test set first reaches "
-        f"{goal}, in each trial; {missing} means that no k of the grid does. The smallest of a method is "
-        "bold. Beside the mean stands its 95 % interval, then the states left of those automata when minimised, and "
-        "how many are exactly the language.",
+        f"{goal}, in each trial; {missing} means that no k of the grid does, – that there is no such network. The "
+        "smallest of a method is bold. Beside the mean stands its 95 % interval, then the states left of those "
+        "automata when minimised, and how many are exactly the language.",
         headings=(
             "method",
             "cell",
@@ -96,9 +98,10 @@ def _automata(rows: pd.DataFrame, name: str, goal: float, dataset: Dataset, netw
     pictures = []
     for method, cell in numbers.index:
         network = next(network for network in networks if network.cell == cell)
-        k = int(numbers.loc[(method, cell), network.trial])
-        if k == missing:
+        k = numbers.loc[(method, cell), network.trial]
+        if pd.isna(k) or k == missing:
             continue
+        k = int(k)
         found = network.extraction(method, "majority", k)
         svg = drawing.render(drawing.kept_to_dot(found, path))
         pictures.append(

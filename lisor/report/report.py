@@ -15,6 +15,7 @@ from lisor.data.quantizer import Quantizer
 from lisor.fsa.automaton import Automaton
 from lisor.fsa.weighted import WeightedAutomaton
 from lisor.report import automata_tables, drawing, figures, framework, page, tables
+from lisor.report.caveats import caveats
 from lisor.report.explain_section import explain_sections
 from lisor.report.findings import Findings
 from lisor.report.language_section import language_blocks
@@ -26,14 +27,19 @@ REPORT = "report.html"
 
 
 def write(
-    folder: Path, title: str, results: pd.DataFrame, datasets: Mapping[str, Dataset], networks: Sequence[Findings]
+    folder: Path,
+    title: str,
+    results: pd.DataFrame,
+    datasets: Mapping[str, Dataset],
+    networks: Sequence[Findings],
+    missing: Sequence[str] = (),
 ) -> None:
     """Write `report.html`, its tables/ as CSV and figures/ as SVG, and automata/ with every chosen one and in selected/
-    the one that stands for each network."""
+    the one that stands for each network. `missing` are notes of what was asked for and is not there."""
     for name in ("figures", "tables", "automata/selected"):
         (folder / name).mkdir(parents=True)
     own = results[results["k"].notna()].astype({"k": int})
-    sections = [_overview(own)]
+    sections = [_overview(own, missing)]
     for name, dataset in datasets.items():
         rows = own[own["dataset"] == name]
         members = [network for network in networks if network.dataset == name]
@@ -54,7 +60,7 @@ def write(
     (folder / REPORT).write_text(page.render(title, introduction, sections), encoding="utf-8")
 
 
-def _overview(results: pd.DataFrame) -> page.Section:
+def _overview(results: pd.DataFrame, missing: Sequence[str]) -> page.Section:
     method = page.Picture(
         name="framework",
         title="How an automaton is read off a network",
@@ -66,11 +72,12 @@ def _overview(results: pd.DataFrame) -> page.Section:
         name="summary",
         title="The selected automaton of each network",
         caption="On the test set: mean over trials with its 95 % interval. Accuracy is agreement with the truth, "
-        "fidelity agreement with the network.",
+        "fidelity agreement with the network. One answer: automata that answer every sequence alike.",
         headings=tables.SummaryRow.HEADINGS,
         rows=tuple(row.cells() for row in tables.summarize(results)),
     )
-    return page.Section(title="Overview", introduction="What was done, and what came out.", blocks=(method, summary))
+    introduction = "What was done, and what came out."
+    return page.Section(title="Overview", introduction=introduction, notes=tuple(missing), blocks=(method, summary))
 
 
 def _section(
@@ -116,7 +123,12 @@ def _section(
         title=networks[0].dataset,
         introduction=f"Labelled {kind} over {len(dataset.vocabulary):,} symbols with the classes "
         f"{', '.join(dataset.classes)}: {sizes}.",
-        notes=(*dataset.notes, *_short_grids(rows), *([] if dataset.language is None else _gate(rows, networks))),
+        notes=(
+            *dataset.notes,
+            *_short_grids(rows),
+            *([] if dataset.language is None else _gate(rows, networks)),
+            *caveats(rows, dataset, networks),
+        ),
         blocks=(
             *training,
             *_planes(rows, name, dataset, networks),

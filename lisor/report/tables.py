@@ -58,10 +58,16 @@ class SummaryRow:
 
     HEADINGS = ("data set", "cell", "network", "automaton", "fidelity", "states", "minimal", "exact")
 
+    @property
+    def constant(self) -> int:
+        """How many of the automata answer every sequence alike: their minimal automaton has one state."""
+        return sum(states == 1 for states in self.n_states_minimal)
+
     def cells(self) -> tuple[str, ...]:
         """The row as texts, one for each of `HEADINGS`."""
         exact = "–" if self.exact is None else f"{self.exact} of {self.trials}"
-        figures = (str(self.rnn_accuracy), str(self.accuracy), str(self.fidelity))
+        constant = f" (one answer: {self.constant} of {self.trials})" if self.constant else ""
+        figures = (str(self.rnn_accuracy), str(self.accuracy) + constant, str(self.fidelity))
         return (self.dataset, self.cell, *figures, _listed(self.n_states), _listed(self.n_states_minimal), exact)
 
 

@@ -21,13 +21,14 @@ def text_blocks(
     rows: pd.DataFrame, name: str, dataset: Dataset, networks: Sequence[Findings]
 ) -> Iterator[Table | Gallery]:
     """The smallest automata of the grid, for two classes those of the paper: their accuracy and their words."""
-    k = int(rows["k"].min())
     method = str(rows["method"].iloc[0])
+    k = int(rows.loc[rows["method"] == method, "k"].min())
     yield _accuracy_table(rows, name, k)
+    here = rows[(rows["method"] == method) & (rows["k"] == k)]
     found = {
         (network.cell, network.trial): network.extraction(method, "majority", k)
         for network in networks
-        if ((rows["cell"] == network.cell) & (rows["trial"] == network.trial) & (rows["k"] == k)).any()
+        if (here["cell"].eq(network.cell) & here["trial"].eq(network.trial)).any()
     }
     yield _compressed(found, name, k, method)
     yield from _words_tables(found, name, dataset, k, method)

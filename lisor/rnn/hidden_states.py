@@ -163,6 +163,15 @@ class HiddenStates:
             start += len(block)
         return states
 
+    def variance(self) -> float:
+        """The variance of the hidden states, summed over units; a row group is in memory at a time."""
+        count, total, squares = 0, np.zeros(1), 0.0
+        for block in self.blocks():
+            count += len(block)
+            total = total + block.sum(axis=0, dtype=np.float64)
+            squares += float(np.square(block, dtype=np.float64).sum())
+        return squares / count - float(np.square(total / count).sum()) if count else 0.0
+
     def places(self) -> tuple[Int[np.ndarray, " P"], Int[np.ndarray, " P"]]:
         """The sequence and the step of each point, without the states."""
         table = self._file().read(["sequence", "step"])

@@ -23,12 +23,7 @@ from typing import Any, TextIO
 
 from lisor.errors import StoreError
 from lisor.files import check_file, reason, replacing, shorten
-
-SCHEMA = 1
-"""Version of the manifest."""
-
-MANIFEST = "manifest.json"
-"""The file of an artifact that is written last."""
+from lisor_tasks.manifest import MANIFEST, Manifest
 
 
 @dataclass(frozen=True)
@@ -108,14 +103,18 @@ class Store:
 
         Raises:
             StoreError: they are not, or the manifest is damaged or another's, or the store cannot be written."""
-        files = _check_manifest(manifest, kind, key)
-        if sha256 not in (None, _digest_of_digests(files)):
+        found = Manifest.parse(manifest, kind, key)
+        if found is None:
+            raise StoreError(
+                f"the manifest of {kind}/{key} is damaged or names files outside its folder: nothing was taken"
+            )
+        if sha256 not in (None, found.sha256):
             raise StoreError(f"{kind}/{key} has another digest than its run says; push the run again")
         with self.lock(f"{kind}-{key}"):
             scratch = self.home / "scratch" / f"adopted-{kind}-{key}"
             shutil.rmtree(scratch, ignore_errors=True)
             try:
-                for name, digest in files.items():
+                for name, digest in found.files.items():
                     (scratch / name).parent.mkdir(parents=True, exist_ok=True)
                     fetch(name, scratch / name)
                     if _digest(scratch / name) != digest:
@@ -132,7 +131,7 @@ class Store:
             manifest = self._manifest(kind, key)
             if manifest is None:
                 return None
-            refs.append(Ref(kind, key, manifest["sha256"]))
+            refs.append(Ref(kind, key, manifest.sha256))
         return refs
 
     def open(self, ref: Ref) -> Path:
@@ -140,9 +139,7 @@ class Store:
 
         Raises:
             StoreError: a file is missing or was altered."""
-        manifest = self._manifest(ref.kind, ref.key)
-        if manifest is None or manifest["sha256"] != ref.sha256:
-            raise StoreError(f"the artifact {ref.kind}/{ref.key} is missing or damaged; run again to compute it anew")
+        self._whole(ref)
         return self.folder(ref.kind, ref.key)
 
     def entries(self) -> list[tuple[str, str]]:
@@ -150,14 +147,13 @@ class Store:
         folders = (path for path in (self.home / "store").glob("*/*") if path.is_dir())
         return sorted((folder.parent.name, folder.name) for folder in folders)
 
-    def manifests(self, kind: str) -> list[dict[str, Any]]:
-        """What every artifact of a kind says of itself, the newest first, whether it is whole or not."""
+    def manifests(self, kind: str) -> list[Manifest | None]:
+        """What every artifact of a kind says of itself, the newest first; None for one whose manifest is damaged."""
         found = []
         for path in (self.home / "store" / kind).glob(f"*/{MANIFEST}"):
-            with suppress(OSError, ValueError):
-                manifest = json.loads(path.read_text(encoding="utf-8"))
-                if isinstance(manifest, dict):
-                    found.append((path.stat().st_mtime_ns, path.parent.name, manifest))
+            with suppress(OSError):
+                manifest = Manifest.parse(path.read_bytes(), kind, path.parent.name)
+                found.append((path.stat().st_mtime_ns, path.parent.name, manifest))
         return [manifest for _, _, manifest in sorted(found, key=lambda entry: entry[:2], reverse=True)]
 
     @contextmanager
@@ -192,7 +188,7 @@ class Store:
 
     def seconds(self, ref: Ref) -> float:
         """How long it took to build an artifact."""
-        return float(json.loads((self.open(ref) / MANIFEST).read_text())["seconds"])
+        return self._whole(ref).seconds
 
     def folder(self, kind: str, key: str) -> Path:
         """Where the artifact of a key lies, if it is there."""
@@ -222,15 +218,21 @@ class Store:
     def _unwritable(self, error: OSError) -> StoreError:
         return StoreError(f"the store {self.home} cannot be written: {error.strerror or error}")
 
-    def _manifest(self, kind: str, key: str) -> dict[str, Any] | None:
-        """The manifest of an artifact, if it is readable and every file has the digest it says."""
+    def _whole(self, ref: Ref) -> Manifest:
+        manifest = self._manifest(ref.kind, ref.key)
+        if manifest is None or manifest.sha256 != ref.sha256:
+            raise StoreError(f"the artifact {ref.kind}/{ref.key} is missing or damaged; run again to compute it anew")
+        return manifest
+
+    def _manifest(self, kind: str, key: str) -> Manifest | None:
+        """The manifest of an artifact, if it is whole and every file has the digest it says."""
         folder = self.folder(kind, key)
         try:
-            manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
-            whole = manifest["schema"] == SCHEMA and manifest["sha256"] == _digest_of_digests(manifest["files"])
-            for name, digest in manifest["files"].items():
-                whole = whole and _digest_unchanged(folder / name) == digest
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            manifest = Manifest.parse((folder / MANIFEST).read_bytes(), kind, key)
+            if manifest is None:
+                return None
+            whole = all(_digest_unchanged(folder / name) == digest for name, digest in manifest.files.items())
+        except OSError:
             return None
         return manifest if whole else None
 
@@ -311,7 +313,7 @@ def describe_source(path: str, *, folder: bool = False) -> Source:
     except (OSError, ValueError) as error:  # a name with a null byte is a ValueError
         shown = shorten(Path(path))
         raise StoreError(f"expected a readable file or folder, but {shown!r} is not: {reason(error)}") from None
-    return Source(str(place), f"folder-{_digest_of_digests(inside)}")
+    return Source(str(place), f"folder-{hashlib.sha256(json.dumps(inside, sort_keys=True).encode()).hexdigest()}")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -323,46 +325,12 @@ def write_text(path: Path, text: str) -> None:
         os.fsync(handle.fileno())
 
 
-def is_name(name: str) -> bool:
-    """Is this a plain name of a file or folder, which leads nowhere else?"""
-    return name not in ("", ".", "..") and not set(name) & set("/\\\0")
-
-
-def _check_manifest(manifest: bytes, kind: str, key: str) -> dict[str, str]:
-    """The files and their digests in a manifest that comes from elsewhere.
-
-    Raises:
-        StoreError: it is damaged, another artifact's, or names a file outside its folder."""
-    try:
-        said = json.loads(manifest)
-        files: dict[str, str] = said["files"]
-        good = (said["schema"], said["kind"], said["key"]) == (SCHEMA, kind, key) and is_name(kind) and is_name(key)
-        good = good and said["sha256"] == _digest_of_digests(files) and MANIFEST not in files
-        good = good and all(is_name(part) for name in files for part in name.split("/"))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        good = False
-    if not good:
-        raise StoreError(
-            f"the manifest of {kind}/{key} is damaged or names files outside its folder: nothing was taken"
-        )
-    return files
-
-
 def _seal(kind: str, folder: Path, seconds: float, provenance: Mapping[str, Any] | None) -> Ref:
     """Write the manifest of a finished folder, whose name is its key."""
-    key = folder.name
     files = {str(file.relative_to(folder)): _digest(file) for file in sorted(folder.rglob("*")) if file.is_file()}
-    sha256 = _digest_of_digests(files)
-    manifest: dict[str, Any] = {"schema": SCHEMA, "kind": kind, "key": key, "files": files}
-    manifest |= {"sha256": sha256, "seconds": round(seconds, 4)}
-    if provenance is not None:
-        manifest["provenance"] = provenance
-    write_text(folder / MANIFEST, json.dumps(manifest, indent=1))
-    return Ref(kind, key, sha256)
-
-
-def _digest_of_digests(files: dict[str, str]) -> str:
-    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
+    manifest = Manifest(kind=kind, key=folder.name, files=files, seconds=round(seconds, 4), provenance=provenance)
+    write_text(folder / MANIFEST, manifest.to_json())
+    return Ref(kind, folder.name, manifest.sha256)
 
 
 def _digest(path: Path) -> str:

@@ -71,7 +71,7 @@ def _replace(path: Path, spelled: Path, wrong: str, fill: Callable[[MlflowClient
         if not upgraded:
             fresh.unlink(missing_ok=True)
             TrackingStore(_uri(fresh), (path.parent / ARTIFACTS).as_uri())  # type: ignore[no-untyped-call]
-            fill(MlflowClient(_uri(fresh)))
+        fill(MlflowClient(_uri(fresh)))
         _close(fresh)
         if path.exists() and not upgraded:
             aside = next(name for n in count(1) if not (name := path.with_name(f"{path.name}.damaged-{n}")).exists())

@@ -82,6 +82,6 @@ def walk_through(network: Network, results: Ref, text: str) -> Walked:
 
     model = TrainedModel.read(open_artifact(network.model))
     names, codes = encode(model, text)
-    way = selected_ways(results)[network.dataset, network.cell, network.trial]
+    way = selected_ways(results)[network.identity]
     automaton = read_extraction(network.every_automaton, *way).automaton
     return Walked(steps=walk(model, automaton, codes, names=names), automaton=automaton, classes=model.classes)

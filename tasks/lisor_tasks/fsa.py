@@ -44,15 +44,6 @@ def k_blocks(first: int, last: int) -> list[tuple[int, ...]]:
     return blocks
 
 
-def searched_ks(first: int, last: int) -> tuple[int, ...]:
-    """The numbers of clusters from which automata are searched for: the last, half of it, and so on."""
-    found = []
-    while last >= first:
-        found.append(last)
-        last //= 2
-    return tuple(reversed(found))
-
-
 @cached("clusterings", name="cluster {execution.label}")
 def cluster_hidden_states(
     folder: Path,

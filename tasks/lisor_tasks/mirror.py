@@ -17,7 +17,8 @@ from typing import Any
 import fsspec
 
 from lisor.errors import LisorError, StoreError
-from lisor_tasks.artifacts import MANIFEST, Ref, Store, is_name, open_store
+from lisor_tasks.artifacts import Ref, Store, open_store
+from lisor_tasks.manifest import MANIFEST, Manifest, is_name
 from lisor_tasks.register import (
     Record,
     contradicts,
@@ -164,19 +165,20 @@ def _reach(url: str) -> Iterator[_Folder]:
 
 def _push(store: Store, kind: str, key: str, folder: _Folder) -> bool:
     """Was there need to carry an artifact to the folder?"""
-    if store.find(kind, [key]) is None:
+    found = store.find(kind, [key])
+    if found is None:
         raise StoreError(f"{kind}/{key} is damaged; run again what needs it before it is pushed")
     here, place = store.folder(kind, key), f"store/{kind}/{key}"
-    manifest = (here / MANIFEST).read_bytes()
     before = folder.read_if_there(f"{place}/{MANIFEST}")
-    if before == manifest:
+    there = None if before is None else Manifest.parse(before, kind, key)
+    if there is not None and there.sha256 == found[0].sha256:  # perhaps made elsewhere, in other seconds
         return False
     if before is not None:  # of other files, or cut off: from here on the artifact counts as not there
         folder.remove(f"{place}/{MANIFEST}")
     for file in sorted(here.rglob("*")):
         if file.is_file() and file.name != MANIFEST:
             folder.send(file, f"{place}/{file.relative_to(here)}")
-    folder.write(f"{place}/{MANIFEST}", manifest)
+    folder.write(f"{place}/{MANIFEST}", (here / MANIFEST).read_bytes())
     return True
 
 

@@ -107,7 +107,8 @@ class Provenances:
     """The provenances of a store's artifacts of one kind, read once."""
 
     def __init__(self, store: Store, kind: str) -> None:
-        found = [Provenance.from_json(manifest.get("provenance")) for manifest in store.manifests(kind)]
+        manifests = store.manifests(kind)
+        found = [Provenance.from_json(None if one is None else one.provenance) for one in manifests]
         self.without = found.count(None)
         """How many artifacts do not say what they were made of."""
         self._nearest: dict[Any, Provenance | None] = {}

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from lisor.errors import StoreError
 from lisor.files import kind_of, replacing
-from lisor_tasks.artifacts import check_folder, is_name
+from lisor_tasks.artifacts import check_folder
+from lisor_tasks.manifest import is_name
 from lisor_tasks.register import RECORD, Record, parse
 
 LATEST = "latest"

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 from prefect import task
 
 from lisor.errors import StoreError
-from lisor_tasks.artifacts import MANIFEST, Ref, open_artifact, open_store
+from lisor_tasks.artifacts import Ref, open_artifact, open_store
 from lisor_tasks.caching import cached
 from lisor_tasks.data import read_dataset
-from lisor_tasks.evaluation import RESULTS, Network
+from lisor_tasks.evaluation import RESULTS, Network, read_failures, reported, with_seconds
 from lisor_tasks.explain import ACTIVATIONS, EXPLANATION
 from lisor_tasks.fsa import LEARNED, SEARCHED, read_extraction
+from lisor_tasks.manifest import MANIFEST
 from lisor_tasks.networks import NetworkRef, read_about, read_network
 from lisor_tasks.published import point_latest, publish_files
 from lisor_tasks.register import Record, report_folder
@@ -45,9 +46,13 @@ def write_report(folder: Path, title: str, results: Ref, networks: Sequence[Netw
     from lisor.fsa import evaluation
     from lisor.report import report
 
-    datasets = {network.dataset: read_dataset(network.data) for network in networks}
-    findings = [_find(network) for network in networks]
-    report.write(folder, title, evaluation.read_results(open_artifact(results) / RESULTS), datasets, findings)
+    shown = reported(networks, results)
+    datasets = {network.dataset: read_dataset(network.data) for network in shown}
+    findings = [_find(network) for network in shown]
+    missing = [f"Failed, and nowhere below: {one}." for one in read_failures(results)]
+    missing += [f"Not explained: {network.label}: {network.unexplained}." for network in shown if network.unexplained]
+    table = evaluation.read_results(open_artifact(results) / RESULTS)
+    report.write(folder, title, table, datasets, findings, missing)
 
 
 def _find(network: Network) -> Findings:
@@ -55,6 +60,7 @@ def _find(network: Network) -> Findings:
     from lisor.fsa import clustering
     from lisor.report.findings import Findings
     from lisor.report.plane import Plane
+    from lisor.rnn.hidden_states import HiddenStates
 
     def find_clustering(method: str, k: int) -> Clustering:
         blocks = (clustering.read(open_artifact(block), {(method, k)}) for block in network.clusterings)
@@ -72,8 +78,10 @@ def _find(network: Network) -> Findings:
         restarts=about["restarts"],
         clustering=find_clustering,
         extraction=partial(read_extraction, network.every_automaton),
+        variance=lambda: HiddenStates(folder=open_artifact(network.states)).variance(),
         searches=tuple(search for block in searches for search in block),
         unfinished={about["method"]: about["unfinished"] for about in learned if about["unfinished"]},
+        learned_steps={about["method"]: about["steps"] for about in learned},
         plane=None if network.plane is None else Plane.read(open_artifact(network.plane)),
         explained=None if network.explanation is None else _read_explained(network.explanation),
     )
@@ -98,10 +106,10 @@ def publish(record: Record, summary: str) -> Record:
     Raises:
         StoreError: the folder cannot be written, or files of the user's are in the way."""
     folder, store = Path(record.out), open_store()
-    report, results = (store.open(ref) for ref in (record.artifacts.report, record.artifacts.results))
+    report = store.open(record.artifacts.report)
     paths = {str(path.relative_to(report)): path for path in report.rglob("*") if path.is_file()}
     files = {name: path.read_bytes() for name, path in paths.items() if name != MANIFEST}
-    files |= {RESULTS: (results / RESULTS).read_bytes(), SUMMARY: summary.encode()}
+    files |= {RESULTS: with_seconds(record.artifacts.results, record.artifacts.networks), SUMMARY: summary.encode()}
     with store.lock("publish"):
         try:
             record = publish_files(folder, files, record)

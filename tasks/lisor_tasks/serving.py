@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import warnings
 from importlib.metadata import version
 from pathlib import Path
@@ -33,7 +34,8 @@ def register_automaton(client: MlflowClient, name: str, automaton: Path, experim
     """Log an automaton (JSON) as a model of a run, and register it as the newest version of a name."""
     with TemporaryDirectory() as folder:
         model = Path(folder) / "model"
-        _save(automaton, model)
+        # MLflow takes a path for a URI, in which some characters mean something
+        _save(Path(shutil.copy(automaton, Path(folder) / "automaton.json")), model)
         logged = client.create_logged_model(experiment, name="automaton", source_run_id=run, model_type="automaton")
         client.log_model_artifacts(logged.model_id, str(model))
     client.finalize_logged_model(logged.model_id, "READY")

@@ -25,12 +25,13 @@ from prefect import task
 
 from lisor.errors import LisorError, StoreWarning, TrackingError
 from lisor.report.tables import summarize
-from lisor_tasks.artifacts import MANIFEST, Ref, Store, open_store
+from lisor_tasks.artifacts import Ref, Store, open_store
 from lisor_tasks.data import read_dataset
 from lisor_tasks.database import open_database
-from lisor_tasks.evaluation import RESULTS, Network
+from lisor_tasks.evaluation import RESULTS, Network, read_failures, reported
 from lisor_tasks.explain import EXPLANATION
 from lisor_tasks.keys import library_versions
+from lisor_tasks.manifest import MANIFEST
 from lisor_tasks.register import Record, look_up, registered
 from lisor_tasks.serving import best_networks, register_automaton
 from lisor_tasks.told import KEY, artifact_location, find_told, record_key, tracking_uri, uses_own_database
@@ -38,6 +39,9 @@ from lisor_tasks.tracking_server import BESIDE_A_RUN, Patience, log_to_server
 
 _MOST_METRICS = 1000  # in one batch, by MLflow's own rule
 _MOST_PARAMS = 100
+
+FAILED = "lisor.failed"
+"""The tag that says why a network, or its explanation, failed."""
 
 
 def _own_database(*_: Any) -> bool:
@@ -115,7 +119,10 @@ def _fill(client: MlflowClient, record: Record, store: Store) -> tuple[str, str]
     parent.log_files(store.open(report))
     client.log_artifact(parent.id, str(store.open(results) / RESULTS))
     best = set(best_networks(table)[["dataset", "cell", "trial"]].itertuples(index=False, name=None))
-    for network in record.artifacts.networks:
+    for failure in read_failures(results):
+        own = {"dataset": failure.dataset, "cell": failure.cell, FAILED: failure.reason}
+        client.set_terminated(parent.start_child(failure.label, own).id, "FAILED")
+    for network in reported(record.artifacts.networks, results):
         run = _log_network(parent, network, table, report, store)
         if (network.dataset, network.cell, network.trial) in best:
             automaton = store.open(report) / "automata/selected" / f"{network.label}.json"
@@ -197,7 +204,8 @@ def _log_network(parent: _Run, network: Network, table: pd.DataFrame, report: Re
     """A child run for one network: its curves over epochs and over k, its automata, and the selected one's figures."""
     about = json.loads((store.open(network.model) / "model.json").read_text(encoding="utf-8"))
     own = {"dataset": network.dataset, "cell": network.cell}
-    client, run = parent.client, parent.start_child(network.label, own)
+    tags = own if network.unexplained is None else {**own, FAILED: f"not explained: {network.unexplained}"}
+    client, run = parent.client, parent.start_child(network.label, tags)
     run.log_params(
         {
             **own,

@@ -29,7 +29,7 @@ class Patience:
     that is at most `spare` seconds in all."""
 
     each: float
-    spare: float = 10.0
+    spare: float = 8.0
 
 
 BESIDE_A_RUN = Patience(each=1.0)
@@ -119,7 +119,6 @@ def _main() -> None:
     def say(**what: Any) -> None:
         print(json.dumps(what), file=out, flush=True)
 
-    import mlflow.pyfunc  # noqa: F401  # before the server is waited for
     from mlflow import MlflowClient
 
     from lisor_tasks import tracking

@@ -46,6 +46,7 @@ COMMANDS = {
     "an age that is no number": (["store", "gc", "--older-than", "old"], "--older-than"),
     "an age below zero": (["store", "gc", "--older-than", "-1"], "--older-than"),
     "a port that is no number": (["ui", "--port", "http"], "--port"),
+    "a port out of range": (["ui", "--port", "70000"], "--port"),
     "nothing to show": (["ui"], "no run to show"),
     "a run that is not there": (["track", "tiny"], "(none yet), got 'tiny'"),
     "a run to forget that is not there": (["store", "gc", "--forget", "../tiny"], "got '../tiny'"),
@@ -101,7 +102,7 @@ SETTINGS = {
     "a value of 100,000 brackets": (run("clustering.k=" + "[" * 100_000), "nested too deeply"),
     "a name of 100,000 characters": (run("x" * 100_000 + "=3"), "unknown setting"),
     "a cell of 100,000 characters": (run(f"models.cells=[{'x' * 100_000}]"), "models.cells must be one of"),
-    "a config that is a pipe": (["run", "pipe.yaml"], "expected a file, but it is a pipe"),
+    "a config that is a pipe": (["run", "pipe.yaml"], "expected a file, but it is a FIFO"),
     "a config that is a device": (["run", "/dev/zero"], "expected a settings file or one of"),
     "a config on a broken disk": (["run", "broken-disk.yaml"], "broken-disk.yaml cannot be read: Input/output error"),
     "a config of bytes": (["run", "bytes.yaml"], "bytes.yaml cannot be read: line 1 holds the character U+0000"),
@@ -165,7 +166,7 @@ MODELS = {
     "a reference beyond Unicode": (language("automaton:reference.jff"), "invalid character number"),
     "bytes": (language("automaton:bytes.yaml"), "bytes.yaml cannot be read: line 1 holds the character U+0000"),
     "bytes, a graph": (language("automaton:bytes.dot"), "bytes.dot cannot be read"),
-    "a pipe": (language("automaton:pipe.yaml"), "pipe.yaml cannot be read: expected a file, but it is a pipe"),
+    "a pipe": (language("automaton:pipe.yaml"), "pipe.yaml cannot be read: expected a file, but it is a FIFO"),
     "a device": (language("automaton:/dev/zero"), "expected a file, but it is a device"),
     "a broken disk": (language("automaton:broken-disk.yaml"), "cannot be read: Input/output error"),
     "vectors, a pipe": (
@@ -199,7 +200,7 @@ TEXTS = {
     "one class": (text("one-class.csv"), "at least two classes"),
     "too few rows": (text("few.csv"), "too few"),
     "a split that is none": (text("split.csv"), "found 'nonsense'"),
-    "a pipe": (text("pipe.csv"), "'pipe.csv' is not: expected a file, but it is a pipe"),
+    "a pipe": (text("pipe.csv"), "'pipe.csv' is not: expected a file, but it is a FIFO"),
     "a device": (text("/dev/zero"), "'/dev/zero' is not: expected a file, but it is a device"),
     "a broken disk": (text("broken-disk.csv"), "'broken-disk.csv' is not: Input/output error"),
     "everything": (text("/"), "expected folders such as train/pos"),
@@ -241,7 +242,7 @@ SERIES = {
     "a number of 400 digits": (run("dataset.series=digits.csv"), "a list of numbers, or of lists of numbers"),
     "100,000 brackets": (run("dataset.series=brackets.csv"), "a list of numbers, or of lists of numbers"),
     "a folder": (run("dataset.series=folder"), "'folder' is not: expected a file, but it is a folder"),
-    "a pipe": (run("dataset.series=pipe.csv"), "'pipe.csv' is not: expected a file, but it is a pipe"),
+    "a pipe": (run("dataset.series=pipe.csv"), "'pipe.csv' is not: expected a file, but it is a FIFO"),
     "a split misspelt": (run("dataset.series=tran-series.csv"), "found 'tran' in row 1"),
     "symbols, a split misspelt": (run("dataset.symbols=tran-symbols.csv"), "found 'tran' in row 1"),
     "symbols, rows of more cells than the header": (run("dataset.symbols=commas.csv"), "more cells than its header"),
@@ -360,18 +361,23 @@ def write_files(folder: Path) -> None:
 def write_tables(folder: Path) -> None:
     """Tables of the wrong types, and small ones that would be large in memory."""
     labels = pa.array(["x", "y"] * 20)
-    rows, texts = 20_000_000, pa.DictionaryArray.from_arrays(pa.array([0] * 40, pa.int32()), ["a" * 60_000_000])
+    nothing = pa.nulls(20_000_000, pa.string())
+    same = pa.DictionaryArray.from_arrays(pa.array(np.zeros(3_000_000, np.int32)), ["a" * 1000])
+    one = pa.ListArray.from_arrays(pa.array([0, 12_000_000], pa.int32()), pa.array(np.zeros(12_000_000, np.int8)))
     tables = {
-        "numbers": {"text": pa.array(range(40)), "label": labels},
-        "bytes": {"text": labels, "label": pa.array([b"\xff", b"y"] * 20)},
-        "bomb": {"text": texts, "label": labels},
-        "plain": {"series": pa.array([1.5, 2.5] * 20), "label": labels},
-        "plain-symbols": {"symbols": pa.array(range(40)), "label": labels},
-        "rows": {"text": pa.nulls(rows, pa.string()), "label": pa.nulls(rows, pa.string())},
-        "values": {"symbols": pa.array([np.zeros(60_000_000, np.int8)] * 2), "label": labels[:2]},
+        "numbers": [{"text": pa.array(range(40)), "label": labels}],
+        "bytes": [{"text": labels, "label": pa.array([b"\xff", b"y"] * 20)}],
+        "bomb": [{"text": same, "label": same}],
+        "plain": [{"series": pa.array([1.5, 2.5] * 20), "label": labels}],
+        "plain-symbols": [{"symbols": pa.array(range(40)), "label": labels}],
+        "rows": [{"text": nothing, "label": nothing}],
+        "values": [{"symbols": one, "label": labels[:1]}] * 9,
     }
-    for name, columns in tables.items():
-        pq.write_table(pa.table(columns), folder / f"{name}.parquet", compression="zstd")
+    for name, parts in tables.items():
+        path, table = folder / f"{name}.parquet", pa.table(parts[0])
+        with pq.ParquetWriter(path, table.schema, compression="zstd") as writer:
+            for _ in parts:
+                writer.write_table(table, row_group_size=100_000)
 
 
 def assert_one_line(status: int, out: str, err: str, says: str) -> None:

@@ -1,5 +1,6 @@
 import json
 import os
+import socket
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -163,6 +164,33 @@ def test_a_grid_beyond_the_distinct_states_is_cut_with_a_note(lisor, config: str
     status, _, err = lisor("run", config, "--set", "dataset.text=short.csv")
     assert status == 0
     assert err.count("lisor: note: the grid of k ends at 2") == 1
+
+
+def test_a_port_that_is_taken_is_one_line_before_mlflow_starts(finished: Path, command_line) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        status, out, err = command_line("ui", "--port", str(port))
+    assert (status, out) == (2, "")
+    told = f"lisor: port {port} of 127.0.0.1 cannot be used: Address already in use; give another with --port\n"
+    assert err == told
+
+
+def test_a_file_of_the_users_hides_no_settings_of_ours(command_line, tmp_path: Path, home: Path) -> None:
+    ours = command_line("run", "quickstart", "--plan")
+    assert (ours[0], ours[2]) == (0, "")
+    other = 'datasets: [{language: "0110"}]'
+    (tmp_path / "configs").mkdir()
+    for name in ("configs/quickstart.yaml", "quickstart", "configs/mine.yaml", "yours", "tasks.py", "flows.py"):
+        (tmp_path / name).write_text(other if not name.endswith(".py") else "raise SystemExit('run')")
+    status, out, err = command_line("run", "quickstart", "--plan")
+    assert (status, out) == (0, ours[1])
+    assert [line.partition(" is ")[0] for line in err.splitlines()] == ["lisor: note: quickstart"] * 2
+    assert err.splitlines()[0].endswith("; for yours, give configs/quickstart.yaml")
+    assert err.splitlines()[1].endswith("; for yours, give ./quickstart")
+    for name in ("configs/quickstart.yaml", "./quickstart", "mine", "yours"):
+        status, out, err = command_line("run", name, "--plan")
+        assert (status, err) == (0, "")
+        assert out.startswith("data: 0 of 1 cached")  # the quickstart has three
 
 
 def test_help_says_what_there_is(lisor) -> None:

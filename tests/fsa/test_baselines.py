@@ -87,6 +87,15 @@ def test_where_aalpy_fails_the_search_is_unfinished_and_says_why(method: str) ->
     assert len(learned.unfinished) < 50 + baselines.MAX_REASON
 
 
+def test_rpni_rejects_what_begins_with_a_symbol_of_which_it_has_no_word() -> None:
+    model, ones = random_network(), Sequences.from_lists([[1], [1, 1], []])
+    learned = learn(model, ones, method="rpni", seed=0, budget=PLENTY)
+    assert learned.unfinished is None
+    assert learned.automaton is not None
+    assert (learned.automaton.classify(ones) == model.predict(ones).argmax(axis=1)).all()
+    assert not learned.automaton.classify(Sequences.from_lists([[0], [1, 0, 1]])).any()
+
+
 def test_nothing_to_generalise_from_is_an_unfinished_search() -> None:
     learned = learn(random_network(), Sequences.from_lists([]), method="rpni", seed=0, budget=PLENTY)
     assert (learned.automaton is None) == (learned.unfinished is not None)

@@ -278,7 +278,6 @@ def results(**columns) -> pd.DataFrame:
         "unseen_transitions": 0.0,
         "chosen": [True, False],
         "selected": [True, False],
-        "seconds": 0.25,
     }
     return pd.DataFrame(usual | columns)
 

@@ -75,6 +75,7 @@ def findings(
         restarts=0,
         clustering=no_clustering,
         extraction=extraction,
+        variance=lambda: 1.0,
     )
 
 
@@ -149,6 +150,7 @@ def _examine(
         restarts=model.restarts,
         clustering=lambda *key: clustering_of[key],
         extraction=lambda *key: extraction_of[key],
+        variance=dump.variance,
         plane=plane.project(model, points.state) if trial == 0 else None,
     )
-    return table.assign(dataset=name, cell=cell, trial=trial, seed=model.seed, seconds=0.1), network
+    return table.assign(dataset=name, cell=cell, trial=trial, seed=model.seed), network

@@ -120,6 +120,16 @@ def test_a_claim_of_a_cell_that_is_missing_is_skipped(cells: tuple[str, ...], te
     assert [claim.text for claim in check_claims(table(**{cell: [3, 4] for cell in cells}))] == texts
 
 
+def test_a_trial_that_one_of_the_cells_lacks_takes_no_part() -> None:
+    whole = table(srn=[9, 8, 7], mgu=[3, 2, 4], gru=[5, 6, 5])
+    lacking = whole.astype(float)
+    lacking.loc["mgu", 1] = np.nan
+    pairs = zip(check_claims(whole.drop(columns=1)), check_claims(lacking), strict=True)
+    assert all(one.text == two.text and one.difference == two.difference for one, two in pairs)
+    lacking.loc["mgu", 0] = np.nan
+    assert [claim.text for claim in check_claims(lacking)] == []
+
+
 def test_one_trial_tests_nothing() -> None:
     assert check_claims(table(srn=[9], mgu=[3])) == []
 

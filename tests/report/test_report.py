@@ -2,6 +2,7 @@ import csv
 import json
 import re
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -10,6 +11,7 @@ import pytest
 
 from lisor.fsa.automaton import Automaton
 from lisor.report import report, tables
+from lisor.report.caveats import caveats
 from tests.report.conftest import Run
 
 
@@ -131,7 +133,7 @@ def test_the_same_run_gives_the_same_bytes(run: Run, written: Path, tmp_path: Pa
         assert (again / name).read_bytes() == (written / name).read_bytes(), name
 
 
-def test_titles_and_notes_stand_in_the_page_as_texts(written: Path) -> None:
+def test_titles_and_notes_stand_in_the_page_as_texts(run: Run, written: Path) -> None:
     html = (written / "report.html").read_text(encoding="utf-8")
     assert "<h1>a &lt;tiny&gt; run</h1>" in html
     notes = re.findall("<li>(.*?)</li>", html)
@@ -139,7 +141,31 @@ def test_titles_and_notes_stand_in_the_page_as_texts(written: Path) -> None:
     assert [note.split(":")[0] for note in unlearned] == [
         f"{cell}, trial {t}" for cell in ("srn", "mgu") for t in (0, 1)
     ]
-    assert [note for note in notes if note not in unlearned] == [
+    weak = [
+        escape(note)
+        for name, dataset in run.datasets.items()
+        for note in caveats(
+            run.results[run.results["dataset"] == name], dataset, [one for one in run.networks if one.dataset == name]
+        )
+    ]
+    assert weak
+    assert set(weak) <= set(notes)
+    assert [note for note in notes if note not in (*unlearned, *weak)] == [
         "2 of 122 rows dropped: &lt;no text&gt;",
         "gru, trial 1: the grid of k ends at 4, the number of distinct hidden states.",
     ]
+
+
+def test_a_network_that_is_missing_leaves_a_dash_and_a_note(run: Run, tmp_path: Path) -> None:
+    gone = ("000", "mgu", 0)
+    kept = [network for network in run.networks if (network.dataset, network.cell, network.trial) != gone]
+    identity = zip(run.results["dataset"], run.results["cell"], run.results["trial"], strict=True)
+    rows = run.results[[one != gone for one in identity]]
+    report.write(tmp_path, "a run", rows, run.datasets, kept, ["Failed, and nowhere below: 000-mgu-0: <reason>."])
+    assert "Failed, and nowhere below: 000-mgu-0: &lt;reason&gt;." in (tmp_path / "report.html").read_text()
+    (line, *_) = [row for row in read_csv(tmp_path / "tables/000-clusters-to-reach-0.7.csv") if row["cell"] == "mgu"]
+    assert line["trial 0"] == "–"
+    assert line["exact"].endswith("of 1")
+    assert line["mean"] == f"{int(line['trial 1'])}.0"
+    for path in (tmp_path / "tables").glob("*.csv"):
+        assert not any("nan" in str(cell) for row in read_csv(path) for cell in row.values()), path

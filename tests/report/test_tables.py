@@ -68,6 +68,13 @@ def test_the_summary_has_a_text_under_each_heading() -> None:
     assert len(row.HEADINGS) == len(expected)
 
 
+def test_the_summary_says_how_many_automata_answer_every_sequence_alike() -> None:
+    made = rows()
+    made.loc[(made["trial"] == 1) & made["selected"], "n_states_minimal"] = 1
+    (row,) = tables.summarize(made)
+    assert row.cells()[3] == "0.400 ± 0.000 (one answer: 1 of 2)"
+
+
 # The number of clusters that reach an accuracy
 
 

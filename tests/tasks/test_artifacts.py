@@ -209,7 +209,7 @@ def test_a_folder_is_looked_at_before_its_files_are_read(tmp_path: Path) -> None
         describe_source("/", folder=True)
 
 
-@pytest.mark.parametrize(("place", "kind"), [("/dev/zero", "a device"), (".", "a folder"), ("pipe", "a pipe")])
+@pytest.mark.parametrize(("place", "kind"), [("/dev/zero", "a device"), (".", "a folder"), ("pipe", "a FIFO")])
 def test_what_cannot_be_read_to_its_end_is_not_opened(tmp_path: Path, place: str, kind: str) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(StoreError, match=f"is not: expected a file, but it is {kind}"):

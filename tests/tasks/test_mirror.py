@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import fsspec
 import pytest
 from lisor_tasks import mirror
-from lisor_tasks.artifacts import MANIFEST, Ref, Store
+from lisor_tasks.artifacts import Ref, Store
 from lisor_tasks.evaluation import Network
+from lisor_tasks.manifest import MANIFEST, Manifest
 from lisor_tasks.mirror import Carried, pull, push
 from lisor_tasks.register import Artifacts, Record, look_up, register, registered
 
@@ -306,3 +308,16 @@ def test_a_place_that_cannot_be_reached_is_an_error_of_one_line(
     record(at("here"))
     with pytest.raises(StoreError):
         told(carry, url, "tiny")
+
+
+def test_two_stores_that_made_the_same_run_carry_nothing(at: Callable[[str], Store], url: str) -> None:
+    record(at("one"))
+    assert told(push, url)[0].carried == 4
+    other = at("two")
+    record(other)
+    for kind, key in other.entries():  # made in another time
+        path = other.folder(kind, key) / MANIFEST
+        made = Manifest.parse(path.read_bytes(), kind, key)
+        assert made is not None
+        path.write_text(replace(made, seconds=made.seconds + 1).to_json())
+    assert [one.carried for one in (*told(push, url), *told(pull, url))] == [0, 0]

@@ -67,7 +67,7 @@ REQUESTS: dict[str, tuple[dict[str, list[object]], str]] = {
         "at most 10,000,000 characters in a request, got 6",
     ),
     "no text": ({"text": ["0", 7]}, "expected a text in row 2, got 7"),
-    "nothing": ({"text": ["0", None]}, "expected a text in row 2, got None"),
+    "nothing": ({"text": ["0", None]}, "expected a text in row 2, got nan"),
     "no column": ({"txt": ["0"]}, "expected the column 'text', got ['txt']"),
     "a foreign symbol": ({"text": ["0", "02"]}, "got '2' in row 2"),
 }

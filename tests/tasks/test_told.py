@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from lisor_tasks.artifacts import Ref
 from lisor_tasks.register import Artifacts, Record
-from lisor_tasks.told import KEY, find_told, record_key
+from lisor_tasks.told import KEY, find_told, record_key, tracking_uri
 from mlflow import MlflowClient
 
 RECORD = Record(
@@ -20,14 +20,16 @@ def begin(client: MlflowClient, experiment: str, key: str = record_key(RECORD), 
     return str(client.create_run(experiment, tags={KEY: key, **tags}).info.run_id)
 
 
+@pytest.mark.parametrize("name", ["a störe of 100%", "o d#?%41é"])
 def test_a_run_is_found_once_it_is_finished_and_while_it_is_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    home = tmp_path / "a störe of 100%"
+    home = tmp_path / name
     home.mkdir()
     assert find_told(RECORD, home) is None
     assert not list(home.iterdir())
-    client = MlflowClient(f"sqlite:///{home / 'mlflow.db'}")
+    client = MlflowClient(tracking_uri(home))
+    assert [path.name for path in tmp_path.iterdir()] == [name]  # nothing is made elsewhere
     experiment, other = (client.create_experiment(name) for name in ("tiny", "other"))
     run = begin(client, experiment)
     child = begin(client, experiment, **{"mlflow.parentRunId": run})

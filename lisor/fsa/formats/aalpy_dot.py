@@ -9,6 +9,9 @@ from urllib.parse import quote
 from lisor.fsa.automaton import Automaton
 from lisor.fsa.formats.dot import AALPY_START, about
 
+MAX_DIGITS = 1000
+"""Of a name that AALpy may make an integer of."""
+
 _PLAIN = "!#$'()*+,-./:;=?@[]^_`~"
 """Signs that AALpy's patterns leave alone, as they do ASCII letters and digits."""
 
@@ -37,6 +40,7 @@ def to_aalpy(automaton: Automaton) -> str:
 
 def _name(text: str) -> str:
     """The text as AALpy reads it whole, in other words for other texts."""
-    if text.isascii() and text.isdecimal() and text != str(int(text)):  # AALpy takes 01 for 1
+    if text.isascii() and text.isdecimal() and (text[0] == "0" or len(text) > MAX_DIGITS) and text != "0":
+        # AALpy takes 01 for 1, and Python refuses to read an integer of thousands of digits
         return "".join(f"%{ord(digit):02X}" for digit in text)
     return quote(text, safe=_PLAIN).replace(AALPY_START, "%5F%5Fstart0") or "%"

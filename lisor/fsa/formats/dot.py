@@ -31,6 +31,10 @@ _GRAPH_FIELDS = ("start", "transitions", "outputs")
 """What the graph itself says of an automaton."""
 
 
+MAX_PIECE = 4000
+"""Characters, of up to four bytes, of a piece of a string."""
+
+
 class _Node(NamedTuple):
     shape: str
     label: str
@@ -49,9 +53,15 @@ def about(automaton: Automaton) -> str:
     """The value of the attribute `lisor`: the automaton's JSON without what the graph says, quoted, on one line."""
     fields = json.loads(automaton.to_json())
     text = json.dumps({name: value for name, value in fields.items() if name not in _GRAPH_FIELDS})
-    for sign, escape in (("\\\\", "\\u005c"), ('\\"', "\\u0022"), (">", "\\u003e"), ('"', '\\"')):
+    for sign, escape in (("\\\\", "\\u005c"), ('\\"', "\\u0022"), (">", "\\u003e")):
         text = text.replace(sign, escape)  # AALpy takes any line with an arrow for an edge
-    return f'"{text}"'
+    return quote_whole(text)
+
+
+def quote_whole(text: str) -> str:
+    """A text without escapes as a string of Graphviz's language, however long: of one piece it reads 16,384 bytes."""
+    pieces = [text[start : start + MAX_PIECE] for start in range(0, len(text), MAX_PIECE)] or [""]
+    return " + ".join('"{}"'.format(piece.replace('"', '\\"')) for piece in pieces)
 
 
 def read_dot(text: str) -> Automaton:

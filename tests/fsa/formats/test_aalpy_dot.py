@@ -94,3 +94,9 @@ def test_a_moore_machine_that_accepts_accepts_with_class_one(pair):
     edges = 's0 -> s1 [label="x"]; s1 -> s0 [label="x"]; __start0 [shape=none, label=""]; __start0 -> s0 [label=""];'
     automaton = read_dot(f"digraph one {{ {' '.join(lines)} {edges} }}")
     assert [automaton.accepts(word) for word in ("", "x")] == [name == "accept" for name in pair]
+
+
+def test_names_of_thousands_of_digits_are_written_and_read_back():
+    names = ("0", "00", "7", "9" * 5000)
+    automaton = Automaton(alphabet=names, classes=("x", "y"), transitions=[[0] * 4], outputs=[0])
+    assert read_dot(to_aalpy(automaton)) == automaton

@@ -257,3 +257,18 @@ def test_no_graph_crashes_the_reader(tokens, head):
 def test_no_change_to_the_text_crashes_the_reader(text, place, removed, replacement):
     place %= len(text)
     read_or_refuse(text[:place] + replacement + text[place + removed :])
+
+
+@pytest.mark.parametrize(("symbols", "length"), [(8000, 5), (3, 20_000), (3, 16_384)])
+def test_what_graphviz_does_not_read_in_one_piece_is_written_in_several(symbols, length):
+    names = tuple(f"{number:0{length}d}" for number in range(symbols))
+    table = np.arange(2 * symbols).reshape(2, symbols) % 2
+    automaton = Automaton(alphabet=names, classes=("a", "b"), transitions=table, outputs=[0, 1])
+    assert read_dot(to_dot(automaton, exact=True)) == automaton
+    assert len(render(to_dot(automaton))) < 20_000  # nobody reads the whole of such a name
+
+
+def test_a_graph_that_gives_a_field_twice_is_refused():
+    written = to_dot(Automaton(alphabet=("a",), classes=("x", "y"), transitions=[[0]], outputs=[0]), exact=True)
+    with pytest.raises(AutomatonError, match="the field 'classes' is there twice"):
+        read_dot(written.replace('\\"classes\\"', '\\"classes\\": 1, \\"classes\\"', 1))
