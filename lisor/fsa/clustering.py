@@ -21,7 +21,7 @@ from lisor.errors import DataError, DataWarning, SchemaError
 from lisor.fsa.descent import KMeansResult, top
 from lisor.fsa.kmeans import kmeans, sample
 from lisor.fsa.kmeans_x import Placed, Positions, kmeans_x
-from lisor.fsa.passes import Blocks, InMemory
+from lisor.fsa.passes import Blocks, InMemory, check_finite
 from lisor.fsa.rows import read_rows, write_rows
 
 if TYPE_CHECKING:
@@ -127,6 +127,7 @@ def cluster(
         blocks = InMemory(states) if isinstance(states, np.ndarray) else states
         return _clusterings(method, _kmeans(blocks, ks, seed, threads, device=device))
     whole = states if isinstance(states, np.ndarray) else np.concatenate(list(states))
+    check_finite(whole)
     if method == "kmeans-x":
         if positions is None:
             raise DataError("kmeans-x needs the positions of the hidden states in their sequences")

@@ -44,7 +44,8 @@ def nearest(
 
     Raises:
         ModelError: a place is NaN, infinite or too far away."""
-    products = places @ (-2 * centers).T
+    with np.errstate(invalid="ignore", over="ignore"):  # what comes of it is refused below
+        products = places @ (-2 * centers).T
     found, least = np.empty(len(products), np.int64), np.empty(len(products), products.dtype)
     kernels.least_of_each(products, np.square(centers).sum(axis=1), found, least)
     if not np.isfinite(least).all():

@@ -129,4 +129,4 @@ def _with_weights(network: nn.Module, weights: dict[str, Tensor]) -> nn.Module:
 def _listed(names: Sequence[str]) -> str:
     """The first of some names, shortened, and how many more there are."""
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return ", ".join(one_line(name, 30) for name in names[:LISTED]) + more
+    return ", ".join(one_line(name, 45) for name in names[:LISTED]) + more

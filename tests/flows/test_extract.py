@@ -61,6 +61,42 @@ class Counter:
 
     def is_accepting(self, state):
         return state[1][0] > 0.5
+
+
+class Named(Counter):
+    table = {"0": ["1", "0"], "1": ["2", "0"], "2": ["found", "0"], "found": ["found", "found"]}
+
+    def initial_state(self):
+        return "0"
+
+    def step(self, state, symbol):
+        return self.table[state][symbol]
+
+    def is_accepting(self, state):
+        return state == "found"
+
+
+def leave():
+    raise SystemExit
+
+
+class Leaving(Counter):
+    def step(self, state, symbol):
+        raise SystemExit(0)
+
+
+class Failing(Counter):
+    def step(self, state, symbol):
+        raise ZeroDivisionError("never" + chr(10) + "mind")
+
+
+class Undefined(Counter):
+    def step(self, state, symbol):
+        return float("nan"), [0.0]
+
+
+def word_alone():
+    return lambda word: "000" in word
 """
 
 
@@ -92,6 +128,12 @@ def mine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = ["".join(rng.choices("01", k=rng.randint(1, 15))) for _ in range(600)]
     pd.DataFrame({"symbols": words, "label": [int("000" in word) for word in words]}).to_csv(folder / "words.csv")
     pd.DataFrame({"symbols": [list(word) for word in words]}).to_parquet(folder / "bare.parquet")
+    marked = {"symbols": words, "label": ["+" if "000" in word else "-" for word in words]}
+    pd.DataFrame(marked).to_csv(folder / "marked.csv")
+    (folder / "leaves_at_once.py").write_text("import sys\nsys.exit()\n")
+    (folder / "fails_at_once").mkdir()
+    (folder / "fails_at_once" / "__init__.py").write_text("raise RuntimeError('not today')\n")
+    (folder / "fails_at_once" / "networks.py").write_text("")
     (folder / "single.csv").write_text("symbols\naaa\naa\naaaa\n")
     return folder
 
@@ -148,6 +190,39 @@ def test_a_hand_written_cell_does_without_weights_and_labels(home: Path, extract
     assert record["settings"]["models"]["build"] == "my_networks:Counter"
 
 
+def test_classes_without_an_order_are_named_as_the_labels_say_and_it_is_told(home: Path, extract) -> None:
+    status, _, error = extract("--network", "my_networks:Named", "--data", "marked.csv")
+    assert status == 0
+    automaton = selected(home, "marked", "my_networks.Named")
+    assert automaton.classes == ("-", "+")
+    assert automaton.accepts("1000")
+    assert "the network is right on 0.000 of the labelled sequences if its classes are +, -, and on 1.000" in error
+    table = pd.read_parquet(home / "reports/marked/latest/results.parquet")
+    assert (table["rnn_accuracy"] == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("network", "reason"),
+    [
+        ("leaves_at_once:build", "the import of leaves_at_once raised SystemExit"),
+        ("fails_at_once.networks:build", "the import of fails_at_once raised RuntimeError: not today"),
+        ("my_networks:leave", "my_networks:leave called without arguments raised SystemExit"),
+        ("my_networks:Leaving", "Leaving.step(state, symbol) with the symbol 1 raised SystemExit: 0"),
+        ("my_networks:Failing", "Failing.step(state, symbol) with the symbol 1 raised ZeroDivisionError: never; it"),
+        ("my_networks:Undefined", "expected finite numbers in the states of Undefined, got NaN"),
+        ("my_networks:word_alone", "a function: automata are read off states"),
+    ],
+)
+def test_a_users_module_that_fails_or_leaves_is_one_line_and_status_2(home: Path, extract, network, reason) -> None:
+    status, _, error = extract("--network", network, "--data", "bare.parquet")
+    assert status == 2
+    (line,) = [line for line in error.splitlines() if line.startswith("lisor: ")]
+    assert reason in line
+    assert len(line) <= 300
+    assert "Traceback" not in error
+    assert not (home / "reports").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
@@ -165,7 +240,7 @@ def test_a_hand_written_cell_does_without_weights_and_labels(home: Path, extract
         (["my_networks:build", "evil.safetensors", "words.csv"], "evil.safetensors cannot be read as weights"),
         (["my_networks:build", "list.pt", "words.csv"], "expected a state dict of tensors in list.pt"),
         (["my_networks:build", "absent.pt", "words.csv"], "absent.pt"),
-        (["my_networks:build", "acceptor.pt", "acceptor.pt"], "expected a .csv, .tsv or .parquet file of sequences"),
+        (["my_networks:build", "acceptor.pt", "acceptor.pt"], "expected a .csv, .tsv or .parquet file"),
         (["my_networks:build", "acceptor.pt", "single.csv"], "an alphabet of at least two symbols"),
         (["my_networks:nothing", "acceptor.pt", "words.csv"], "my_networks:nothing cannot be called"),
         (["no_such_module:build", "acceptor.pt", "words.csv"], "expected package.module:build"),
