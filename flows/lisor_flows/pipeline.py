@@ -36,7 +36,7 @@ from lisor_tasks.fsa import (
     search_automata,
 )
 from lisor_tasks.keys import library_versions
-from lisor_tasks.networks import bring_network, read_sequences
+from lisor_tasks.networks import bring_network, has_diverged, read_sequences
 from lisor_tasks.register import Artifacts, Record, register
 from lisor_tasks.report import project_hidden_states, publish, write_report
 from lisor_tasks.rnn import dump_hidden_states, train_networks, trial_blocks
@@ -185,21 +185,18 @@ async def _make_study(plan: Experiment, study: Study, stages: Stages | Plan) -> 
         label = f"{study.dataset.name}-{cell} {_span(block)}"
         how = (cell, study.models, study.training, block, plan.threads)
         wanted = [trial for trial in block if trial < study.training.trials]  # a block is always trained whole
-        try:
-            models = await stages.run("train", train_networks, data, *how, label)
-        except OWN_FAILURES as error:
-            return [fail(cell, trial, error) for trial in wanted]
+        models = await stages.run("train", train_networks, data, *how, label)
         return await gather(*(try_network(cell, trial, models[trial - block[0]]) for trial in wanted))
 
     async def try_network(cell: str, trial: int, model: Ref) -> Network | Failure:
+        names = {"dataset": study.dataset.title, "name": study.dataset.name}
+        if not isinstance(model, Awaited) and has_diverged(model):  # a plan has no network yet
+            reason = "training diverged (its loss is not a number): lower training.learning_rate"
+            return Failure(**names, cell=cell, trial=trial, reason=reason)
         try:
             return await make_network(cell, trial, model)
         except OWN_FAILURES as error:
-            return fail(cell, trial, error)
-
-    def fail(cell: str, trial: int, error: Exception) -> Failure:
-        names = {"dataset": study.dataset.title, "name": study.dataset.name}
-        return Failure(**names, cell=cell, trial=trial, reason=str(error))
+            return Failure(**names, cell=cell, trial=trial, reason=str(error))
 
     async def make_network(cell: str, trial: int, model: Ref) -> Network:
         label = f"{study.dataset.name}-{cell}-{trial}"

@@ -14,7 +14,7 @@ from lisor.config import ModelsConfig, TrainingConfig
 from lisor_tasks.artifacts import Ref
 from lisor_tasks.caching import cached, cached_block
 from lisor_tasks.data import read_dataset
-from lisor_tasks.networks import read_network
+from lisor_tasks.networks import read_network, write_diverged
 
 TELL_SECONDS = 10.0
 
@@ -59,19 +59,26 @@ def train_networks(
     threads: int,
     label: str,
 ) -> None:
-    """A trained network for each trial of a block, trained side by side."""
+    """A trained network for each trial of a block, trained side by side; of one that diverged, that it did."""
     from lisor.rnn import training
 
-    networks = training.train(
-        read_dataset(dataset),
-        cell=cell,
-        models=models,
-        config=training_config,
-        trials=trials,
-        on_epoch=_tell(label),
-    )
-    for network, folder in zip(networks, folders, strict=True):
-        network.write(folder)
+    try:
+        trained = training.train(
+            read_dataset(dataset),
+            cell=cell,
+            models=models,
+            config=training_config,
+            trials=trials,
+            on_epoch=_tell(label),
+        )
+        networks = dict(zip(trials, trained, strict=True))
+    except training.DivergedError as error:
+        networks = dict(error.trained)
+    for trial, folder in zip(trials, folders, strict=True):
+        if trial in networks:
+            networks[trial].write(folder)
+        else:
+            write_diverged(folder)
 
 
 @cached("hidden-states", "lisor.rnn.hidden_states", name="dump {label}", without=["label"])
