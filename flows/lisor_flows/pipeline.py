@@ -38,7 +38,7 @@ from lisor_tasks.fsa import (
     search_automata,
 )
 from lisor_tasks.keys import digest, library_versions
-from lisor_tasks.networks import NetworkRef, bring_network, read_sequences
+from lisor_tasks.networks import NetworkRef, bring_network, has_diverged, read_sequences
 from lisor_tasks.published import check_out
 from lisor_tasks.register import Artifacts, Record, register, report_folder
 from lisor_tasks.report import project_hidden_states, publish, write_report
@@ -229,22 +229,20 @@ async def _make_study(plan: Experiment, study: Study, stages: Stages | Plan) -> 
         training = replace(study.training, device=resolve_device(study.training.device))
         how = (cell, study.models, training, block)
         wanted = [trial for trial in block if trial < study.training.trials]  # a block is always trained whole
-        try:
-            models = await stages.run("train", train_networks, data, *how, label=label)
-        except OWN_FAILURES as error:
-            return [fail(cell, trial, error) for trial in wanted]
+        models = await stages.run("train", train_networks, data, *how, label=label)
         references = {trial: NetworkRef(model=models[trial - block[0]], made_by=cell) for trial in wanted}
         return await gather(*(try_network(cell, trial, references[trial]) for trial in wanted))
 
     async def try_network(cell: str, trial: int, network: NetworkRef) -> Network | Failure:
+        names = {"dataset": study.dataset.title, "name": study.dataset.name}
+        # a plan has no network yet
+        if not isinstance(network.model, Awaited) and has_diverged(network.model):
+            reason = "training diverged (its loss is not a number): lower training.learning_rate"
+            return Failure(**names, cell=cell, trial=trial, reason=reason)
         try:
             return await make_network(cell, trial, network)
         except OWN_FAILURES as error:
-            return fail(cell, trial, error)
-
-    def fail(cell: str, trial: int, error: Exception) -> Failure:
-        names = {"dataset": study.dataset.title, "name": study.dataset.name}
-        return Failure(**names, cell=cell, trial=trial, reason=str(error))
+            return Failure(**names, cell=cell, trial=trial, reason=str(error))
 
     async def make_network(cell: str, trial: int, network: NetworkRef) -> Network:
         label = f"{study.dataset.name}-{cell}-{trial}"

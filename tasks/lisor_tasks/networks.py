@@ -24,6 +24,8 @@ ABOUT = "model.json"
 WEIGHTS = "weights.safetensors"
 BROUGHT = "brought"
 """What stands in place of a schema where a network was not trained here."""
+DIVERGED = "diverged"
+"""What stands in place of a schema where training came to nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +108,16 @@ def bring_network(folder: Path, data: Ref, build: str, source: Source, weights: 
         "tokenizer": None,
     }
     (folder / ABOUT).write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
+
+
+def write_diverged(folder: Path) -> None:
+    """Say in a network's place that its training came to nothing."""
+    (folder / ABOUT).write_text(json.dumps({"schema": DIVERGED}), encoding="utf-8")
+
+
+def has_diverged(ref: Ref) -> bool:
+    """Whether the training of a network came to nothing."""
+    return bool(read_about(ref)["schema"] == DIVERGED)
 
 
 def read_about(ref: Ref) -> dict[str, Any]:
