@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from lisor.data.tables import check_groups, check_type, name_columns, open_parquet, unpacked_bytes
 from lisor.errors import DataError
-from lisor.files import no_text
+from lisor.files import no_text, shorten
 
 ROWS = 4096
 """Rows that are in memory at a time."""
@@ -36,9 +36,9 @@ def stream_texts(path: Path, column: str = COLUMN) -> Iterator[list[str]]:
     Raises:
         DataError: the file does not exist, is of no known kind, cannot be read or lacks the column."""
     if not path.is_file():
-        raise DataError(
-            f"expected a file of sequences, but {path} {'is a folder' if path.is_dir() else 'does not exist'}"
-        )
+        found = "is a pipe or a device" if path.exists() else "does not exist"
+        found = "is a folder" if path.is_dir() else found
+        raise DataError(f"expected a file of sequences, but {shorten(path)} {found}")
     readers: dict[str, Callable[[Path], Iterator[list[str]]]] = {
         ".csv": partial(_stream_csv, column=column),
         ".tsv": partial(_stream_csv, column=column),

@@ -1,5 +1,6 @@
 import csv
 import gc
+import os
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -236,6 +237,12 @@ def test_a_file_that_holds_no_sequences_is_refused(tmp_path, name, content, mess
 def test_a_missing_file_is_refused(tmp_path, name):
     with pytest.raises(DataError, match=rf"expected a file of sequences, but .*{name} does not exist"):
         read(tmp_path / name)
+
+
+def test_a_pipe_is_refused_as_what_it_is(tmp_path):
+    os.mkfifo(tmp_path / "a.csv")
+    with pytest.raises(DataError, match=r"a\.csv is a pipe or a device"):
+        read(tmp_path / "a.csv")
 
 
 NO_TEXTS = {
