@@ -49,7 +49,7 @@ def read_columns(path: Path, columns: Sequence[str]) -> tuple[pd.DataFrame, list
     ending = path.suffix.lower()
     kind = "Parquet" if ending == ".parquet" else ending[1:].upper()
     if ending not in ENDINGS:
-        raise DataError(f"expected a .csv, .tsv or .parquet file, got {path.name}")
+        raise DataError(f"expected a .csv, .tsv or .parquet file of sequences, got {path.name}")
     try:
         if ending == ".parquet":
             return _read_parquet(path, columns)
