@@ -116,6 +116,18 @@ def extract(
     _run(override(settings, changes or []), out)
 
 
+def _check_unicode(*arguments: object) -> None:
+    """Refuse what cannot stand in a page or a record, such as a name of a file in Latin-1.
+
+    Raises:
+        ConfigError: an argument cannot be written as UTF-8."""
+    from lisor.settings import is_unicode
+
+    odd = next((argument for argument in arguments if not is_unicode(str(argument))), None)
+    if odd is not None:
+        raise ConfigError(f"expected Unicode text, got {show(str(odd))}; give another name")
+
+
 def _read_alphabet(alphabet: str) -> list[str]:
     """The symbols of a file, one on each line, or else the signs themselves."""
     from lisor.files import read_text, reason, shorten
@@ -137,6 +149,7 @@ def _run(settings: dict[str, Any], out: Path | None, *, only_plan: bool = False)
 
     plan = experiment(settings)
     check_fits(plan)
+    _check_unicode(out)
     with stopping.ending_at_once():
         from lisor_tasks.artifacts import open_store
         from lisor_tasks.caching import load_ahead
@@ -236,6 +249,7 @@ def explain(
     out: Annotated[Path | None, typer.Option(help="An .html file [explanations/ beside the report].")] = None,
 ) -> None:
     """Explain one sequence: the automaton's states, the network's mind and what counts, step by step."""
+    _check_unicode(text, word, dataset, cell, out)
     from lisor_flows.explain import explain as explain_sequence
 
     explain_sequence(run, text, word, dataset, cell, trial, out)

@@ -53,10 +53,10 @@ def push(url: str, runs: Collection[str], done: Callable[[Carried], None]) -> No
     Raises:
         StoreError: there is no such run, an artifact is damaged, or the folder cannot be written."""
     store = open_store()
-    wanted = [matching(run)[-1] for run in runs] or registered()
-    if not wanted:
-        raise StoreError(f"expected a run in {store.home} to push, found none; run one first: lisor run quickstart")
     with _reach(url) as folder, store.in_use():
+        wanted = [matching(run)[-1] for run in runs] or registered()
+        if not wanted:
+            raise StoreError(f"expected a run in {store.home} to push, found none; run one first: lisor run quickstart")
         every = holdings()
         for run in wanted:
             record = look_up(run)
