@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import lisor
+from lisor.data.languages import LANGUAGES
 from lisor.errors import DataError
 from lisor.files import check_writable, make_folder, replacing, writing
 
@@ -109,6 +111,8 @@ def test_what_is_cut_short_leaves_the_old_file_alone(tmp_path: Path, stop: type[
 WRITE = """
 import resource, signal, sys
 from pathlib import Path
+import lisor
+from lisor.data.languages import LANGUAGES
 from lisor.errors import DataError
 from lisor.files import writing
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -133,3 +137,13 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be made: Not a directory"):
         make_folder(tmp_path / "file/inside")
     assert make_folder(tmp_path / "a/b") == make_folder(tmp_path / "a/b") == tmp_path / "a/b"
+
+
+def test_a_drawing_is_written_as_any_file_of_the_users(tmp_path: Path) -> None:
+    automaton = LANGUAGES["000"].automaton
+    lisor.draw(automaton, tmp_path / "new.svg")
+    assert (tmp_path / "new.svg").read_text().count("<ellipse") == 5
+    (tmp_path / "link.svg").symlink_to("new.svg")
+    with pytest.raises(DataError, match=r"link\.svg is a symbolic link"):
+        lisor.draw(automaton, tmp_path / "link.svg")
+    assert {path.name for path in tmp_path.iterdir()} == {"new.svg", "link.svg"}

@@ -14,6 +14,9 @@ from lisor.files import kind_of, replacing
 from lisor_tasks.artifacts import check_folder, is_name
 from lisor_tasks.register import RECORD, Record, parse
 
+ALWAYS = ("report.html", "results.parquet", RECORD, "summary.json")
+"""Files of every run, whatever else it leaves."""
+
 LATEST = "latest"
 """The link beside the reports of a name that leads to the last of them."""
 
@@ -33,7 +36,12 @@ def check_out(folder: Path) -> None:
             f"expected a new or empty folder, or that of a run's report, but {folder} has other files; "
             "give another --out"
         )
-    _listed(folder)
+    former = _listed(folder)
+    for name in sorted({*former, *ALWAYS}):
+        if not _is_free(folder, name, former):
+            raise StoreError(
+                f"{folder / name} is not of a former run and would be replaced; move it away, or give another --out"
+            )
 
 
 def publish_files(folder: Path, files: Mapping[str, bytes], record: Record) -> Record:
