@@ -66,11 +66,11 @@ def check_writable(path: Path) -> None:
     except (OSError, ValueError) as error:  # a name with a null byte is a ValueError
         reason = error.strerror if isinstance(error, OSError) else error
         raise _unwritable(path, reason) from None
-    where = _shown(path)
+    where = shown(path)
     if kind is not None:
         raise DataError(f"expected a file to write to, but {where} is {kind}; give another file")
     if not inside:
-        name, folder = _shown(Path(path.name)), _shown(path.parent)
+        name, folder = shown(Path(path.name), 60), shown(path.parent)
         raise DataError(f"expected a folder to write {name} to, but {folder} does not exist")
 
 
@@ -83,7 +83,7 @@ def make_folder(path: Path) -> Path:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         reason = error.strerror or error
-        raise DataError(f"the folder {_shown(path)} cannot be made: {reason}") from None
+        raise DataError(f"the folder {shown(path)} cannot be made: {reason}") from None
     return path
 
 
@@ -99,11 +99,11 @@ def kind_of(path: Path) -> str | None:
     return None if stat.S_ISREG(mode) else KINDS.get(stat.S_IFMT(mode), "no file")
 
 
-def _unwritable(path: Path, reason: object) -> DataError:
-    return DataError(f"{_shown(path)} cannot be written: {reason}; give another file")
-
-
-def _shown(path: Path) -> str:
+def shown(path: Path, length: int = 150) -> str:
     """A path in a message: the end of a long one."""
     text = str(path)
-    return text if len(text) <= 100 else f"…{text[-99:]}"
+    return text if len(text) <= length else f"…{text[1 - length :]}"
+
+
+def _unwritable(path: Path, reason: object) -> DataError:
+    return DataError(f"{shown(path)} cannot be written: {reason}; give another file")

@@ -2,8 +2,8 @@
 
 LISOR_HOME/runs/<name>/<key>.json
 
-A run is NAME/KEY; its key is made of its settings and of what it has made, so that another run of the
-same name is another record. NAME alone is the run that was last kept under it."""
+A run is NAME/KEY; its key is made of its settings and of what it has made, so that another run of
+the same name is another record. NAME alone is the run that was last kept under it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from lisor.errors import StoreError
+from lisor.files import shown
 from lisor_tasks.artifacts import Ref, check_folder, open_store, write_text
 from lisor_tasks.evaluation import Network
 from lisor_tasks.keys import digest
@@ -96,7 +97,8 @@ def matching(run: str) -> list[str]:
     if not found:
         names = sorted({one.partition("/")[0] for one in kept})
         known = ", ".join(names[:5]) or "none yet"
-        raise StoreError(f"expected a run of {open_store().home / 'runs'} ({known}), got {run[:60]!r}")
+        home = shown(open_store().home / "runs")
+        raise StoreError(f"expected a run of {home} ({known}), got {run[:60]!r}")
     return found
 
 
@@ -137,7 +139,8 @@ def contradicts(record: Record, other: Record) -> bool:
 
     A store holds one content of a key, so the artifacts of the second are there no more."""
     contents = {(ref.kind, ref.key): ref.sha256 for ref in refs(record.artifacts)}
-    return any(contents.get((ref.kind, ref.key), ref.sha256) != ref.sha256 for ref in refs(other.artifacts))
+    named = refs(other.artifacts)
+    return any(contents.get((ref.kind, ref.key), ref.sha256) != ref.sha256 for ref in named)
 
 
 def refs(value: Any) -> Iterator[Ref]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from prefect import task
 
 from lisor.errors import StoreError
+from lisor.files import shown
 from lisor_tasks.artifacts import MANIFEST, Ref, open_artifact, open_store
 from lisor_tasks.caching import cached
 from lisor_tasks.data import read_dataset
@@ -98,7 +99,7 @@ def publish(record: Record, summary: str) -> Record:
     Raises:
         StoreError: the folder cannot be written, or files of the user's are in the way."""
     folder, store = Path(record.out), open_store()
-    report, results = (store.open(ref) for ref in (record.artifacts.report, record.artifacts.results))
+    report, results = store.open(record.artifacts.report), store.open(record.artifacts.results)
     paths = {str(path.relative_to(report)): path for path in report.rglob("*") if path.is_file()}
     files = {name: path.read_bytes() for name, path in paths.items() if name != MANIFEST}
     files |= {RESULTS: (results / RESULTS).read_bytes(), SUMMARY: summary.encode()}
@@ -109,7 +110,7 @@ def publish(record: Record, summary: str) -> Record:
                 point_latest(folder)
         except OSError as error:
             raise StoreError(
-                f"the report cannot be written to {folder}: {error.strerror or error}; "
+                f"the report cannot be written to {shown(folder)}: {error.strerror or error}; "
                 "what was computed is kept, so run again with another --out"
             ) from error
     return record
