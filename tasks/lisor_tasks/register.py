@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ def register(record: Record) -> None:
         for other in path.parent.glob("*.json"):
             with suppress(StoreError):  # a damaged one
                 if contradicts(record, _read(other, _run(other))):
-                    other.unlink()
+                    other.unlink(missing_ok=True)  # another run may do the same
     except OSError as error:
         reason = error.strerror or error
         raise StoreError(f"the record {path} cannot be written: {reason}") from error
@@ -164,7 +165,12 @@ def parse(text: str, name: str) -> Record:
     said = json.loads(text)
     if said.pop("schema") != SCHEMA:
         raise StoreError(f"the run {name!r} was recorded by another version; run it again")
-    return TypeAdapter(Record).validate_python(said)
+    return _reader().validate_python(said)
+
+
+@cache
+def _reader() -> TypeAdapter[Record]:
+    return TypeAdapter(Record)
 
 
 def _read(path: Path, name: str) -> Record:
