@@ -86,7 +86,7 @@ def check_writable(path: Path) -> None:
     if kind is not None:
         raise DataError(f"expected a file to write to, but {where} is {kind}; give another file")
     if not inside:
-        name, folder = shorten(Path(path.name)), shorten(path.parent)
+        name, folder = shorten(Path(path.name), 60), shorten(path.parent)
         raise DataError(f"expected a folder to write {name} to, but {folder} does not exist")
 
 
@@ -164,9 +164,9 @@ def reason(error: OSError | ValueError) -> str:
     return error.strerror or str(error) if isinstance(error, OSError) else str(error)
 
 
-def shorten(path: Path) -> str:
+def shorten(path: Path, length: int = MAX_PATH) -> str:
     """The path as a message shows it: of a long one the middle is left out."""
-    return one_line(str(path), MAX_PATH)
+    return one_line(str(path), length)
 
 
 def no_text(line: int) -> str:

@@ -46,6 +46,8 @@ MLFLOW_PORT = 5000
 
 AUTOMATON = "JSON, as runs leave it in automata/, or .dot (Graphviz, AALpy) or .jff (JFLAP)."
 
+OUT = "Folder of the report, new, empty or of a former one [LISOR_HOME/reports/<name>/<key>]."
+
 EXTRACTION = {
     "clustering": {"k": [2, 16]},
     "extraction": {"rules": ["majority", "dynamics", "refined"]},
@@ -72,12 +74,12 @@ def lisor() -> None:
 @app.command()
 def run(
     config: Annotated[
-        str, typer.Argument(help="A YAML file, or the name of settings that come with lisor, or in configs/ here.")
+        str, typer.Argument(help="A YAML file, or a name: of settings that come with lisor, or in configs/.")
     ],
     changes: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be repeated.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the report [LISOR_HOME/reports/<name>/<key>].")] = None,
+    out: Annotated[Path | None, typer.Option(help=OUT)] = None,
     only_plan: Annotated[bool, typer.Option("--plan", help="Only say what would be computed, and why.")] = False,
 ) -> None:
     """Run an experiment: what is already computed is taken from the store."""
@@ -99,7 +101,7 @@ def extract(
     changes: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be repeated.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the report [LISOR_HOME/reports/<name>/<key>].")] = None,
+    out: Annotated[Path | None, typer.Option(help=OUT)] = None,
 ) -> None:
     """Extract automata from a network of your own, with all that a run leaves: table, report, MLflow."""
     from lisor.config import DatasetConfig
@@ -315,9 +317,8 @@ def _check_free(port: int) -> None:
         try:
             trial.bind(("127.0.0.1", port))
         except OSError as error:
-            raise ConfigError(
-                f"port {port} of 127.0.0.1 cannot be used: {error.strerror}; give another with --port"
-            ) from None
+            reason = f"{error.strerror}; give another with --port"
+            raise ConfigError(f"port {port} of 127.0.0.1 cannot be used: {reason}") from None
 
 
 @app.command()
@@ -353,7 +354,8 @@ def find_config(name: str) -> Path:
             print(f"lisor: note: {name} is {found[0]}; for yours, give {asked}", file=sys.stderr)
     if found:
         return found[0]
-    known = sorted({file.stem for folder in (own, Path("configs")) for file in folder.glob("*.yaml")})
+    files = [*own.glob("*.yaml"), *Path("configs").glob("*.yaml")]
+    known = sorted({file.stem for file in files})
     raise ConfigError(f"expected a settings file or one of {', '.join(known)}, got {name!r}")
 
 
