@@ -82,8 +82,8 @@ def check_guessed(network: Network) -> None:
     if known is None or known <= occurring or network.vocabulary == tuple(map(str, range(occurring))):
         return
     raise ModelError(
-        f"expected the {known:,} symbols that {network.name} has vectors of, found {occurring:,} in the sequences, whose "
-        "numbers are not known; name all in the network's order as its alphabet (--alphabet)"
+        f"expected the {known:,} symbols that {network.name} has vectors of, found {occurring:,} in the sequences; "
+        "name all in the network's order as its alphabet (--alphabet)"
     )
 
 
