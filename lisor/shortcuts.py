@@ -21,7 +21,7 @@ from lisor.fsa.probes import Probes
 from lisor.fsa.search import Search
 from lisor.report import drawing
 from lisor.rnn import training
-from lisor.rnn.adapters import adapt
+from lisor.rnn.adapters import adapt, check_guessed
 from lisor.rnn.class_order import check_classes
 from lisor.rnn.classifier import TrainedModel
 from lisor.rnn.stepped import SteppedNetwork
@@ -102,6 +102,8 @@ def extract(
             alphabet = network.vocabulary
         words, known = symbols.number(sequences, alphabet)
         adapted = adapt(network, known, classes)
+        if alphabet is None:
+            check_guessed(adapted)
         quantizer = adapted.quantizer
         if not adapted.reads_empty:
             words = words.select(np.flatnonzero(words.lengths))

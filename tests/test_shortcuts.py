@@ -114,7 +114,7 @@ def test_with_room_enough_it_is_exact_and_nothing_is_said():
 
 def test_mistakes_on_longer_words_than_those_of_a_dataset_are_said_and_not_built_in(words: Dataset):
     with pytest.warns(DataWarning) as told:
-        automaton = lisor.extract(Tiring(), words)
+        automaton = lisor.extract(Tiring(), words, most_states=12)
     assert LANGUAGES["000"].equals(automaton)
     assert automaton.n_states == 4
     (message,) = (str(one.message) for one in told)
@@ -254,3 +254,14 @@ def test_weights_that_are_not_numbers_are_one_line():
     nn.init.constant_(module.layer.weight_hh_l0, float("nan"))
     with pytest.raises(ModelError, match="expected finite numbers"):
         lisor.extract(module, WORDS)
+
+
+def test_an_alphabet_that_lacks_symbols_the_network_knows_has_to_be_named():
+    module = Acceptor(nn.GRU)
+    module.embedding = nn.Embedding(30, 4)
+    words = [["26", "9", "2"], ["9", "11"], ["2", "26"]] * 4
+    with pytest.raises(ModelError, match=r"the 30 symbols that Acceptor has vectors of, found 4 in the sequences"):
+        lisor.extract(module, words)
+    for given in ({"alphabet": [str(number) for number in range(30)]}, {"alphabet": ["2", "9", "11", "26"]}):
+        lisor.extract(module, words, **given)
+    lisor.extract(module, [[2, 9, 0], [26, 9]] * 4)

@@ -73,6 +73,20 @@ def adapt(network: object, vocabulary: Sequence[str], classes: Sequence[str] | N
     )
 
 
+def check_guessed(network: Network) -> None:
+    """Raises ModelError where the order of an alphabet is a guess and the network knows more symbols than it has.
+
+    Names that are the numbers from 0 up are no guess."""
+    known = network.known_symbols if isinstance(network, Adapter) else None
+    occurring = len(network.vocabulary)
+    if known is None or known <= occurring or network.vocabulary == tuple(map(str, range(occurring))):
+        return
+    raise ModelError(
+        f"expected the {known:,} symbols that {network.name} has vectors of, found {occurring:,} in the sequences; "
+        "name all in the network's order as its alphabet (--alphabet)"
+    )
+
+
 def check_state_size(name: str, size: int) -> None:
     """Raises ModelError where a state has more numbers than any that an automaton stands in for."""
     if size > MAX_STATE:
@@ -100,6 +114,8 @@ class Adapter(ABC):
     quantizer: Quantizer | None = None
     attends = False
     reads_empty = True
+    known_symbols: int | None = None
+    """How many symbols it has vectors of, where that is known."""
     device = torch.device("cpu")
     parts: tuple[str, ...] = ("state",)
     layers: tuple[str, ...]

@@ -55,6 +55,8 @@ class ModuleNetwork(Adapter):
     def __init__(self, module: nn.Module, vocabulary: Sequence[str], classes: Sequence[str] | None = None) -> None:
         self._module, self._layer, self.vocabulary = module, find_layer(module), tuple(vocabulary)
         self._lock = Lock()
+        embeddings = [part.num_embeddings for part in module.modules() if isinstance(part, nn.Embedding)]
+        self.known_symbols = embeddings[0] if len(embeddings) == 1 else None
         kind, count = self._layer.mode.partition("_")[0].lower(), self._layer.num_layers
         self.name = one_line(type(module).__name__, 40)
         self.layers = tuple(f"{kind} layer {place}" for place in range(1, count + 1)) if count > 1 else (kind,)

@@ -48,7 +48,7 @@ def read_sequences(
     from lisor.data.dataset import Dataset, Split
     from lisor.errors import DataWarning
     from lisor.rnn import builds
-    from lisor.rnn.adapters import adapt
+    from lisor.rnn.adapters import adapt, check_guessed
     from lisor.rnn.class_order import find_better_order
     from lisor.rnn.classifier import TrainedModel
 
@@ -60,6 +60,8 @@ def read_sequences(
     external = builds.load(build, None if weights is None else Path(weights.path))
     has_names = isinstance(external, TrainedModel)  # of classes, which stay
     network = adapt(external, vocabulary, None if has_names else classes)
+    if config.order is None:
+        check_guessed(network)
     answers = network.predict(words).argmax(axis=1)
     if labels is None:
         labels = answers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lisor.errors import LanguageError
+from lisor.errors import AutomatonError, LanguageError, show
 from lisor.files import read_text, reason, shorten
 from lisor.fsa.automaton import Automaton
 from lisor.fsa.formats.dot import read_dot
@@ -25,4 +25,10 @@ def read_automaton(path: Path) -> Automaton:
         text = read_text(path)
     except (OSError, ValueError) as error:
         raise LanguageError(f"the automaton {shorten(path)} cannot be read: {reason(error)}") from None
-    return READERS.get(path.suffix.lower(), Automaton.from_json)(text)
+    read = READERS.get(path.suffix.lower())
+    if read is None and path.suffix.lower() != ".json" and not text.lstrip().startswith("{"):
+        raise AutomatonError(
+            f"expected an automaton as JSON, or in a file that ends in {', '.join(READERS)}; {shorten(path)} begins "
+            f"with {show(text.strip()[:20])}: export it as one of these"
+        )
+    return (read or Automaton.from_json)(text)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lisor.errors import LanguageError
+from lisor.errors import AutomatonError, LanguageError
 from lisor.exports import export
 from lisor.fsa.automaton import Automaton
 from lisor.fsa.formats.reading import read_automaton
@@ -29,3 +29,11 @@ def test_a_file_that_is_not_there_or_no_text_is_named(tmp_path, content):
         (tmp_path / "one.jff").write_bytes(content)
     with pytest.raises(LanguageError, match=r"the automaton .*one\.jff cannot be read"):
         read_automaton(tmp_path / "one.jff")
+
+
+def test_a_file_of_another_format_is_refused_by_what_is_read_and_what_it_holds(tmp_path):
+    (tmp_path / "machine.c").write_text("#include <stdio.h>\nint main() {}\n")
+    with pytest.raises(
+        AutomatonError, match=r"ends in \.dot, \.gv, \.jff; .*machine\.c begins with '#include <stdio\.h>"
+    ):
+        read_automaton(tmp_path / "machine.c")
