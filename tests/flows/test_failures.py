@@ -148,6 +148,10 @@ def test_automata_that_are_searched_for_need_none_beside_them(
     assert lisor_pipeline(tiny)["failed"] == []
     table = pd.read_parquet(home / "reports/tiny/results.parquet")
     assert set(table["rule"]) == set(rules)
+    (searched,) = home.glob("store/automata/*/searched.json")
+    for search in json.loads(searched.read_text()):  # nothing by which two machines would differ
+        refined = {"tests", "last_difference", "steps_to_last"} if search["rule"] == "refined" else set()
+        assert set(search) == {"method", "rule", "k", "steps", "complete"} | refined
 
 
 # What is known beforehand
