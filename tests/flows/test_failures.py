@@ -89,7 +89,7 @@ def test_a_network_whose_training_diverges_fails_without_those_that_were_trained
 
 
 @pytest.mark.slow
-def test_a_data_set_of_which_every_network_fails_is_named_and_the_others_are_reported(
+def test_a_dataset_of_which_every_network_fails_is_named_and_the_others_are_reported(
     home: Path, wild: dict[str, Any]
 ) -> None:
     small = {"language": "0110", "train": 60, "validation": 12, "test": 20, "balanced": False}
