@@ -89,7 +89,7 @@ def test_a_network_whose_training_diverges_fails_without_those_that_were_trained
 
 
 @pytest.mark.slow
-def test_a_data_set_of_which_every_network_fails_is_named_and_the_others_are_reported(
+def test_a_dataset_of_which_every_network_fails_is_named_and_the_others_are_reported(
     home: Path, wild: dict[str, Any]
 ) -> None:
     small = {"language": "0110", "train": 60, "validation": 12, "test": 20, "balanced": False}
@@ -148,6 +148,10 @@ def test_automata_that_are_searched_for_need_none_beside_them(
     assert lisor_pipeline(tiny)["failed"] == []
     table = pd.read_parquet(home / "reports/tiny/results.parquet")
     assert set(table["rule"]) == set(rules)
+    (searched,) = home.glob("store/automata/*/searched.json")
+    for search in json.loads(searched.read_text()):  # nothing by which two machines would differ
+        refined = {"tests", "last_difference", "steps_to_last"} if search["rule"] == "refined" else set()
+        assert set(search) == {"method", "rule", "k", "steps", "complete"} | refined
 
 
 # What is known beforehand
