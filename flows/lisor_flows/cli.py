@@ -174,7 +174,7 @@ def _run(settings: dict[str, Any], out: Path | None, *, only_plan: bool = False)
         given = PREFECT_API_URL.value()
         if given:
             server.check_answers(given)
-            _show(_run_flow(settings, out))
+            _conclude(_run_flow(settings, out))
             return
         temporary = server.TemporaryServer(open_store())
         known = any(kept.startswith(f"{plan.name}/") for kept in registered())
@@ -182,7 +182,7 @@ def _run(settings: dict[str, Any], out: Path | None, *, only_plan: bool = False)
             load_ahead(*HEAVY)
         temporary.wait(PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS.value())
         with server.serving(temporary.url):
-            _show(_run_flow(settings, out))
+            _conclude(_run_flow(settings, out))
 
 
 def _run_flow(settings: dict[str, Any], out: Path | None) -> dict[str, Any]:
@@ -429,6 +429,16 @@ def _set_logging() -> None:
             logging.getLogger("py.warnings").debug("%s", message)
 
     warnings.showwarning = show  # type: ignore[assignment]
+
+
+def _conclude(summary: dict[str, Any]) -> None:
+    """Show what came of a run, which is whole whether or not anybody can be shown it."""
+    try:
+        _show(summary)
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left in the buffer goes nowhere
+        print(f"lisor: note: the run is whole, but its table cannot be shown: {error}", file=sys.stderr)
 
 
 def _show(summary: dict[str, Any]) -> None:
