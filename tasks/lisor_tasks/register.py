@@ -102,7 +102,7 @@ def parse(text: str, name: str) -> Record:
 def _read(path: Path, name: str) -> Record:
     try:
         return parse(path.read_text(encoding="utf-8"), name)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ValidationError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ValidationError, RecursionError):
         raise StoreError(f"the record {path} is damaged; run {name!r} again: nothing is computed anew") from None
 
 
