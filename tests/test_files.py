@@ -21,7 +21,12 @@ def make_device(path: Path) -> None:
     path.symlink_to("/dev/zero")
 
 
-SPECIAL = {"a pipe": make_pipe, "a socket": make_socket, "a device": make_device, "a folder": Path.mkdir}
+SPECIAL = {
+    "a pipe": make_pipe,
+    "a socket": make_socket,
+    "a device": make_device,
+    "a folder": Path.mkdir,
+}
 
 
 @pytest.mark.parametrize("read", [check_file, check_text, read_text])
