@@ -118,7 +118,10 @@ SETTINGS = {
     "restarts beyond number": (run("training.restarts=2147483647"), "training.restarts must be at most 100"),
     "threads beyond number": (run("threads=2147483647"), "threads must be at most 256"),
     "words too long": (run("dataset.max_length=2147483647"), "dataset.max_length must be at most 1,000"),
-    "more words than the memory holds": (run("dataset.train=1000000000"), "dataset.train of 000 needs about 464 GB"),
+    "more words than the memory holds": (
+        run("dataset.train=1000000000", "dataset.max_length=1000"),
+        "dataset.train of 000 needs about 8,400 GB",
+    ),
     "more hidden units than the memory holds": (
         run("models.hidden_size=100000"),
         "models.hidden_size of 000 needs about 480 GB of memory, and this machine has",
