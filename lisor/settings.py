@@ -60,7 +60,7 @@ def override(settings: Mapping[str, Any], overrides: Iterable[str]) -> dict[str,
     """The settings with each `KEY=VALUE` applied; it beats what a data set overrides for itself.
 
     `dataset.language=…` or `dataset.text=…` replaces the data sets by that one; so do `symbols` and `series`, but a
-    single data set of that kind keeps its other settings. Another `dataset.…` applies to all that can take it. A text
+    single dataset of that kind keeps its other settings. Another `dataset.…` applies to all that can take it. A text
     field takes the value as it stands, any other is read as YAML.
 
     Raises:
@@ -193,7 +193,7 @@ def _parse_value(key: str, text: str) -> Any:
 def is_unicode(value: object) -> bool:
     """Whether every text of a value can be written as UTF-8, which half of a surrogate pair cannot."""
     texts = value if isinstance(value, list | tuple) else [value]
-    return not any(isinstance(text, str) and any("\ud800" <= sign <= "\udfff" for sign in text) for text in texts)
+    return not any(isinstance(text, str) and any("\ud800" <= one <= "\udfff" for one in text) for text in texts)
 
 
 def _unknown(key: object, known: Iterable[str], section: str = "") -> NoReturn:

@@ -38,7 +38,10 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
     def construct_mapping(self, node: MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         keys = set()
         for key, _ in node.value:
-            if not isinstance(key, ScalarNode) or key.tag not in ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"):
+            if not isinstance(key, ScalarNode) or key.tag not in (
+                "tag:yaml.org,2002:str",
+                "tag:yaml.org,2002:merge",
+            ):
                 raise ValueError(f"{_place(key)}: expected the name of a setting, got {_written(key)}")
             if key.value in keys:
                 raise ValueError(f"{_place(key)}: {show(key.value)} is there twice; take one of them out")

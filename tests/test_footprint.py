@@ -35,7 +35,7 @@ def test_the_usual_settings_fit_into_any_machine(dataset: dict[str, str]) -> Non
     ],
 )
 def test_what_the_memory_cannot_hold_is_refused_by_the_name_of_its_setting(change: str, says: str) -> None:
-    changes = [change, "models.cells=[gru]", "training.trials=3"]
+    changes = [change, "models.cells=[gru]", "training.trials=3", "dataset.max_length=1000"]
     with pytest.raises(ConfigError, match=says):
         check_fits(plan(*changes))
 

@@ -34,7 +34,21 @@ def test_a_plain_value_is_what_it_looks_like(text: str, value: Any) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["010", "000", "0o10", "0x10", "0b1", "1:30", "1_000", "yes", "No", "ON", "off", "2020-01-01", "2020-1-1 1:2:3"],
+    [
+        "010",
+        "000",
+        "0o10",
+        "0x10",
+        "0b1",
+        "1:30",
+        "1_000",
+        "yes",
+        "No",
+        "ON",
+        "off",
+        "2020-01-01",
+        "2020-1-1 1:2:3",
+    ],
 )
 def test_what_can_be_read_in_two_ways_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=f"line 2: {text} is read as .* put a text in quotes"):

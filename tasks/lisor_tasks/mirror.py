@@ -223,7 +223,7 @@ def _find(run: str, there: Mapping[str, list[str]], url: str) -> str:
 def _read_record(text: bytes, run: str) -> Record:
     try:
         record = parse(text.decode(), run)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise StoreError(f"the record of run {run!r} there is damaged; push the run again") from None
     if record.name != run:
         raise StoreError(f"the record of run {run!r} there is that of another run; nothing was taken")

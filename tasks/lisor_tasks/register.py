@@ -176,7 +176,7 @@ def _reader() -> TypeAdapter[Record]:
 def _read(path: Path, name: str) -> Record:
     try:
         return parse(path.read_text(encoding="utf-8"), name)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ValidationError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ValidationError, RecursionError):
         again = f"run {name!r} again, which computes nothing anew, or delete that file"
         raise StoreError(f"the record {path} is damaged; {again}") from None
 

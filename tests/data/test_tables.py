@@ -23,7 +23,10 @@ def write(path: Path, **columns: pa.Array) -> Path:
 
 @pytest.mark.parametrize("ending", ["csv", "tsv", "parquet"])
 def test_the_columns_that_are_asked_for_are_read_and_all_are_named(tmp_path: Path, ending: str) -> None:
-    table, path = pd.DataFrame({"b": ["1", "2"], "text": ["x", "y"], "a": ["3", "4"]}), tmp_path / f"x.{ending}"
+    table, path = (
+        pd.DataFrame({"b": ["1", "2"], "text": ["x", "y"], "a": ["3", "4"]}),
+        tmp_path / f"x.{ending}",
+    )
     if ending == "parquet":
         table.to_parquet(path)
     else:
@@ -127,7 +130,8 @@ def test_of_many_columns_some_are_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cell", "found"), [("tran", "found 'tran' in row 2"), (None, "found none in row 2"), ("", "found '' in row 2")]
+    ("cell", "found"),
+    [("tran", "found 'tran' in row 2"), (None, "found none in row 2"), ("", "found '' in row 2")],
 )
 def test_a_row_without_a_split_is_named(cell: str | None, found: str) -> None:
     with pytest.raises(DataError, match=found):

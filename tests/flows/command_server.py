@@ -62,7 +62,11 @@ def wait(pid: int, seconds: float) -> tuple[int | None, float, int]:
     while time.monotonic() < ends:
         done, status, used = os.wait4(pid, os.WNOHANG)
         if done:
-            return os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime, used.ru_maxrss * 1024
+            return (
+                os.waitstatus_to_exitcode(status),
+                used.ru_utime + used.ru_stime,
+                used.ru_maxrss * 1024,
+            )
         time.sleep(0.02)
     os.killpg(pid, signal.SIGKILL)
     _, _, used = os.wait4(pid, 0)

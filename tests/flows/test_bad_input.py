@@ -119,7 +119,10 @@ SETTINGS = {
     "restarts beyond number": (run("training.restarts=2147483647"), "training.restarts must be at most 100"),
     "threads beyond number": (run("threads=2147483647"), "threads must be at most 256"),
     "words too long": (run("dataset.max_length=2147483647"), "dataset.max_length must be at most 1,000"),
-    "more words than the memory holds": (run("dataset.train=1000000000"), "dataset.train of 000 needs about 464 GB"),
+    "more words than the memory holds": (
+        run("dataset.train=1000000000", "dataset.max_length=1000"),
+        "dataset.train of 000 needs about 8,400 GB",
+    ),
     "more hidden units than the memory holds": (
         run("models.hidden_size=100000"),
         "models.hidden_size of 000 needs about 480 GB of memory, and this machine has",
@@ -467,6 +470,8 @@ STORES = {
     "a record is a list": (the_record("[]"), ["store", "ls"], "is damaged; run 'tiny' again"),
     "a record is cut short": (the_record("{"), ["store", "gc", "--delete"], "is damaged; run 'tiny' again"),
     "a record is no Unicode": (the_record("\xff"), ["store", "verify"], "is damaged; run 'tiny' again"),
+    "a record of brackets": (the_record("[" * 100_000), ["track", "tiny"], "is damaged; run 'tiny' again"),
+    "a record of 5000 digits": (the_record("9" * 5000), ["store", "ls"], "is damaged; run 'tiny' again"),
     "a record lacks all": (the_record('{"schema": 1}'), ["track", "tiny"], "is damaged; run 'tiny' again"),
     "a record of another kind": (the_record('{"schema": 1, "name": 3}'), ["track", "tiny"], "is damaged"),
     "a record of another version": (the_record('{"schema": 9}'), ["track", "tiny"], "recorded by another version"),

@@ -149,7 +149,10 @@ class Grammar:
     def changes(self) -> list[str]:
         found = []
         for _ in range(self.draw.choice([0, 1, 1, 1, 2])):
-            key, value = self.draw.choice([*KEYS, "threads", "name", "runner", "runner_address", "x", ""]), self.value()
+            key, value = (
+                self.draw.choice([*KEYS, "threads", "name", "runner", "runner_address", "x", ""]),
+                self.value(),
+            )
             if self.draw.random() < 0.5:  # a file of the right kind with the wrong content
                 key = self.draw.choice(["dataset.text", "dataset.series", "dataset.symbols", "dataset.language"])
                 value = f"{'automaton:' * (key == 'dataset.language')}{self.draw.choice(PLACES)}"
@@ -173,17 +176,31 @@ class Grammar:
 
     def run(self) -> list[str]:
         config = "tiny.yaml" if self.draw.random() < 0.8 else self.draw.choice(CONFIGS)
-        return ["run", config, *self.changes(), *(["--plan"] if self.draw.random() < 0.3 else self.out())]
+        return [
+            "run",
+            config,
+            *self.changes(),
+            *(["--plan"] if self.draw.random() < 0.3 else self.out()),
+        ]
 
     def extract(self) -> list[str]:
-        line = ["extract", "--network", self.draw.choice(NETWORKS), "--data", self.draw.choice(PLACES)]
+        line = [
+            "extract",
+            "--network",
+            self.draw.choice(NETWORKS),
+            "--data",
+            self.draw.choice(PLACES),
+        ]
         for option in ("--alphabet", "--classes", "--weights"):
             if self.draw.random() < 0.4:
                 line += [option, self.value()]
         return line + self.changes()
 
     def automaton(self) -> list[str]:
-        return ["--automaton", "tiny.json" if self.draw.random() < 0.5 else self.draw.choice(PLACES)]
+        return [
+            "--automaton",
+            "tiny.json" if self.draw.random() < 0.5 else self.draw.choice(PLACES),
+        ]
 
     def predict(self) -> list[str]:
         return ["predict", *self.automaton(), "--data", self.draw.choice(PLACES), *self.out()]
@@ -193,7 +210,11 @@ class Grammar:
         return ["export", *self.automaton(), "--format", form, *self.out()]
 
     def explain(self) -> list[str]:
-        line = ["explain", "--run", self.draw.choice(["tiny", "", "..", "absent", "folder", "x" * 5000])]
+        line = [
+            "explain",
+            "--run",
+            self.draw.choice(["tiny", "", "..", "absent", "folder", "x" * 5000]),
+        ]
         for option in ("--text", "--word", "--dataset", "--cell", "--trial"):
             if self.draw.random() < 0.4:
                 line += [option, self.value()]
@@ -202,10 +223,28 @@ class Grammar:
     def store(self) -> list[str]:
         command = self.draw.choice(["ls", "verify", "gc", "push", "pull", "fly", ""])
         if command == "gc":
-            return ["store", "gc", self.draw.choice(["--forget", "--older-than", "--delete"]), self.value()]
+            return [
+                "store",
+                "gc",
+                self.draw.choice(["--forget", "--older-than", "--delete"]),
+                self.value(),
+            ]
         if command in ("push", "pull"):
-            urls = ["", " ", "file:///dev/null", "nonsense://x", "memory://empty", "file:///proc/x", "x" * 5000]
-            return ["store", command, self.draw.choice(urls), *self.draw.choices(["tiny", "", "..", "x"], k=1)]
+            urls = [
+                "",
+                " ",
+                "file:///dev/null",
+                "nonsense://x",
+                "memory://empty",
+                "file:///proc/x",
+                "x" * 5000,
+            ]
+            return [
+                "store",
+                command,
+                self.draw.choice(urls),
+                *self.draw.choices(["tiny", "", "..", "x"], k=1),
+            ]
         return ["store", command]
 
     def other(self) -> list[str]:
@@ -220,7 +259,11 @@ LINES = [Grammar(seed)() for seed in range(COMMANDS)]
 
 @pytest.fixture(scope="module")
 def environment(prefect_server: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    api = {"PREFECT_API_URL": str(PREFECT_API_URL.value()), "MLFLOW_TRACKING_URI": "", "LANG": "C.UTF-8"}
+    api = {
+        "PREFECT_API_URL": str(PREFECT_API_URL.value()),
+        "MLFLOW_TRACKING_URI": "",
+        "LANG": "C.UTF-8",
+    }
     return {**os.environ, **api, "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL"}
 
 
@@ -229,7 +272,12 @@ def server(environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
     """A process that runs command lines."""
     command = [sys.executable, "-m", "tests.flows.command_server"]
     started = subprocess.Popen(
-        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        command,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     )
     with started as process:
         yield process
@@ -250,7 +298,12 @@ def folder(tmp_path: Path, files: Path, finished_store: Path, tiny: dict[str, An
 
 @pytest.mark.parametrize("number", range(COMMANDS))
 def test_any_command_line_ends_soon_in_a_short_line(server: subprocess.Popen[str], folder: Path, number: int) -> None:
-    asked = {"arguments": LINES[number], "folder": str(folder), "seconds": PATIENCE, "fresh": number < PROCESSES}
+    asked = {
+        "arguments": LINES[number],
+        "folder": str(folder),
+        "seconds": PATIENCE,
+        "fresh": number < PROCESSES,
+    }
     assert server.stdin is not None and server.stdout is not None
     server.stdin.write(json.dumps(asked) + "\n")
     server.stdin.flush()
