@@ -115,11 +115,11 @@ def right(dataset: Dataset) -> float:
 
 
 def test_labels_put_the_classes_into_the_order_of_the_network_and_it_is_told(modules, tmp_path):
-    with pytest.warns(DataWarning) as told:
+    with pytest.warns(DataWarning) as caught:
         dataset = read(tmp_path, {0: "-", 1: "+"})
     assert dataset.classes == ("-", "+")
     assert right(dataset) == 1
-    messages = [str(one.message) for one in told]
+    messages = [str(one.message) for one in caught]
     assert any("right on 0.000 of the labelled sequences if its classes are +, -, and" in note for note in messages)
     assert tuple(messages) == dataset.notes
 
