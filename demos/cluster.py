@@ -50,8 +50,8 @@ def main() -> None:
         say(f"a cluster of {runner} answers at {address}")
         stores.append(run(config, Path(folder, runner), f"runner={runner}", f"runner_address={address}"))
         say(f"on {runner}: {told(stores[1])}")
-        reports = [store / "reports/scaled/latest" for store in stores]
-        tables = [pd.read_parquet(report / "results.parquet").drop(columns="seconds") for report in reports]
+        results = [store / "reports/scaled/latest/results.parquet" for store in stores]
+        tables = [pd.read_parquet(path).drop(columns="seconds") for path in results]
         pd.testing.assert_frame_equal(*tables)
         say(f"results are equal: {len(tables[0])} rows")
         digests = [artifacts(store) for store in stores]

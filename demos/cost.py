@@ -97,7 +97,8 @@ def sizes() -> Iterator[str]:
                 _, status, used = os.wait4(process.pid, 0)
             if status:
                 sys.exit(Path(folder, "said").read_text(encoding="utf-8"))
-            seconds = json.loads((store / "reports/large/latest/summary.json").read_text(encoding="utf-8"))["seconds"]
+            summary = store / "reports/large/latest/summary.json"
+            seconds = json.loads(summary.read_text(encoding="utf-8"))["seconds"]
             (dump,) = store.glob("store/hidden-states/*/states.parquet")
             states = pq.read_metadata(dump).num_rows
             stored = sum(path.stat().st_size for path in (store / "store").rglob("*"))

@@ -28,7 +28,8 @@ def main() -> None:
             text = fill(text, mark, timed(Path(home)))
         (command,) = re.findall(r"^lisor (explain .*)$", text, re.MULTILINE)
         text = fill(text, "explain", run(Path(home), *shlex.split(command)))
-        shutil.copyfile(Path(home) / "reports/quickstart/latest" / PICTURE, ROOT / "docs/images/000-gru.svg")
+        report = Path(home) / "reports/quickstart/latest"
+        shutil.copyfile(report / PICTURE, ROOT / "docs/images/000-gru.svg")
     (ROOT / "README.md").write_text(text, encoding="utf-8")
 
 

@@ -442,6 +442,10 @@ class Study:
     def __post_init__(self) -> None:
         if self.models.build is not None and self.dataset.symbols is None:
             raise ConfigError("models.build needs dataset.symbols: the sequences that the network reads")
+        if self.models.build is not None and self.dataset.held_out != DatasetConfig.held_out:
+            raise ConfigError(
+                "dataset.held_out is for networks that are trained here, not for models.build; take it out"
+            )
         if self.dataset.series is not None and self.explain.enabled:
             raise ConfigError("explain is for symbols and words: turn it off for series of numbers")
         if self.models.build is not None and (self.explain.enabled or "sensitivity" in self.clustering.methods):

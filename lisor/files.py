@@ -11,8 +11,14 @@ from typing import BinaryIO
 
 from lisor.errors import DataError, one_line
 
+ENDINGS = (".csv", ".tsv", ".parquet")
+"""Of files that hold tables."""
+
 MAX_BYTES = 2**31
-"""The largest table or file of weights that is read."""
+"""The largest table that is held in memory, and the most that one is unpacked to."""
+
+MAX_SOURCE_BYTES = 2**34
+"""The largest file of any other kind, such as word vectors."""
 
 MAX_TEXT_BYTES = 2**26
 """The largest file that is read as one text: settings, an automaton."""
@@ -80,7 +86,7 @@ def check_writable(path: Path) -> None:
     if kind is not None:
         raise DataError(f"expected a file to write to, but {where} is {kind}; give another file")
     if not inside:
-        name, folder = shorten(Path(path.name)), shorten(path.parent)
+        name, folder = shorten(Path(path.name), 60), shorten(path.parent)
         raise DataError(f"expected a folder to write {name} to, but {folder} does not exist")
 
 
@@ -108,16 +114,16 @@ def kind_of(path: Path) -> str | None:
     return _kind(mode)
 
 
-def check_file(path: Path, limit: int = MAX_BYTES) -> Path:
-    """The path of a file that can be read to its end.
+def check_file(path: Path, limit: int | None = None) -> Path:
+    """The path of a file that can be read to its end, of at most `limit` bytes where there is a limit.
 
     Raises:
-        OSError: it is not there, is no regular file, or has more than `limit` bytes."""
+        OSError: it is not there, is no regular file, or is larger."""
     status = path.stat()
     kind = _kind(status.st_mode)
     if kind is not None:
         raise OSError(f"expected a file, but it is {kind}")
-    if status.st_size > limit:
+    if limit is not None and status.st_size > limit:
         raise OSError(f"it has {status.st_size:,} bytes, and at most {limit:,} are read")
     return path
 
@@ -133,23 +139,23 @@ def read_text(path: Path, limit: int = MAX_TEXT_BYTES) -> str:
     if len(content) > limit:
         raise OSError(f"at most {limit:,} bytes are read, and it has more")
     if (place := content.find(0)) >= 0:
-        raise ValueError(_no_text(content.count(b"\n", 0, place) + 1))
+        raise ValueError(no_text(content.count(b"\n", 0, place) + 1))
     return content.decode("utf-8")
 
 
 def check_text(path: Path) -> Path:
-    """The path of a regular file without the character U+0000, at which some readers of tables stop.
+    """The path of a file to hold in memory, without the character U+0000, at which some readers of tables stop.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: it cannot be read, or is too large.
         ValueError: it holds that character."""
     line = 1
-    with check_file(path).open("rb") as file:
+    with check_file(path, MAX_BYTES).open("rb") as file:
         while chunk := file.read(_CHUNK):
             place = chunk.find(0)
             line += chunk.count(b"\n", 0, place if place >= 0 else len(chunk))
             if place >= 0:
-                raise ValueError(_no_text(line))
+                raise ValueError(no_text(line))
     return path
 
 
@@ -158,12 +164,13 @@ def reason(error: OSError | ValueError) -> str:
     return error.strerror or str(error) if isinstance(error, OSError) else str(error)
 
 
-def shorten(path: Path) -> str:
+def shorten(path: Path, length: int = MAX_PATH) -> str:
     """The path as a message shows it: of a long one the middle is left out."""
-    return one_line(str(path), MAX_PATH)
+    return one_line(str(path), length)
 
 
-def _no_text(line: int) -> str:
+def no_text(line: int) -> str:
+    """What is wrong with a file that holds the character U+0000."""
     return f"line {line} holds the character U+0000: expected a text in UTF-8"
 
 

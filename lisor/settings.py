@@ -128,7 +128,7 @@ def _section(name: str, values: Mapping[str, Any]) -> Any:
     for key in values:
         if key not in known:
             _unknown(key, known, f"{name}.")
-        if not _is_unicode(values[key]):
+        if not is_unicode(values[key]):
             raise ConfigError(f"{name}.{key} must be Unicode text, got {show(values[key])}")
     if name == "dataset":
         refuse_not_taken([key for key, value in values.items() if value is not None], kind_of(values))
@@ -190,7 +190,7 @@ def _parse_value(key: str, text: str) -> Any:
         raise ConfigError(f"--set {key}: expected a value as YAML, got {show(text)}: {error}") from None
 
 
-def _is_unicode(value: object) -> bool:
+def is_unicode(value: object) -> bool:
     """Whether every text of a value can be written as UTF-8, which half of a surrogate pair cannot."""
     texts = value if isinstance(value, list | tuple) else [value]
     return not any(isinstance(text, str) and any("\ud800" <= sign <= "\udfff" for sign in text) for text in texts)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import lisor
+from lisor.data.languages import LANGUAGES
 from lisor.errors import DataError
 from lisor.files import check_file, check_text, check_writable, make_folder, read_text, replacing, shorten, writing
 
@@ -109,6 +111,8 @@ def test_what_is_cut_short_leaves_the_old_file_alone(tmp_path: Path, stop: type[
 WRITE = """
 import resource, signal, sys
 from pathlib import Path
+import lisor
+from lisor.data.languages import LANGUAGES
 from lisor.errors import DataError
 from lisor.files import writing
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -194,3 +198,13 @@ def test_the_line_of_a_null_is_found_however_far_it_is(tmp_path: Path) -> None:
 def test_a_long_path_is_shortened() -> None:
     assert shorten(Path("a/b")) == "a/b"
     assert len(shorten(Path("x" * 5000))) <= 120
+
+
+def test_a_drawing_is_written_as_any_file_of_the_users(tmp_path: Path) -> None:
+    automaton = LANGUAGES["000"].automaton
+    lisor.draw(automaton, tmp_path / "new.svg")
+    assert (tmp_path / "new.svg").read_text().count("<ellipse") == 5
+    (tmp_path / "link.svg").symlink_to("new.svg")
+    with pytest.raises(DataError, match=r"link\.svg is a symbolic link"):
+        lisor.draw(automaton, tmp_path / "link.svg")
+    assert {path.name for path in tmp_path.iterdir()} == {"new.svg", "link.svg"}

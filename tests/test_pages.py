@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from docs.code_blocks import Block, fill_outputs, read_blocks, run_blocks, run_shell
+from docs.code_blocks import Block, fill_outputs, read_blocks, run_blocks, run_shell, without_keys
 from lisor.data.languages import LANGUAGES
 from lisor.exports import export
 from tests.flows.conftest import finished_store, home, prefect_server
@@ -142,6 +142,11 @@ def test_blocks_of_a_page_run_in_order_and_are_compared_with_what_it_shows(tmp_p
 def test_a_block_that_fails_is_named(tmp_path: Path, code: str) -> None:
     with pytest.raises(RuntimeError, match="block of line 3 failed"):
         run_blocks(read_blocks("# Title\n\n" + code), tmp_path)
+
+
+def test_the_keys_of_runs_differ_between_machines_and_are_not_shown() -> None:
+    printed = "report   .lisor/reports/tiny/0123456789ab/report.html\nreports/tiny/latest/x"
+    assert without_keys(printed) == printed.replace("0123456789ab", "<key>")
 
 
 @pytest.mark.parametrize(

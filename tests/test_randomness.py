@@ -46,7 +46,7 @@ def test_no_other_module_makes_generators_and_no_two_uses_share_a_name() -> None
                 assert len(node.args) > 1, (path, node.lineno)
                 used[ast.unparse(node.args[1])] += 1
     assert len(used) > 20
-    # The splits, the random test sets and the near misses of a language are told apart by a second name.
+    # A second name distinguishes the splits, random test sets and near misses of a language.
     assert {name: count for name, count in used.items() if count > 1} == {"'words'": 3}
 
 

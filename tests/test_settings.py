@@ -194,6 +194,11 @@ def test_an_override_reaches_the_datasets_that_can_take_it() -> None:
         read(values, "dataset.window=5")
 
 
+def test_no_rows_are_held_out_for_a_network_that_is_external() -> None:
+    with pytest.raises(ConfigError, match=r"dataset\.held_out is for networks that are trained here"):
+        read({"name": "x", "datasets": [{"symbols": "a.csv", "held_out": 0.3}], "models": {"build": "a:b"}})
+
+
 @pytest.mark.parametrize("name", ["order", "classes"])
 @pytest.mark.parametrize("names", [["a"], ["a", "a"], []])
 def test_names_of_symbols_and_classes_are_two_or_more_and_different(name: str, names: list[str]) -> None:

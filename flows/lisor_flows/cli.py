@@ -46,6 +46,8 @@ MLFLOW_PORT = 5000
 
 AUTOMATON = "JSON, as runs leave it in automata/, or .dot (Graphviz, AALpy) or .jff (JFLAP)."
 
+OUT = "Folder of the report, new, empty or of a former one [LISOR_HOME/reports/<name>/<key>]."
+
 EXTRACTION = {
     "clustering": {"k": [2, 16]},
     "extraction": {"rules": ["majority", "dynamics", "refined"]},
@@ -72,12 +74,12 @@ def lisor() -> None:
 @app.command()
 def run(
     config: Annotated[
-        str, typer.Argument(help="A YAML file, or the name of settings that come with lisor, or in configs/ here.")
+        str, typer.Argument(help="A YAML file, or a name: of settings that come with lisor, or in configs/.")
     ],
     changes: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be repeated.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the report [LISOR_HOME/reports/<name>/<key>].")] = None,
+    out: Annotated[Path | None, typer.Option(help=OUT)] = None,
     only_plan: Annotated[bool, typer.Option("--plan", help="Only say what would be computed, and why.")] = False,
 ) -> None:
     """Run an experiment: what is already computed is taken from the store."""
@@ -99,7 +101,7 @@ def extract(
     changes: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be repeated.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the report [LISOR_HOME/reports/<name>/<key>].")] = None,
+    out: Annotated[Path | None, typer.Option(help=OUT)] = None,
 ) -> None:
     """Extract automata from a network of your own, with all that a run leaves: table, report, MLflow."""
     from lisor.config import DatasetConfig
@@ -114,6 +116,18 @@ def extract(
     settings["models"] = {"build": network, "weights": None if weights is None else str(weights)}
     sys.path.append(str(Path.cwd()))  # where the user stands, and last: none of its modules hides another
     _run(override(settings, changes or []), out)
+
+
+def _check_unicode(*arguments: object) -> None:
+    """Refuse what cannot stand in a page or a record, such as a name of a file in Latin-1.
+
+    Raises:
+        ConfigError: an argument cannot be written as UTF-8."""
+    from lisor.settings import is_unicode
+
+    odd = next((argument for argument in arguments if not is_unicode(str(argument))), None)
+    if odd is not None:
+        raise ConfigError(f"expected Unicode text, got {show(str(odd))}; give another name")
 
 
 def _read_alphabet(alphabet: str) -> list[str]:
@@ -137,6 +151,7 @@ def _run(settings: dict[str, Any], out: Path | None, *, only_plan: bool = False)
 
     plan = experiment(settings)
     check_fits(plan)
+    _check_unicode(out)
     with stopping.ending_at_once():
         from lisor_tasks.artifacts import open_store
         from lisor_tasks.caching import load_ahead
@@ -159,7 +174,7 @@ def _run(settings: dict[str, Any], out: Path | None, *, only_plan: bool = False)
         given = PREFECT_API_URL.value()
         if given:
             server.check_answers(given)
-            _show(_run_flow(settings, out))
+            _conclude(_run_flow(settings, out))
             return
         temporary = server.TemporaryServer(open_store())
         known = any(kept.startswith(f"{plan.name}/") for kept in registered())
@@ -167,7 +182,7 @@ def _run(settings: dict[str, Any], out: Path | None, *, only_plan: bool = False)
             load_ahead(*HEAVY)
         temporary.wait(PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS.value())
         with server.serving(temporary.url):
-            _show(_run_flow(settings, out))
+            _conclude(_run_flow(settings, out))
 
 
 def _run_flow(settings: dict[str, Any], out: Path | None) -> dict[str, Any]:
@@ -236,6 +251,7 @@ def explain(
     out: Annotated[Path | None, typer.Option(help="An .html file [explanations/ beside the report].")] = None,
 ) -> None:
     """Explain one sequence: the automaton's states, the network's mind and what counts, step by step."""
+    _check_unicode(text, word, dataset, cell, out)
     from lisor_flows.explain import explain as explain_sequence
 
     explain_sequence(run, text, word, dataset, cell, trial, out)
@@ -301,9 +317,8 @@ def _check_free(port: int) -> None:
         try:
             trial.bind(("127.0.0.1", port))
         except OSError as error:
-            raise ConfigError(
-                f"port {port} of 127.0.0.1 cannot be used: {error.strerror}; give another with --port"
-            ) from None
+            reason = f"{error.strerror}; give another with --port"
+            raise ConfigError(f"port {port} of 127.0.0.1 cannot be used: {reason}") from None
 
 
 @app.command()
@@ -339,7 +354,8 @@ def find_config(name: str) -> Path:
             print(f"lisor: note: {name} is {found[0]}; for yours, give {asked}", file=sys.stderr)
     if found:
         return found[0]
-    known = sorted({file.stem for folder in (own, Path("configs")) for file in folder.glob("*.yaml")})
+    files = [*own.glob("*.yaml"), *Path("configs").glob("*.yaml")]
+    known = sorted({file.stem for file in files})
     raise ConfigError(f"expected a settings file or one of {', '.join(known)}, got {name!r}")
 
 
@@ -413,6 +429,16 @@ def _set_logging() -> None:
             logging.getLogger("py.warnings").debug("%s", message)
 
     warnings.showwarning = show  # type: ignore[assignment]
+
+
+def _conclude(summary: dict[str, Any]) -> None:
+    """Show what came of a run, which is whole whether or not anybody can be shown it."""
+    try:
+        _show(summary)
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left in the buffer goes nowhere
+        print(f"lisor: note: the run is whole, but its table cannot be shown: {error}", file=sys.stderr)
 
 
 def _show(summary: dict[str, Any]) -> None:

@@ -38,12 +38,13 @@ from lisor_tasks.fsa import (
     search_automata,
 )
 from lisor_tasks.keys import digest, library_versions
-from lisor_tasks.networks import NetworkRef, bring_network, read_sequences
+from lisor_tasks.networks import NetworkRef, bring_network, has_diverged, read_sequences
 from lisor_tasks.published import check_out
 from lisor_tasks.register import Artifacts, Record, register, report_folder
 from lisor_tasks.report import project_hidden_states, publish, write_report
 from lisor_tasks.rnn import dump_hidden_states, train_networks, trial_blocks
 from lisor_tasks.told import find_told
+from lisor_tasks.user_code import describe_build
 from prefect import flow
 from prefect.artifacts import create_link_artifact
 
@@ -79,7 +80,7 @@ class Sources:
     symbols: Source | None = None
     series: Source | None = None
     build: Source | None = None
-    """The file of the module that builds a network which is brought along."""
+    """The modules that build an external network."""
     weights: Source | None = None
 
 
@@ -95,11 +96,7 @@ def find_sources(study: Study) -> Sources:
     _check_grid(study)
     name = str(dataset.language)
     own_text = dataset.text is not None and dataset.text != MOVIE_REVIEWS
-    models, build = study.models, None
-    if models.build is not None:
-        from lisor.rnn.builds import source_of  # loads torch, which most runs from the cache do without
-
-        build = describe_source(str(source_of(models.build)))
+    models = study.models
     annotations = None if study.explain.annotations is None else describe_source(study.explain.annotations)
     if annotations is not None:
         from lisor.explain.annotations import read  # loads SciPy, which most runs do without
@@ -112,7 +109,7 @@ def find_sources(study: Study) -> Sources:
         annotations=annotations,
         symbols=None if dataset.symbols is None else describe_source(dataset.symbols),
         series=None if dataset.series is None or dataset.aeon else describe_source(dataset.series),
-        build=build,
+        build=None if models.build is None else describe_build(models.build),
         weights=None if models.weights is None else describe_source(models.weights),
     )
 
@@ -232,22 +229,20 @@ async def _make_study(plan: Experiment, study: Study, stages: Stages | Plan) -> 
         training = replace(study.training, device=resolve_device(study.training.device))
         how = (cell, study.models, training, block)
         wanted = [trial for trial in block if trial < study.training.trials]  # a block is always trained whole
-        try:
-            models = await stages.run("train", train_networks, data, *how, label=label)
-        except OWN_FAILURES as error:
-            return [fail(cell, trial, error) for trial in wanted]
+        models = await stages.run("train", train_networks, data, *how, label=label)
         references = {trial: NetworkRef(model=models[trial - block[0]], made_by=cell) for trial in wanted}
         return await gather(*(try_network(cell, trial, references[trial]) for trial in wanted))
 
     async def try_network(cell: str, trial: int, network: NetworkRef) -> Network | Failure:
+        names = {"dataset": study.dataset.title, "name": study.dataset.name}
+        # a plan has no network yet
+        if not isinstance(network.model, Awaited) and has_diverged(network.model):
+            reason = "training diverged (its loss is not a number): lower training.learning_rate"
+            return Failure(**names, cell=cell, trial=trial, reason=reason)
         try:
             return await make_network(cell, trial, network)
         except OWN_FAILURES as error:
-            return fail(cell, trial, error)
-
-    def fail(cell: str, trial: int, error: Exception) -> Failure:
-        names = {"dataset": study.dataset.title, "name": study.dataset.name}
-        return Failure(**names, cell=cell, trial=trial, reason=str(error))
+            return Failure(**names, cell=cell, trial=trial, reason=str(error))
 
     async def make_network(cell: str, trial: int, network: NetworkRef) -> Network:
         label = f"{study.dataset.name}-{cell}-{trial}"

@@ -22,7 +22,9 @@ app = typer.Typer(
 
 DAY = 86400.0
 
-Runs = Annotated[list[str] | None, typer.Argument(metavar="RUN", help="Runs: NAME for its newest, or NAME/KEY [all].")]
+RUNS = "Runs: NAME for its newest, or NAME/KEY [all]."
+
+Runs = Annotated[list[str] | None, typer.Argument(metavar="RUN", help=RUNS)]
 
 
 @app.command()

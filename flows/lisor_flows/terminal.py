@@ -22,8 +22,8 @@ class Commands(TyperGroup):
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write each command with the first sentence of its help."""
-        commands = [self.get_command(ctx, name) for name in self.list_commands(ctx)]
-        sentences = [(command.name, command.get_short_help_str(MAX_SENTENCE)) for command in commands if command]
+        commands = self.commands.items()
+        sentences = [(name, command.get_short_help_str(MAX_SENTENCE)) for name, command in commands]
         with formatter.section("Commands"):
             formatter.write_dl(sentences)
 

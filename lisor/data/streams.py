@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from lisor.data.tables import check_groups, check_type, name_columns, open_parquet, unpacked_bytes
 from lisor.errors import DataError
-from lisor.files import check_text
+from lisor.files import no_text, shorten
 
 ROWS = 4096
 """Rows that are in memory at a time."""
@@ -36,9 +36,9 @@ def stream_texts(path: Path, column: str = COLUMN) -> Iterator[list[str]]:
     Raises:
         DataError: the file does not exist, is of no known kind, cannot be read or lacks the column."""
     if not path.is_file():
-        raise DataError(
-            f"expected a file of sequences, but {path} {'is a folder' if path.is_dir() else 'does not exist'}"
-        )
+        found = "is a pipe or a device" if path.exists() else "does not exist"
+        found = "is a folder" if path.is_dir() else found
+        raise DataError(f"expected a file of sequences, but {shorten(path)} {found}")
     readers: dict[str, Callable[[Path], Iterator[list[str]]]] = {
         ".csv": partial(_stream_csv, column=column),
         ".tsv": partial(_stream_csv, column=column),
@@ -57,7 +57,7 @@ def stream_texts(path: Path, column: str = COLUMN) -> Iterator[list[str]]:
 def _stream_csv(path: Path, column: str) -> Iterator[list[str]]:
     csv.field_size_limit(MAX_CELL)
     separator = "\t" if path.suffix.lower() == ".tsv" else ","
-    with check_text(path).open(encoding="utf-8-sig", newline="") as file:
+    with path.open(encoding="utf-8-sig", newline="") as file:
         rows = csv.reader(_lines(file, path), delimiter=separator, strict=True)
         header = next(rows, [])
         _check_column(header, column, path)
@@ -94,7 +94,7 @@ def _stream_parquet(path: Path, column: str) -> Iterator[list[str]]:
 
 
 def _stream_lines(path: Path) -> Iterator[list[str]]:
-    with check_text(path).open(encoding="utf-8-sig") as file:
+    with path.open(encoding="utf-8-sig") as file:
         lines = _lines(file, path)
         while rows := [line.rstrip("\r\n") for line in islice(lines, ROWS)]:
             yield rows
@@ -102,9 +102,11 @@ def _stream_lines(path: Path) -> Iterator[list[str]]:
 
 def _lines(file: TextIO, path: Path) -> Iterator[str]:
     """The lines of a file, none of which may fill the memory."""
-    while line := file.readline(MAX_CELL + 1):
+    for number, line in enumerate(iter(partial(file.readline, MAX_CELL + 1), ""), 1):
         if len(line) > MAX_CELL:
-            raise DataError(f"{path.name} has a line of more than {MAX_CELL:,} characters; shorten it")
+            raise DataError(f"line {number} of {path.name} has more than {MAX_CELL:,} characters; shorten it")
+        if "\0" in line:
+            raise ValueError(no_text(number))
         yield line
 
 

@@ -16,11 +16,8 @@ import pyarrow.parquet as pq
 from jaxtyping import Int, Shaped
 
 from lisor.errors import DataError, show
-from lisor.files import MAX_BYTES, check_file, check_text
+from lisor.files import ENDINGS, MAX_BYTES, check_file, check_text
 from lisor.randomness import stream, stream_seed
-
-ENDINGS = (".csv", ".tsv", ".parquet")
-"""Of the files that hold tables."""
 
 SPLIT_NAMES = {"train": "train", "test": "test"} | dict.fromkeys(("validation", "valid", "val", "dev"), "validation")
 
@@ -53,7 +50,7 @@ def read_columns(path: Path, columns: Sequence[str]) -> tuple[pd.DataFrame, list
     ending = path.suffix.lower()
     kind = "Parquet" if ending == ".parquet" else ending[1:].upper()
     if ending not in ENDINGS:
-        raise DataError(f"expected a .csv, .tsv or .parquet file, got {path.name}")
+        raise DataError(f"expected a .csv, .tsv or .parquet file of sequences, got {path.name}")
     try:
         if ending == ".parquet":
             return _read_parquet(path, columns)
@@ -83,6 +80,7 @@ def read_csv(path: Path, separator: str, columns: Sequence[str]) -> pd.DataFrame
 
 
 def _read_parquet(path: Path, columns: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
+    check_file(path, MAX_BYTES)
     with open_parquet(path) as file:
         schema = file.schema.to_arrow_schema()
         names = [name for name in columns if name in schema.names]
@@ -94,7 +92,7 @@ def _read_parquet(path: Path, columns: Sequence[str]) -> tuple[pd.DataFrame, lis
         check_groups(file, names, path, range(file.num_row_groups))
         if sum(map(unpacked_bytes, file.read(names).columns)) > MAX_BYTES:
             raise DataError(f"{path.name} has more than {MAX_BYTES:,} bytes when it is unpacked: read a part of it")
-    with pq.ParquetFile(check_file(path)) as file:
+    with pq.ParquetFile(path) as file:
         read = file.read(names)
     read.validate(full=True)
     table: pd.DataFrame = read.to_pandas(ignore_metadata=True)

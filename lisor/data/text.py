@@ -19,10 +19,10 @@ from jaxtyping import Float, Shaped
 
 from lisor.data.dataset import Dataset, Split
 from lisor.data.sequences import Sequences
-from lisor.data.tables import ENDINGS, SPLIT_NAMES, name_columns, read_columns, split_names
+from lisor.data.tables import SPLIT_NAMES, name_columns, read_columns, split_names
 from lisor.data.vectors import Word2Vec, read_vectors
 from lisor.errors import DataError, DataWarning
-from lisor.files import MAX_BYTES
+from lisor.files import ENDINGS, MAX_BYTES
 from lisor.randomness import stream
 
 PAD, UNKNOWN = "<pad>", "<unk>"

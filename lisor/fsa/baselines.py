@@ -89,7 +89,7 @@ def _try(search: Callable[[], Automaton]) -> tuple[Automaton | None, str | None]
         return None, "out of steps"
     except _NetworkError as raised:
         raise raised.error from None
-    except (Exception, SystemExit) as error:  # AALpy exits where the same word gets two answers
+    except (Exception, SystemExit) as error:  # AALpy exits where one word gets two predictions
         reason = " ".join(str(error).split())[:MAX_REASON]
         return None, f"AALpy failed: {type(error).__name__} {reason}".rstrip()
 

@@ -1,7 +1,7 @@
 """The fonts of drawings, loaded without what fontconfig says of a system's settings.
 
-The fontconfig inside pygraphviz's wheels is older than the settings of many systems, and reads all of
-them, whatever its own settings are: it complains of each element that it does not know, on the
+The fontconfig inside pygraphviz's wheels is older than the settings of many systems, and reads all
+of them, whatever it is told to read: it complains of each element that it does not know, on the
 standard error of the process, and where there are no settings or no folder for its cache."""
 
 from __future__ import annotations

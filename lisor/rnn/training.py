@@ -4,7 +4,7 @@ Shapes: R trials still in training, B sequences of a batch, T steps, N sequences
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,14 @@ CHUNK = 16
 """Batches among which sequences are sorted by length, so that a batch has little padding."""
 
 CURVES = ("train_loss", "validation_loss", "validation_accuracy", "validation_balanced_accuracy")
+
+
+class DivergedError(ModelError):
+    """The loss of some trials was never a number; `trained` are the networks of the others, by trial."""
+
+    def __init__(self, message: str, trained: Mapping[int, TrainedModel]) -> None:
+        super().__init__(message)
+        self.trained = trained
 
 
 @dataclass(kw_only=True)
@@ -94,7 +102,7 @@ def train(
     sequences are trained on once.
 
     Raises:
-        ModelError: the loss of a trial was never a number."""
+        DivergedError: the loss of a trial was never a number."""
     device = pick_device(config.device)
     architecture, vectors = design(dataset, cell, models)
     best: dict[int, _Trial] = {}
@@ -109,11 +117,8 @@ def train(
         for trial, record in zip(left, records, strict=True):
             if trial not in best or record.best_loss < best[trial].best_loss:
                 best[trial] = record
-    lost = [trial for trial, record in best.items() if not record.best_weights]
-    if lost:
-        raise ModelError(f"trial {lost[0]} of {cell} diverged (its loss is not a number): lower training.learning_rate")
-    return [
-        TrainedModel(
+    trained = {
+        trial: TrainedModel(
             architecture=architecture,
             weights=best[trial].best_weights,
             vocabulary=dataset.vocabulary,
@@ -127,7 +132,13 @@ def train(
             quantizer=dataset.quantizer,
         )
         for trial in trials
-    ]
+        if best[trial].best_weights
+    }
+    lost = [trial for trial in trials if trial not in trained]
+    if lost:
+        reason = f"trial {lost[0]} of {cell} diverged (its loss is not a number): lower training.learning_rate"
+        raise DivergedError(reason, trained)
+    return list(trained.values())
 
 
 def _train_stack(

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from lisor.errors import StoreError
-from lisor.files import check_file, reason, replacing, shorten
+from lisor.files import ENDINGS, MAX_BYTES, MAX_SOURCE_BYTES, check_file, reason, replacing, shorten
 from lisor_tasks.manifest import MANIFEST, Manifest
 
 
@@ -305,7 +305,8 @@ def describe_source(path: str, *, folder: bool = False) -> Source:
     place = Path(path).expanduser().absolute()
     try:
         if not (folder and place.is_dir()):
-            return Source(str(place), f"{place.suffix[1:]}-{_digest_unchanged(check_file(place))}")
+            limit = MAX_BYTES if place.suffix.lower() in ENDINGS else MAX_SOURCE_BYTES
+            return Source(str(place), f"{place.suffix[1:]}-{_digest_unchanged(check_file(place, limit))}")
         from lisor.data.text import layout  # loads pandas
 
         files = sorted(file for file, _, _ in layout(place))

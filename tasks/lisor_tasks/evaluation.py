@@ -84,7 +84,7 @@ class Network:
 
     @property
     def identity(self) -> tuple[str, str, int]:
-        """Data set, cell and trial, as in the results."""
+        """Dataset, cell and trial, as in the results."""
         return self.dataset, self.cell, self.trial
 
     def failure(self, reason: str) -> Failure:

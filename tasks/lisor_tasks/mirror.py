@@ -53,10 +53,10 @@ def push(url: str, runs: Collection[str], done: Callable[[Carried], None]) -> No
     Raises:
         StoreError: there is no such run, an artifact is damaged, or the folder cannot be written."""
     store = open_store()
-    wanted = [matching(run)[-1] for run in runs] or registered()
-    if not wanted:
-        raise StoreError(f"expected a run in {store.home} to push, found none; run one first: lisor run quickstart")
     with _reach(url) as folder, store.in_use():
+        wanted = [matching(run)[-1] for run in runs] or registered()
+        if not wanted:
+            raise StoreError(f"expected a run in {store.home} to push, found none; run one first: lisor run quickstart")
         every = holdings()
         for run in wanted:
             record = look_up(run)
@@ -94,10 +94,9 @@ def pull(url: str, runs: Collection[str], done: Callable[[Carried], None]) -> No
         if not every:
             raise StoreError(f"expected runs in {url}, found none; push one there first, or correct the place")
         for run in [_find(run, there, url) for run in runs] or every:
-            name = run.partition("/")[0]
-            record = _read_record(folder.read(f"runs/{run}.json"), name)
+            record = _read_record(folder.read(f"runs/{run}.json"), run.partition("/")[0])
             wanted = _wanted(record, folder)
-            carried = sum(_pull(store, kind, key, wanted[kind, key], folder) for kind, key in sorted(wanted))
+            carried = sum(_pull(store, *name, wanted[name], folder) for name in sorted(wanted))
             # its report lay on the machine that ran it
             register(replace(record, out=str(report_folder(record.run)), files=()))
             done(Carried(run=record.run, carried=carried, there=len(wanted) - carried))
@@ -213,7 +212,8 @@ def _find(run: str, there: Mapping[str, list[str]], url: str) -> str:
 
     Raises:
         StoreError: there is none."""
-    found = [one for one in there.get(run.partition("/")[0], []) if run in (one, one.partition("/")[0])]
+    name = run.partition("/")[0]
+    found = [one for one in there.get(name, []) if run in (one, name)]
     if not found:
         known = ", ".join([*there][:5]) or "none yet"
         raise StoreError(f"expected a run of {url} ({known}), got {run[:60]!r}")

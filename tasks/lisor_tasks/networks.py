@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from lisor.config import DatasetConfig
 from lisor.errors import ModelError
-from lisor_tasks.artifacts import Ref, Source, describe_source, open_artifact
+from lisor_tasks.artifacts import Ref, Source, open_artifact
 from lisor_tasks.caching import cached
 from lisor_tasks.data import read_dataset
+from lisor_tasks.user_code import describe_build
 
 if TYPE_CHECKING:
     from lisor.rnn.network import Network
@@ -23,6 +24,8 @@ ABOUT = "model.json"
 WEIGHTS = "weights.safetensors"
 BROUGHT = "brought"
 """What stands in place of a schema where a network was not trained here."""
+DIVERGED = "diverged"
+"""What stands in place of a schema where training came to nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +112,16 @@ def bring_network(folder: Path, data: Ref, build: str, source: Source, weights: 
     (folder / ABOUT).write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
 
 
+def write_diverged(folder: Path) -> None:
+    """Say in a network's place that its training came to nothing."""
+    (folder / ABOUT).write_text(json.dumps({"schema": DIVERGED}), encoding="utf-8")
+
+
+def has_diverged(ref: Ref) -> bool:
+    """Whether the training of a network came to nothing."""
+    return bool(read_about(ref)["schema"] == DIVERGED)
+
+
 def read_about(ref: Ref) -> dict[str, Any]:
     """What is known of a network without building it: seed, history, restarts, tokenizer, …"""
     about: dict[str, Any] = json.loads((open_artifact(ref) / ABOUT).read_text(encoding="utf-8"))
@@ -131,7 +144,7 @@ def read_network(network: NetworkRef) -> Network:
         raise ModelError(f"expected a network made by {network.made_by}, as the settings say, got one made by {stored}")
     if about["schema"] != BROUGHT:
         return TrainedModel.read(folder)
-    if describe_source(str(builds.source_of(network.made_by))).sha256 != about["source"]:
+    if describe_build(network.made_by).sha256 != about["source"]:
         raise ModelError(f"the source of {network.made_by} has changed since the run began; run it again")
     weights = folder / WEIGHTS
     built = builds.load(network.made_by, weights if weights.exists() else None)

@@ -10,10 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from lisor.errors import StoreError
-from lisor.files import kind_of, replacing
+from lisor.files import kind_of, replacing, shorten
 from lisor_tasks.artifacts import check_folder
 from lisor_tasks.manifest import is_name
 from lisor_tasks.register import RECORD, Record, parse
+
+ALWAYS = ("report.html", "results.parquet", RECORD, "summary.json")
+"""Files of every run, whatever else it leaves."""
 
 LATEST = "latest"
 """The link beside the reports of a name that leads to the last of them."""
@@ -28,32 +31,38 @@ def check_out(folder: Path) -> None:
     try:
         empty = not folder.is_dir() or not any(folder.iterdir())
     except OSError as error:
-        raise StoreError(f"{folder} cannot be read: {error.strerror}; give another --out") from None
+        reason = f"{error.strerror}; give another --out"
+        raise StoreError(f"{shorten(folder)} cannot be read: {reason}") from None
     if not empty and not _exists(folder / RECORD):
         raise StoreError(
-            f"expected a new or empty folder, or that of a run's report, but {folder} has other files; "
-            "give another --out"
+            "expected a new or empty folder, or that of a run's report, "
+            f"but {shorten(folder)} has other files; give another --out"
         )
-    _listed(folder)
+    former = _listed(folder)
+    for name in sorted({*former, *ALWAYS}):
+        if not _is_free(folder, name, former):
+            what = f"{shorten(folder / name)} is not of a former run and would be replaced"
+            raise StoreError(f"{what}; move it away, or give another --out")
 
 
 def publish_files(folder: Path, files: Mapping[str, bytes], record: Record) -> Record:
-    """The record of a run that lists what lies in the folder, now these files and the record itself.
+    """The record of a run with a list of what is in the folder: these files and the record itself.
 
     Raises:
         StoreError: one of them would replace what no former run has listed.
-        OSError: the folder cannot be written; what is there is listed, so that it can be tried again."""
+        OSError: the folder cannot be written; what is there is listed, so that it can be tried
+            again."""
     former = _listed(folder)
     names = sorted({*files, RECORD})
     for name in names:
         if not _is_free(folder, name, former):
-            raise StoreError(
-                f"{folder / name} is not of a former run and would be replaced; what was computed is kept, "
-                "so move that away, or run again with another --out"
-            )
+            what = f"{shorten(folder / name)} is not of a former run and would be replaced"
+            again = "what was computed is kept, so move that away, or run again with another --out"
+            raise StoreError(f"{what}; {again}")
     folder.mkdir(parents=True, exist_ok=True)
     record = replace(record, files=tuple(sorted({*former, *names})))
-    _write(folder / RECORD, record.to_json().encode())  # first: what is written is listed at any moment
+    # first, so that what is there is listed at any moment
+    _write(folder / RECORD, record.to_json().encode())
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         _write(folder / name, content)
@@ -73,7 +82,7 @@ def point_latest(folder: Path) -> None:
         OSError: it cannot be written."""
     link, fresh = folder.with_name(LATEST), folder.with_name(f".{LATEST}-{os.urandom(8).hex()}")
     if _exists(link) and not link.is_symlink():
-        raise StoreError(f"expected a link to the last report at {link}; remove what is there")
+        raise StoreError(f"expected a link to the last report at {shorten(link)}; remove what is there")
     try:
         fresh.symlink_to(folder.name)
         fresh.replace(link)
@@ -95,7 +104,8 @@ def _listed(folder: Path) -> frozenset[str]:
             return frozenset({*record.files, RECORD})
     except (OSError, ValueError, KeyError, TypeError, AttributeError, StoreError):
         pass
-    raise StoreError(f"expected the record of a run in {path}, but it is none; remove it, or give another --out")
+    where = shorten(path)
+    raise StoreError(f"expected the record of a run in {where}, but it is none; remove it, or give another --out")
 
 
 def _is_free(folder: Path, name: str, former: Collection[str]) -> bool:

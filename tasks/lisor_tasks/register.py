@@ -2,8 +2,8 @@
 
 LISOR_HOME/runs/<name>/<key>.json
 
-A run is NAME/KEY; its key is made of its settings and of what it has made, so that another run of the
-same name is another record. NAME alone is the run that was last kept under it."""
+A run is NAME/KEY; its key is made of its settings and of what it has made, so that another run of
+the same name is another record. NAME alone is the run that was last kept under it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from lisor.errors import StoreError
+from lisor.files import shorten
 from lisor_tasks.artifacts import Ref, check_folder, open_store, write_text
 from lisor_tasks.evaluation import Network
 from lisor_tasks.keys import digest
@@ -75,7 +77,7 @@ def register(record: Record) -> None:
         for other in path.parent.glob("*.json"):
             with suppress(StoreError):  # a damaged one
                 if contradicts(record, _read(other, _run(other))):
-                    other.unlink()
+                    other.unlink(missing_ok=True)  # another run may do the same
     except OSError as error:
         reason = error.strerror or error
         raise StoreError(f"the record {path} cannot be written: {reason}") from error
@@ -96,7 +98,8 @@ def matching(run: str) -> list[str]:
     if not found:
         names = sorted({one.partition("/")[0] for one in kept})
         known = ", ".join(names[:5]) or "none yet"
-        raise StoreError(f"expected a run of {open_store().home / 'runs'} ({known}), got {run[:60]!r}")
+        home = shorten(open_store().home / "runs")
+        raise StoreError(f"expected a run of {home} ({known}), got {run[:60]!r}")
     return found
 
 
@@ -137,7 +140,8 @@ def contradicts(record: Record, other: Record) -> bool:
 
     A store holds one content of a key, so the artifacts of the second are there no more."""
     contents = {(ref.kind, ref.key): ref.sha256 for ref in refs(record.artifacts)}
-    return any(contents.get((ref.kind, ref.key), ref.sha256) != ref.sha256 for ref in refs(other.artifacts))
+    named = refs(other.artifacts)
+    return any(contents.get((ref.kind, ref.key), ref.sha256) != ref.sha256 for ref in named)
 
 
 def refs(value: Any) -> Iterator[Ref]:
@@ -161,7 +165,12 @@ def parse(text: str, name: str) -> Record:
     said = json.loads(text)
     if said.pop("schema") != SCHEMA:
         raise StoreError(f"the run {name!r} was recorded by another version; run it again")
-    return TypeAdapter(Record).validate_python(said)
+    return _reader().validate_python(said)
+
+
+@cache
+def _reader() -> TypeAdapter[Record]:
+    return TypeAdapter(Record)
 
 
 def _read(path: Path, name: str) -> Record:

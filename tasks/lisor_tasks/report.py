@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from prefect import task
 
 from lisor.errors import StoreError
+from lisor.files import shorten
 from lisor_tasks.artifacts import Ref, open_artifact, open_store
 from lisor_tasks.caching import cached
 from lisor_tasks.data import read_dataset
@@ -117,7 +118,7 @@ def publish(record: Record, summary: str) -> Record:
                 point_latest(folder)
         except OSError as error:
             raise StoreError(
-                f"the report cannot be written to {folder}: {error.strerror or error}; "
+                f"the report cannot be written to {shorten(folder)}: {error.strerror or error}; "
                 "what was computed is kept, so run again with another --out"
             ) from error
     return record

@@ -12,7 +12,7 @@ from lisor_tasks.artifacts import Ref
 from lisor_tasks.caching import cached, cached_block
 from lisor_tasks.data import read_dataset
 from lisor_tasks.execution import Execution
-from lisor_tasks.networks import NetworkRef, read_network
+from lisor_tasks.networks import NetworkRef, read_network, write_diverged
 
 FIRST_BLOCKS = (1, 3, 5, 10)
 """Where the first blocks of trials end; the later ones are ten trials each."""
@@ -45,7 +45,7 @@ def train_networks(
     trials: tuple[int, ...],
     execution: Execution,
 ) -> None:
-    """A trained network for each trial of a block, trained side by side."""
+    """A trained network for each trial of a block, trained side by side; of one that diverged, that it did."""
     from lisor.rnn import training
 
     log = execution.progress_log()
@@ -53,16 +53,23 @@ def train_networks(
     def on_epoch(epoch: int, in_training: int, accuracy: float) -> None:
         log(f"epoch {epoch}, {in_training} in training, best validation accuracy {accuracy:.3f}")
 
-    networks = training.train(
-        read_dataset(dataset),
-        cell=cell,
-        models=models,
-        config=training_config,
-        trials=trials,
-        on_epoch=on_epoch,
-    )
-    for network, folder in zip(networks, folders, strict=True):
-        network.write(folder)
+    try:
+        trained = training.train(
+            read_dataset(dataset),
+            cell=cell,
+            models=models,
+            config=training_config,
+            trials=trials,
+            on_epoch=on_epoch,
+        )
+        networks = dict(zip(trials, trained, strict=True))
+    except training.DivergedError as error:
+        networks = dict(error.trained)
+    for trial, folder in zip(trials, folders, strict=True):
+        if trial in networks:
+            networks[trial].write(folder)
+        else:
+            write_diverged(folder)
 
 
 @cached("hidden-states", name="dump {execution.label}")

@@ -28,8 +28,9 @@ class Held:
 
 
 def holdings(*, forgotten: Collection[str] = (), verify: bool = False) -> list[Held]:
-    """Every artifact in the store, as if some runs, each a NAME/KEY, were not registered; `whole` is
-    looked at only to `verify`.
+    """Every artifact in the store, as if some runs, each a NAME/KEY, were not registered.
+
+    `whole` is looked at only to `verify`.
 
     Artifacts that were made together, such as the trials of a block, are there for the same runs.
 

@@ -1,5 +1,6 @@
 import csv
 import gc
+import os
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -238,6 +239,12 @@ def test_a_missing_file_is_refused(tmp_path, name):
         read(tmp_path / name)
 
 
+def test_a_pipe_is_refused_as_what_it_is(tmp_path):
+    os.mkfifo(tmp_path / "a.csv")
+    with pytest.raises(DataError, match=r"a\.csv is a pipe or a device"):
+        read(tmp_path / "a.csv")
+
+
 NO_TEXTS = {
     "numbers": (pa.array([1]), "expected texts in the column 'text' .* found int64"),
     "dictionary of numbers": (pa.array([1]).dictionary_encode(), "found "),
@@ -259,7 +266,7 @@ def test_a_line_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch, nam
     (tmp_path / name).write_text("text\n" + "a" * 100)
     assert read(tmp_path / name)[-1] == "a" * 100
     (tmp_path / name).write_text("text\n" + "a" * 101)
-    with pytest.raises(DataError, match="a line of more than 100 characters"):
+    with pytest.raises(DataError, match=r"line 2 of a\..* has more than 100 characters"):
         read(tmp_path / name)
 
 

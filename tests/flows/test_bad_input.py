@@ -52,6 +52,13 @@ COMMANDS = {
     "a run to forget that is not there": (["store", "gc", "--forget", "../tiny"], "got '../tiny'"),
     "a report where a file is": ([*run(), "--out", "words.txt"], "words.txt is a file"),
     "a report inside a file": ([*run(), "--out", "words.txt/inside"], "words.txt is a file"),
+    "a report with a name that is no Unicode": ([*run(), "--out", "\udcff"], "expected Unicode text, got '\\udcff'"),
+    "a text to explain that is no Unicode": (["explain", "--run", "tiny", "--text", "\udcff"], "expected Unicode text"),
+    "a place to push to without a name": (["store", "push", ""], "got an empty name"),
+    "a place to pull from without a name": (["store", "pull", ""], "got an empty name"),
+    "nothing to push": (["store", "push", "memory://nothing"], "to push, found none"),
+    "nothing to pull": (["store", "pull", "memory://nothing"], "expected runs in memory://nothing, found none"),
+    "a port beyond all": (["ui", "--port", "9" * 400], "--port"),
     "a report with a name too long": ([*run(), "--out", "o" * 300], "no file has a name as long as"),
 }
 

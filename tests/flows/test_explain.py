@@ -81,7 +81,7 @@ def test_a_page_replaces_nothing_but_a_file(finished: Path, tmp_path: Path, out:
         ({"word": "0", "text": "good"}, ConfigError, "and not both"),
         ({"text": "good"}, ConfigError, "has no text, only 000; use --word"),
         ({"word": "0", "cell": "lstm"}, ConfigError, "no network 000 lstm 0, only 000 gru 0"),
-        ({"word": "0", "trial": 3}, ConfigError, "no network 000  3"),
+        ({"word": "0", "trial": 3}, ConfigError, "no network 000 3"),
         ({"word": "0", "dataset": "0110"}, ConfigError, "no network 0110"),
         ({"text": "good", "dataset": "000"}, ConfigError, "000 is not a text; use --word"),
         ({"word": "012"}, DataError, "expected symbols of the alphabet 0, 1, got '2'"),

@@ -75,8 +75,21 @@ def test_a_network_without_an_automaton_of_so_few_states_fails_alone(home: Path,
     assert table[table["selected"]].groupby(["cell", "trial"]).ngroups == 3
 
 
+def test_a_network_whose_training_diverges_fails_without_those_that_were_trained_beside_it(
+    home: Path, wild: dict[str, Any]
+) -> None:
+    wild["models"]["cells"] = ["srn"]
+    wild["training"] |= {"trials": 3, "learning_rate": 1e19}
+    wild["clustering"]["k"] = [2, 2]
+    assert lisor_pipeline(wild)["failed"] == [
+        "000-srn-2: training diverged (its loss is not a number): lower training.learning_rate"
+    ]
+    assert set(pd.read_parquet(home / "reports/tiny/results.parquet")["trial"]) == {0, 1}
+    assert lisor_pipeline(wild)["tasks"]["run"] == 0
+
+
 @pytest.mark.slow
-def test_a_data_set_of_which_every_network_fails_is_named_and_the_others_are_reported(
+def test_a_dataset_of_which_every_network_fails_is_named_and_the_others_are_reported(
     home: Path, wild: dict[str, Any]
 ) -> None:
     small = {"language": "0110", "train": 60, "validation": 12, "test": 20, "balanced": False}
@@ -94,7 +107,7 @@ def test_a_data_set_of_which_every_network_fails_is_named_and_the_others_are_rep
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"training": {"learning_rate": 1e38}}, "trial 0 of srn diverged"),
+        ({"training": {"learning_rate": 1e38}}, "training diverged"),
         ({"training": {"learning_rate": 30}, "clustering": {"k": [70, 72]}}, "fewer distinct hidden states"),
     ],
     ids=["diverged", "few states"],
@@ -135,6 +148,10 @@ def test_automata_that_are_searched_for_need_none_beside_them(
     assert lisor_pipeline(tiny)["failed"] == []
     table = pd.read_parquet(home / "reports/tiny/results.parquet")
     assert set(table["rule"]) == set(rules)
+    (searched,) = home.glob("store/automata/*/searched.json")
+    for search in json.loads(searched.read_text()):  # nothing by which two machines would differ
+        refined = {"tests", "last_difference", "steps_to_last"} if search["rule"] == "refined" else set()
+        assert set(search) == {"method", "rule", "k", "steps", "complete"} | refined
 
 
 # What is known beforehand

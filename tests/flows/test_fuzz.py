@@ -146,17 +146,15 @@ class Grammar:
     def value(self) -> str:
         return self.draw.choice(self.draw.choice([NUMBERS, TEXTS, STRUCTURES, PLACES]))
 
-    def changes(self, most: int = 2) -> list[str]:
+    def changes(self) -> list[str]:
         found = []
-        for _ in range(self.draw.randint(0, most)):
-            key = self.draw.choice([*KEYS, "threads", "name", "runner", "runner_address", "training.trails", "x", ""])
-            if self.draw.random() < 0.3:  # a file of the right kind with the wrong content
+        for _ in range(self.draw.choice([0, 1, 1, 1, 2])):
+            key, value = self.draw.choice([*KEYS, "threads", "name", "runner", "runner_address", "x", ""]), self.value()
+            if self.draw.random() < 0.5:  # a file of the right kind with the wrong content
                 key = self.draw.choice(["dataset.text", "dataset.series", "dataset.symbols", "dataset.language"])
-                value = self.draw.choice(PLACES)
-                found += ["--set", f"{key}={'automaton:' * (key == 'dataset.language')}{value}"]
-            else:
-                equals = "=" if self.draw.random() < 0.95 else ""
-                found += ["--set", f"{key}{equals}{self.value()}"]
+                value = f"{'automaton:' * (key == 'dataset.language')}{self.draw.choice(PLACES)}"
+            equals = "=" if self.draw.random() < 0.95 else ""
+            found += ["--set", f"{key}{equals}{value}"]
         return found
 
     def out(self) -> list[str]:
@@ -175,14 +173,14 @@ class Grammar:
 
     def run(self) -> list[str]:
         config = "tiny.yaml" if self.draw.random() < 0.8 else self.draw.choice(CONFIGS)
-        return ["run", config, *self.changes(3), *(["--plan"] if self.draw.random() < 0.3 else self.out())]
+        return ["run", config, *self.changes(), *(["--plan"] if self.draw.random() < 0.3 else self.out())]
 
     def extract(self) -> list[str]:
         line = ["extract", "--network", self.draw.choice(NETWORKS), "--data", self.draw.choice(PLACES)]
         for option in ("--alphabet", "--classes", "--weights"):
             if self.draw.random() < 0.4:
                 line += [option, self.value()]
-        return line + self.changes(1)
+        return line + self.changes()
 
     def automaton(self) -> list[str]:
         return ["--automaton", "tiny.json" if self.draw.random() < 0.5 else self.draw.choice(PLACES)]

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import lisor_tasks.caching
+import lisor_tasks.database
 import lisor_tasks.tracking
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from httpx import ConnectError
+from lisor_flows import pipeline
 from lisor_flows.pipeline import lisor_pipeline
 from lisor_tasks.artifacts import open_store
 from lisor_tasks.caching import HERE
@@ -19,6 +22,7 @@ from lisor_tasks.reach import CodeBase
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from prefect import flow
+from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import State, StateType
 
 from lisor.config import DatasetConfig
@@ -126,7 +130,7 @@ def test_a_tracking_database_is_made_by_one_run_at_a_time(
         return MlflowClient(uri)
 
     (finished / "mlflow.db").unlink()
-    monkeypatch.setattr(lisor_tasks.tracking, "MlflowClient", client)
+    monkeypatch.setattr(lisor_tasks.database, "MlflowClient", client)
     lisor_pipeline(tiny)
     assert held == [True]
 
@@ -380,3 +384,38 @@ def test_a_server_that_fails_once_is_told_again(
     monkeypatch.setattr(lisor_tasks.tracking, "_fill", fail_once)
     assert lisor_pipeline(tiny)["tasks"]["run"] == 0
     assert len(told) == 2
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyError("a fault of ours")])
+def test_nothing_that_goes_wrong_after_the_register_fails_a_run(
+    finished: Path, tiny: dict[str, Any], monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    (finished / "mlflow.db").unlink()
+    monkeypatch.setattr(lisor_tasks.tracking, "_fill", fail)
+    monkeypatch.setattr(pipeline, "create_link_artifact", fail)
+    summary = pipeline.run_pipeline(tiny)
+    assert summary["tasks"]["run"] == 0
+    assert summary["mlflow"]["error"].endswith("say later: lisor track tiny")
+    assert "did not take note" in summary["prefect"]["error"]
+    assert max(len(summary[name]["error"]) for name in ("mlflow", "prefect")) <= 300
+
+
+def test_a_server_that_is_gone_when_the_run_is_whole_does_not_fail_it(
+    finished: Path, tiny: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_state = SyncPrefectClient.set_flow_run_state
+
+    def refuse(client: SyncPrefectClient, run: Any, state: Any, **how: Any) -> Any:
+        if state.is_completed():
+            raise ConnectError("All connection attempts failed")
+        return set_state(client, run, state, **how)
+
+    monkeypatch.setattr(SyncPrefectClient, "set_flow_run_state", refuse)
+    with pytest.raises(ConnectError):
+        lisor_pipeline(tiny)
+    summary = pipeline.run_pipeline(tiny)
+    assert set(summary["mlflow"]) == {"experiment", "run"}
+    assert "All connection attempts failed" in summary["prefect"]["error"]

@@ -75,7 +75,7 @@ def test_where_aalpy_fails_the_search_is_unfinished_and_says_why(method: str) ->
     asked: list[State] = []
 
     class Fickle(TrainedModel):
-        """A network that answers the same word now so, now otherwise, at which AALpy exits."""
+        """A network whose prediction for one word varies, at which AALpy exits."""
 
         def is_accepting(self, state: State) -> bool:
             asked.append(state)

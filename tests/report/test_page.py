@@ -1,6 +1,9 @@
 import csv
 import io
+import json
 import re
+import shutil
+import subprocess
 from dataclasses import replace
 
 import pytest
@@ -180,3 +183,28 @@ def test_the_page_leads_to_each_section() -> None:
     links = re.findall(r'<a href="#(.*?)">(.*?)</a>', html)
     assert [name for _, name in links] == ["one", "two"]
     assert re.findall(r'<section id="(.*?)">', html) == [target for target, _ in links]
+
+
+SAVE = """
+let save, saved;
+const cell = (text) => ({ textContent: text });
+const shown = { rows: ROWS.map((row) => ({ cells: row.map(cell) })) };
+const listen = (_, then) => { save = then; };
+const found = () => ({ querySelector: () => shown });
+const button = { dataset: { file: "t.csv" }, closest: found, addEventListener: listen };
+globalThis.document = { querySelectorAll: () => [button], createElement: () => ({ click() {} }) };
+globalThis.Blob = class { constructor(parts) { saved = parts.join(""); } };
+globalThis.URL = { createObjectURL: () => "", revokeObjectURL() {} };
+SCRIPT
+save();
+process.stdout.write(saved);
+"""
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+def test_the_page_saves_a_table_as_the_run_writes_it() -> None:
+    rows = (("=1+1", "-1.5"), ("+x", "+1e-3"), ("'=1", 'a "b", c\n'), ("\t", "it's"), ("−1", "-"))
+    asked = json.dumps([["left", "right"], *rows])
+    code = SAVE.replace("ROWS", asked).replace("SCRIPT", str(layout.SCRIPT))
+    done = subprocess.run(["node", "-e", code], capture_output=True, check=True, timeout=60)
+    assert done.stdout.decode() == replace(table(), rows=rows).to_csv()

@@ -167,6 +167,17 @@ def test_a_loss_that_is_never_a_number_is_refused(words):
         train(words, config=replace(QUICK, learning_rate=1e38), trials=(4,))
 
 
+def test_trials_that_diverge_take_nothing_from_those_trained_beside_them(words):
+    config = replace(QUICK, learning_rate=1e37)
+    with pytest.raises(training.DivergedError, match="of gru diverged") as error:
+        train(words, config=config, trials=range(5))
+    kept = error.value.trained
+    assert 0 < len(kept) < 5
+    for trial, network in kept.items():
+        assert network.seed == training.trial_seed(config.seed, trial)
+        assert np.isfinite(network.history["validation_loss"][network.best_epoch])
+
+
 def test_a_trial_that_does_not_learn_its_language_is_begun_anew_and_the_best_is_kept(words):
     first = train(words, trials=(0, 1))
     assert all(network.history["validation_accuracy"][network.best_epoch] < training.LEARNED for network in first)

@@ -74,6 +74,11 @@ OTHERS: dict[str, Callable[[Path], object]] = {
     "a record that is a folder": lambda folder: (folder / RECORD).mkdir(),
     "a record that lists what lies elsewhere": lambda folder: forged(folder, "../mine"),
     "a record that lists an absolute path": lambda folder: forged(folder, "/mine"),
+    "a report that the record does not list": lambda folder: (
+        publish(folder, {}),
+        (folder / "report.html").write_text("mine"),
+    ),
+    "a link in the place of the report": lambda folder: (publish(folder, FIRST), link(folder / "report.html")),
 }
 
 
