@@ -87,9 +87,9 @@ LONGER = [2 * word for word in AB]
 
 
 def test_a_search_cut_at_the_limit_of_states_says_so_with_a_counterexample():
-    with pytest.warns(DataWarning) as told:
+    with pytest.warns(DataWarning) as caught:
         automaton = lisor.extract(Turning(7), LONGER, most_states=4)
-    (message,) = (str(one.message) for one in told)
+    (message,) = (str(one.message) for one in caught)
     found = re.fullmatch(
         r"the limit of 4 states was met: network and automaton agree on (0\.\d{3}) of [\d,]+ unseen sequences, "
         r"for example not on '([ab]+)'; most_states=8 allows more",
@@ -113,11 +113,11 @@ def test_with_room_enough_it_is_exact_and_nothing_is_said():
 
 
 def test_mistakes_on_longer_words_than_those_of_a_dataset_are_said_and_not_built_in(words: Dataset):
-    with pytest.warns(DataWarning) as told:
+    with pytest.warns(DataWarning) as caught:
         automaton = lisor.extract(Tiring(), words, most_states=12)
     assert LANGUAGES["000"].equals(automaton)
     assert automaton.n_states == 4
-    (message,) = (str(one.message) for one in told)
+    (message,) = (str(one.message) for one in caught)
     assert message.startswith("on sequences longer than the 12 symbols of those given: network and automaton agree on")
     assert message.endswith("the network itself may be wrong there")
 

@@ -117,7 +117,7 @@ def refine(
 
 
 def draw(probes: Probes, machine: Automaton, rng: np.random.Generator) -> Sequences:
-    """Words on which an automaton may be wrong: near misses, words that walk from each state, and random ones."""
+    """Words on which an automaton may be wrong: near misses, words that go on from each state, and random ones."""
     drawn = (probes.near_misses(PROBES, rng), probes.walks(machine, PROBES, rng), probes.random(PROBES, rng))
     return Sequences.join(drawn)
 

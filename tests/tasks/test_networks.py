@@ -9,6 +9,7 @@ import pytest
 from lisor_tasks.artifacts import Ref, describe_source, open_store
 from lisor_tasks.data import read_dataset
 from lisor_tasks.networks import ABOUT, BROUGHT, NetworkRef, read_network, read_sequences
+from lisor_tasks.user_code import describe_build
 
 from lisor.config import DatasetConfig
 from lisor.data.dataset import Dataset
@@ -46,12 +47,12 @@ def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
     return marks
 
 
-def stored(build: str, folder: Path, **more: object) -> Ref:
+def stored(build: str, **more: object) -> Ref:
     """An external network in the store that says of itself that `build` makes it."""
     about = {
         "schema": BROUGHT,
         "architecture": {"build": build},
-        "source": describe_source(str(folder / f"{build.partition(':')[0]}.py")).sha256,
+        "source": describe_build(build).sha256,
         "vocabulary": ["0", "1"],
         "classes": ["reject", "accept"],
     }
@@ -63,14 +64,14 @@ def stored(build: str, folder: Path, **more: object) -> Ref:
 
 
 def test_the_network_that_the_settings_name_is_built(modules, tmp_path):
-    network = read_network(NetworkRef(model=stored("named_module:Odd", tmp_path), made_by="named_module:Odd"))
+    network = read_network(NetworkRef(model=stored("named_module:Odd"), made_by="named_module:Odd"))
     assert isinstance(network, Adapter)
     assert modules["named_module"].exists()
 
 
 @pytest.mark.parametrize("made_by", ["named_module:Odd", "named_module:Even", "gru"])
 def test_a_stored_network_that_names_another_callable_is_refused_and_nothing_is_imported(modules, tmp_path, made_by):
-    ref = stored("pulled_module:Odd", tmp_path)
+    ref = stored("pulled_module:Odd")
     with pytest.raises(ModelError, match="as the settings say, got one made by pulled_module:Odd"):
         read_network(NetworkRef(model=ref, made_by=made_by))
     assert not any(mark.exists() for mark in modules.values())
@@ -78,7 +79,7 @@ def test_a_stored_network_that_names_another_callable_is_refused_and_nothing_is_
 
 
 def test_a_network_trained_here_is_built_from_no_module(modules, tmp_path):
-    ref = stored("pulled_module:Odd", tmp_path, schema=-1, architecture={"cell": "gru"})
+    ref = stored("pulled_module:Odd", schema=-1, architecture={"cell": "gru"})
     with pytest.raises(SchemaError):
         read_network(NetworkRef(model=ref, made_by="gru"))
     (own,) = open_store().build("model", ["own"], lambda folders: random_network().write(folders[0]))
@@ -87,7 +88,7 @@ def test_a_network_trained_here_is_built_from_no_module(modules, tmp_path):
 
 
 def test_a_source_that_has_changed_since_is_not_run(modules, tmp_path):
-    ref = stored("named_module:Odd", tmp_path, source="0" * 64)
+    ref = stored("named_module:Odd", source="0" * 64)
     with pytest.raises(ModelError, match="the source of named_module:Odd has changed since the run began"):
         read_network(NetworkRef(model=ref, made_by="named_module:Odd"))
     assert not modules["named_module"].exists()
@@ -115,11 +116,11 @@ def right(dataset: Dataset) -> float:
 
 
 def test_labels_put_the_classes_into_the_order_of_the_network_and_it_is_told(modules, tmp_path):
-    with pytest.warns(DataWarning) as told:
+    with pytest.warns(DataWarning) as caught:
         dataset = read(tmp_path, {0: "-", 1: "+"})
     assert dataset.classes == ("-", "+")
     assert right(dataset) == 1
-    messages = [str(one.message) for one in told]
+    messages = [str(one.message) for one in caught]
     assert any("right on 0.000 of the labelled sequences if its classes are +, -, and" in note for note in messages)
     assert tuple(messages) == dataset.notes
 
