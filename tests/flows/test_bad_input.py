@@ -295,6 +295,7 @@ def test_a_bad_store_is_one_line_and_status_2(
     assert_one_line(*lisor(*arguments), says)
 
 
+@pytest.mark.filterwarnings("default::lisor.errors.StoreWarning")
 @pytest.mark.parametrize("command", ["run", "track"])
 def test_where_mlflows_database_is_none_it_is_made_anew(
     lisor: Lisor, config: str, finished: Path, command: str
