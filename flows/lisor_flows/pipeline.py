@@ -8,7 +8,6 @@ import re
 import time
 from asyncio import gather
 from collections.abc import Awaitable, Mapping
-from contextvars import ContextVar
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from itertools import product
@@ -57,16 +56,13 @@ from lisor.footprint import check_fits
 from lisor.names import ATTENTION
 from lisor.report.tables import summarize
 from lisor.settings import experiment
-from lisor_flows import stopping
+from lisor_flows import outcome, stopping
 from lisor_flows.plan import Plan
 from lisor_flows.runners import start_runner
 from lisor_flows.stages import Stages
 
 OWN_FAILURES = (AutomatonError, DataError, ModelError)
 """Errors that say something of one network, which fails alone; others concern the run."""
-
-_WRITTEN: ContextVar[list[dict[str, Any]] | None] = ContextVar("written", default=None)
-"""Where a run puts its summary as soon as it is in the register."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,8 +152,7 @@ def lisor_pipeline(settings: dict[str, Any], out: str | None = None) -> dict[str
         record = replace(record, out=str(folder))
         register(publish(record, json.dumps(summary, indent=1, ensure_ascii=False)))
     # The run is whole: nothing that goes wrong from here on may cost it.
-    if (written := _WRITTEN.get()) is not None:
-        written.append(summary)
+    outcome.settle(summary)
     try:
         run_experiment, run = find_told(record, store.home) or _tell(record)
         summary["mlflow"] = {"experiment": run_experiment, "run": run}
@@ -176,16 +171,13 @@ def lisor_pipeline(settings: dict[str, Any], out: str | None = None) -> dict[str
 
 def run_pipeline(settings: dict[str, Any], out: str | None = None) -> dict[str, Any]:
     """The summary of a run that is whole, even if Prefect's server cannot be told that it is."""
-    written: list[dict[str, Any]] = []
-    token = _WRITTEN.set(written)
-    try:
-        return lisor_pipeline(settings, out)
-    except Exception as error:
-        if not written:
-            raise
-        return {"mlflow": {"error": "not asked"}, **written[0], "prefect": _not_noted(error)}
-    finally:
-        _WRITTEN.reset(token)
+    with outcome.awaited() as whole:
+        try:
+            return lisor_pipeline(settings, out)
+        except Exception as error:
+            if not whole:
+                raise
+            return {"mlflow": {"error": "not asked"}, **whole[0], "prefect": _not_noted(error)}
 
 
 def _not_noted(error: Exception) -> dict[str, str]:

@@ -475,7 +475,6 @@ STORES = {
     "a record lacks all": (the_record('{"schema": 1}'), ["track", "tiny"], "is damaged; run 'tiny' again"),
     "a record of another kind": (the_record('{"schema": 1, "name": 3}'), ["track", "tiny"], "is damaged"),
     "a record of another version": (the_record('{"schema": 9}'), ["track", "tiny"], "recorded by another version"),
-    "MLflow's database is none": (no_database, ["track", "tiny"], "file is not a database"),
 }
 
 
@@ -487,11 +486,17 @@ def test_a_bad_store_is_one_line_and_status_2(
     assert_one_line(*lisor(*arguments), says)
 
 
-def test_where_mlflows_database_is_none_the_run_is_whole(lisor: Lisor, config: str, finished: Path) -> None:
+@pytest.mark.filterwarnings("default::lisor.errors.StoreWarning")
+@pytest.mark.parametrize("command", ["run", "track"])
+def test_where_mlflows_database_is_none_it_is_made_anew(
+    lisor: Lisor, config: str, finished: Path, command: str
+) -> None:
     no_database(finished)
-    status, out, _ = lisor(*run("clustering.k=[2,4]"))
+    status, _, err = lisor(command, config if command == "run" else "tiny")
     assert status == 0
-    assert "say later: lisor track tiny" in out
+    assert "lisor: note: " in err
+    assert "file is not a database" in err
+    assert (finished / "mlflow.db.damaged-1").exists()
 
 
 def test_a_stray_file_is_no_artifact(lisor: Lisor, finished: Path) -> None:
