@@ -31,7 +31,7 @@ def beats(path: Path) -> pd.DataFrame:
 def test_series_become_an_automaton_that_reads_other_series(lisor, config: str, home: Path, tmp_path: Path) -> None:
     table = beats(tmp_path / "beats.parquet")
     changes = ["dataset.series=beats.parquet", "dataset.window=2", "dataset.symbol_count=6", "dataset.folds=2"]
-    changes += ["training.max_epochs=30", "extraction.rules=[dynamics]"]
+    changes += ["training.max_epochs=30", "training.seed=2", "extraction.rules=[dynamics]"]
     status, _, err = lisor("run", config, *(part for change in changes for part in ("--set", change)))
     assert status == 0, err
     report = home / "reports/tiny/latest"
