@@ -5,11 +5,12 @@ Only what a former run has listed in its `run.json` is replaced or removed."""
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from lisor.errors import StoreError
+from lisor.errors import StoreError, StoreWarning
 from lisor.files import kind_of, replacing, shorten
 from lisor_tasks.artifacts import check_folder
 from lisor_tasks.manifest import is_name
@@ -77,12 +78,15 @@ def publish_files(folder: Path, files: Mapping[str, bytes], record: Record) -> R
 def point_latest(folder: Path) -> None:
     """Lead the link `latest` beside a report's folder there, at once.
 
+    What has its place and is no link, such as a copy of what it led to, stays, and a StoreWarning says so.
+
     Raises:
-        StoreError: something else has its place.
         OSError: it cannot be written."""
     link, fresh = folder.with_name(LATEST), folder.with_name(f".{LATEST}-{os.urandom(8).hex()}")
     if _exists(link) and not link.is_symlink():
-        raise StoreError(f"expected a link to the last report at {shorten(link)}; remove what is there")
+        what = f"{shorten(link)} is no link and does not lead to the last report; remove it, and run again"
+        warnings.warn(what, StoreWarning, stacklevel=2)
+        return
     try:
         fresh.symlink_to(folder.name)
         fresh.replace(link)

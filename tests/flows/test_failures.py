@@ -39,7 +39,7 @@ def test_a_network_of_too_few_states_fails_alone_and_everything_says_so(
     summary = lisor_pipeline(wild)
     (failed,) = summary["failed"]
     assert failed.startswith("000-srn-0: there are fewer distinct hidden states")
-    out = home / "reports/tiny"
+    out = home / "reports/tiny/latest"
     assert json.loads((out / "summary.json").read_text())["failed"] == [failed]
     table = pd.read_parquet(out / "results.parquet")
     assert set(zip(table["cell"], table["trial"], strict=True)) == {("srn", 1), ("gru", 0), ("gru", 1)}
@@ -70,7 +70,7 @@ def test_a_network_without_an_automaton_of_so_few_states_fails_alone(home: Path,
     tiny["extraction"] = {"most_states": 3}
     (failed,) = lisor_pipeline(tiny)["failed"]
     assert failed.endswith("srn-0: no automaton has at most 3 states: lower clustering.k or raise most_states")
-    table = pd.read_parquet(home / "reports/tiny/results.parquet")
+    table = pd.read_parquet(home / "reports/tiny/latest/results.parquet")
     assert (table.loc[table["selected"], "n_states"] <= 3).all()
     assert table[table["selected"]].groupby(["cell", "trial"]).ngroups == 3
 
@@ -84,7 +84,7 @@ def test_a_network_whose_training_diverges_fails_without_those_that_were_trained
     assert lisor_pipeline(wild)["failed"] == [
         "000-srn-2: training diverged (its loss is not a number): lower training.learning_rate"
     ]
-    assert set(pd.read_parquet(home / "reports/tiny/results.parquet")["trial"]) == {0, 1}
+    assert set(pd.read_parquet(home / "reports/tiny/latest/results.parquet")["trial"]) == {0, 1}
     assert lisor_pipeline(wild)["tasks"]["run"] == 0
 
 
@@ -98,7 +98,7 @@ def test_a_dataset_of_which_every_network_fails_is_named_and_the_others_are_repo
     wild["datasets"] = [{**wild["datasets"][0], "training": {"learning_rate": 0.03}}, small]
     wild["clustering"]["k"] = [18, 20]
     assert [failure.partition(":")[0] for failure in lisor_pipeline(wild)["failed"]] == ["0110-srn-0", "0110-gru-0"]
-    out = home / "reports/tiny"
+    out = home / "reports/tiny/latest"
     assert set(pd.read_parquet(out / "results.parquet")["dataset"]) == {"000"}
     page = (out / "report.html").read_text()
     assert page.count("Failed, and nowhere below: 0110-") == 2
@@ -136,7 +136,7 @@ def test_a_network_that_cannot_be_explained_is_reported_without(
     tiny["explain"] = {"enabled": True}
     summary = lisor_pipeline(tiny)
     assert (summary["failed"], summary["unexplained"]) == ([], ["000-gru-0: expected gradients, got none"])
-    page = (home / "reports/tiny/report.html").read_text()
+    page = (home / "reports/tiny/latest/report.html").read_text()
     assert "Not explained: 000-gru-0: expected gradients, got none." in page
 
 
@@ -146,7 +146,7 @@ def test_automata_that_are_searched_for_need_none_beside_them(
 ) -> None:
     tiny["extraction"] = {"rules": rules}
     assert lisor_pipeline(tiny)["failed"] == []
-    table = pd.read_parquet(home / "reports/tiny/results.parquet")
+    table = pd.read_parquet(home / "reports/tiny/latest/results.parquet")
     assert set(table["rule"]) == set(rules)
     (searched,) = home.glob("store/automata/*/searched.json")
     for search in json.loads(searched.read_text()):  # nothing by which two machines would differ

@@ -132,7 +132,7 @@ def test_a_tracking_database_is_made_by_one_run_at_a_time(
     (finished / "mlflow.db").unlink()
     monkeypatch.setattr(lisor_tasks.database, "MlflowClient", client)
     lisor_pipeline(tiny)
-    assert held == [True]
+    assert set(held) == {True}
 
 
 def test_a_run_that_mlflow_knows_as_unfinished_is_logged_anew(finished: Path, tiny: dict[str, Any]) -> None:
@@ -165,7 +165,7 @@ def test_the_store_alone_says_what_is_cached(
 ) -> None:
     assert not (finished / "results").exists()
     moved = tmp_path / "elsewhere"
-    shutil.copytree(finished, moved)
+    shutil.copytree(finished, moved, symlinks=True)
     shutil.rmtree(finished)
     monkeypatch.setenv("LISOR_HOME", str(moved))
     assert lisor_pipeline(tiny)["tasks"]["run"] == 0
@@ -307,7 +307,7 @@ def test_only_code_that_runs_decides_what_is_computed_again(
     edited = CodeBase({"lisor": tmp_path / "lisor", "lisor_tasks": ROOT / "tasks/lisor_tasks"})
     monkeypatch.setattr(lisor_tasks.caching, "CODE", edited)
     summary = lisor_pipeline(tiny)
-    follows = {"evaluations", "report"} if reruns else set()  # they run that code too
+    follows = {"report"} if reruns else set()  # it reaches that code too
     assert kinds_built_since(finished, before) - {"results"} == reruns | follows
     assert summary["tasks"]["trained"] == 0
 
