@@ -15,11 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+
+from demos.servers import free_port, running, wait_until_it_answers
 from lisor_tasks.artifacts import open_store
 from lisor_tasks.serving import ALIAS
 from lisor_tasks.told import tracking_uri
-
-from demos.servers import free_port, running, wait_until_it_answers
 
 CLIENTS = 4
 SEQUENCES = 10

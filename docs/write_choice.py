@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pandas as pd
-from lisor_tasks.evaluation import Network, read_evaluations
-from lisor_tasks.register import look_up
 from report_of import ROOT, report_of
 
 from lisor.fsa.evaluation import SELECTION, choose
 from lisor.report.tables import Interval
+from lisor_tasks.evaluation import Network, read_evaluations
+from lisor_tasks.register import look_up
 
 CRITERIA = {
     "highest fidelity": ("fidelity", SELECTION, 0.0),

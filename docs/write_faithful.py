@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
-from lisor_tasks.evaluation import read_evaluations
-from lisor_tasks.register import look_up
 from report_of import ROOT, report_of
 
 from lisor.fsa.evaluation import choose, read_results
 from lisor.report.tables import Interval
+from lisor_tasks.evaluation import read_evaluations
+from lisor_tasks.register import look_up
 
 SHOWN = (2, 4, 8, 12, 16, 24, 32, 48, 64)
 """Numbers of clusters in the tables."""

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from lisor_flows.cli import app
 
 from docs.code_blocks import read_blocks
+from lisor_flows.cli import app
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -153,14 +153,14 @@ def _run(settings: dict[str, Any], out: Path | None, *, only_plan: bool = False)
     check_fits(plan)
     _check_unicode(out)
     with stopping.ending_at_once():
-        from lisor_tasks.artifacts import open_store
-        from lisor_tasks.caching import load_ahead
-        from lisor_tasks.published import check_out
-        from lisor_tasks.register import registered
         from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS
 
         from lisor_flows.pipeline import find_sources, plan_pipeline
         from lisor_flows.runners import find_runner
+        from lisor_tasks.artifacts import open_store
+        from lisor_tasks.caching import load_ahead
+        from lisor_tasks.published import check_out
+        from lisor_tasks.register import registered
 
         if out is not None:
             check_out(out.absolute())

@@ -11,10 +11,9 @@ from lisor.errors import ConfigError
 from lisor.settings import experiment
 
 if TYPE_CHECKING:
+    from lisor.report.page import Table
     from lisor_tasks.evaluation import Network
     from lisor_tasks.register import Record
-
-    from lisor.report.page import Table
 
 FOLDER = "explanations"
 """Beside a run's report."""
@@ -29,11 +28,10 @@ def explain(
         ConfigError: not exactly one of both is given, or the run has no such network."""
     if (text is None) == (word is None):
         raise ConfigError("give either --text with a text, or --word with a word of a language, and not both")
-    from lisor_tasks.explain import walk_through
-    from lisor_tasks.register import RECORD, find, report_folder
-
     from lisor.files import check_writable, make_folder, writing
     from lisor.report import sequence_page, walks
+    from lisor_tasks.explain import walk_through
+    from lisor_tasks.register import RECORD, find, report_folder
 
     record = find(run)
     network = _choose(record, dataset, cell, trial, is_text=text is not None)

@@ -15,6 +15,22 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from prefect import flow
+from prefect.artifacts import create_link_artifact
+
+from lisor.config import MOVIE_REVIEWS, OWN_VECTORS, REFINED_STATES, RULES, SEARCHES, Experiment, Study, searched_ks
+from lisor.data.languages import FILE, find
+from lisor.data.vectors import Word2Vec
+from lisor.devices import resolve_device
+from lisor.errors import AutomatonError, ConfigError, DataError, ModelError
+from lisor.footprint import check_fits
+from lisor.names import ATTENTION
+from lisor.report.tables import summarize
+from lisor.settings import experiment
+from lisor_flows import outcome, stopping
+from lisor_flows.plan import Plan
+from lisor_flows.runners import start_runner
+from lisor_flows.stages import Stages
 from lisor_tasks.artifacts import Awaited, Ref, Source, describe_source, open_artifact, open_store
 from lisor_tasks.data import draw_words, fetch_movie_reviews, number_words, read_corpus, read_series, read_symbols
 from lisor_tasks.evaluation import (
@@ -44,22 +60,6 @@ from lisor_tasks.report import project_hidden_states, publish, write_report
 from lisor_tasks.rnn import dump_hidden_states, train_networks, trial_blocks
 from lisor_tasks.told import find_told
 from lisor_tasks.user_code import describe_build
-from prefect import flow
-from prefect.artifacts import create_link_artifact
-
-from lisor.config import MOVIE_REVIEWS, OWN_VECTORS, REFINED_STATES, RULES, SEARCHES, Experiment, Study, searched_ks
-from lisor.data.languages import FILE, find
-from lisor.data.vectors import Word2Vec
-from lisor.devices import resolve_device
-from lisor.errors import AutomatonError, ConfigError, DataError, ModelError
-from lisor.footprint import check_fits
-from lisor.names import ATTENTION
-from lisor.report.tables import summarize
-from lisor.settings import experiment
-from lisor_flows import outcome, stopping
-from lisor_flows.plan import Plan
-from lisor_flows.runners import start_runner
-from lisor_flows.stages import Stages
 
 OWN_FAILURES = (AutomatonError, DataError, ModelError)
 """Errors that say something of one network, which fails alone; others concern the run."""

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeAlias
 
-from lisor_tasks.lifeline import end_with_parent
 from prefect.context import FlowRunContext
 from prefect.futures import PrefectFuture
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -18,6 +17,7 @@ from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTa
 from lisor.config import Experiment
 from lisor.errors import ConfigError
 from lisor_flows.server import LOOPBACK
+from lisor_tasks.lifeline import end_with_parent
 
 Runner: TypeAlias = TaskRunner[PrefectFuture[Any]]
 

@@ -216,6 +216,7 @@ def serving(url: str) -> Iterator[None]:
 
 def _serve(listening: int) -> None:
     import uvicorn
+
     from lisor_tasks.lifeline import end_after
 
     end_after(sys.stdin.buffer.read)

@@ -14,13 +14,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from lisor_tasks.caching import EXECUTION, CachedTask
-from lisor_tasks.execution import PROGRESS, Execution
 from prefect.futures import PrefectFuture
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from lisor_flows.runners import Runner
+from lisor_tasks.caching import EXECUTION, CachedTask
+from lisor_tasks.execution import PROGRESS, Execution
 
 R = TypeVar("R")
 

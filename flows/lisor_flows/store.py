@@ -48,9 +48,8 @@ def ls(runs: Runs = None) -> None:
 @app.command()
 def verify() -> None:
     """Read every file and hold it against its digest."""
-    from lisor_tasks.upkeep import holdings
-
     from lisor.errors import StoreError
+    from lisor_tasks.upkeep import holdings
 
     found = holdings(verify=True)
     damaged = [held for held in found if not held.whole]

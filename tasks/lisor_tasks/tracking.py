@@ -23,7 +23,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, ViewType
 from prefect import task
 
-from lisor.errors import LisorError, StoreWarning, TrackingError
+from lisor.errors import LisorError, StoreWarning, TrackingError, one_line
 from lisor.report.tables import summarize
 from lisor_tasks.artifacts import Ref, Store, open_store
 from lisor_tasks.data import read_dataset
@@ -68,7 +68,7 @@ def track(record: Record, patience: Patience = BESIDE_A_RUN) -> tuple[str, str]:
             return find_told(record, store.home) or _fill(client, record, store)
     except Exception as error:  # nothing that MLflow meets may cost a run that is whole
         raise TrackingError(
-            f"MLflow at {tracking_uri(store.home)[:100]} was not told of the run ({_reason(error)}); "
+            f"MLflow at {one_line(tracking_uri(store.home), 80)} was not told of the run ({_reason(error)}); "
             f"the store has everything: say later: lisor track {record.run}"
         ) from error
 
@@ -102,8 +102,7 @@ def quiet() -> None:
 def _reason(error: Exception) -> str:
     if "Max retries" in str(error):
         return "it does not answer"
-    lines = str(error).split("\n", 1)
-    return lines[0].strip()[:100] or type(error).__name__
+    return one_line(str(error), 110) or type(error).__name__
 
 
 def _fill(client: MlflowClient, record: Record, store: Store) -> tuple[str, str]:

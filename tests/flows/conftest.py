@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lisor_flows.pipeline import lisor_pipeline
 from prefect.testing.utilities import prefect_test_harness
+
+from lisor_flows.pipeline import lisor_pipeline
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,6 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from lisor_flows import cli
-from lisor_flows.pipeline import lisor_pipeline
 from mlflow import MlflowClient
 
 from lisor.data.quantizer import Quantizer
@@ -19,6 +17,8 @@ from lisor.errors import StoreError
 from lisor.exports import WRITERS, export
 from lisor.fsa import prediction
 from lisor.fsa.automaton import Automaton
+from lisor_flows import cli
+from lisor_flows.pipeline import lisor_pipeline
 
 pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.filterwarnings("default::lisor.errors.DataWarning")]
 

@@ -19,11 +19,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from mlflow import MlflowClient
+from prefect.settings import PREFECT_API_URL
+
 from lisor_flows.stopping import LINE
 from lisor_tasks.artifacts import Ref, Store
 from lisor_tasks.database import open_database
-from mlflow import MlflowClient
-from prefect.settings import PREFECT_API_URL
 
 pytestmark = pytest.mark.slow
 

@@ -3,11 +3,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lisor_flows.explain import explain
-from lisor_flows.pipeline import lisor_pipeline
 from mlflow import MlflowClient
 
 from lisor.errors import ConfigError, DataError, StoreError
+from lisor_flows.explain import explain
+from lisor_flows.pipeline import lisor_pipeline
 
 pytestmark = pytest.mark.xdist_group("prefect")  # one server for all of them
 

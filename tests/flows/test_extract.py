@@ -10,11 +10,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from lisor_flows import cli
 from safetensors.torch import save_file
 
 from lisor.data.languages import LANGUAGES
 from lisor.fsa.automaton import Automaton
+from lisor_flows import cli
 from tests.plain import Acceptor, train
 
 pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.filterwarnings("default::lisor.errors.DataWarning")]

@@ -7,13 +7,13 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from lisor_flows.explain import explain
-from lisor_flows.pipeline import find_sources, lisor_pipeline
 from mlflow import MlflowClient
 
 from lisor.errors import ConfigError, DataError
 from lisor.explain import explanation
 from lisor.settings import experiment
+from lisor_flows.explain import explain
+from lisor_flows.pipeline import find_sources, lisor_pipeline
 
 pytestmark = pytest.mark.xdist_group("prefect")  # one server for all of them
 

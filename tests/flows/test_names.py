@@ -2,18 +2,15 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 import yaml
-from lisor_flows.pipeline import artifact_key
-from lisor_tasks.told import tracking_uri
-from mlflow import MlflowClient
 
-from tests.flows.conftest import records_in
+from lisor_flows.pipeline import artifact_key
+from lisor_tasks.database import open_database
 from tests.flows.test_cli import command_line
 
 __all__ = ["command_line"]
@@ -24,15 +21,10 @@ ODD = "o d#?%41é"
 
 
 @pytest.fixture
-def odd_home(
-    prefect_server: None,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Path]:
+def odd_home(prefect_server: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     store = tmp_path / ODD / "home"
     monkeypatch.setenv("LISOR_HOME", str(store))
-    with records_in(store):
-        yield store
+    return store
 
 
 def write_files(folder: Path, tiny: dict[str, Any]) -> None:
@@ -58,12 +50,12 @@ def test_odd_names_are_those_of_a_run_from_its_config_to_mlflow(
     assert "MLflow   say: lisor ui" in out
     report = tmp_path / ODD / "où"
     assert json.loads((report / "run.json").read_text("utf-8"))["name"] == "Étude_1_"
-    client = MlflowClient(tracking_uri(odd_home))
-    (experiment,) = (one for one in client.search_experiments() if one.name == "Étude_1_")
-    runs = client.search_runs([experiment.experiment_id])
-    assert {run.info.run_name for run in runs} == {"Étude_1_", "données_1_20-gru-0"}
-    assert all(client.list_artifacts(run.info.run_id) for run in runs)
-    assert [model.name for model in client.search_registered_models()] == ["Étude_1_-données_1_20"]
+    with open_database(odd_home, lambda _: None) as client:
+        (experiment,) = (one for one in client.search_experiments() if one.name == "Étude_1_")
+        runs = client.search_runs([experiment.experiment_id])
+        assert {run.info.run_name for run in runs} == {"Étude_1_", "données_1_20-gru-0"}
+        assert all(client.list_artifacts(run.info.run_id) for run in runs)
+        assert [model.name for model in client.search_registered_models()] == ["Étude_1_-données_1_20"]
     assert {path.name for path in tmp_path.iterdir()} == {ODD}
 
     status, _, err = command_line("track", "Étude_1_")

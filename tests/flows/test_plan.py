@@ -9,16 +9,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import lisor_tasks.caching
 import pandas as pd
 import pytest
 import yaml
+
+import lisor_tasks.caching
+from lisor.settings import experiment, override
 from lisor_flows.pipeline import lisor_pipeline, plan_pipeline
 from lisor_flows.plan import Plan
 from lisor_tasks.manifest import Manifest
 from lisor_tasks.reach import CodeBase
-
-from lisor.settings import experiment, override
 
 ROOT = Path(__file__).parent.parent.parent
 STAGES = ("data", "train", "dump", "cluster", "extract", "evaluate", "explain", "report")

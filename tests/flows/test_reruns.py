@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import lisor_tasks.caching
 import pandas as pd
 import pytest
-from lisor_flows.pipeline import lisor_pipeline, plan_pipeline
-from lisor_tasks.reach import CodeBase
 
+import lisor_tasks.caching
 from lisor import devices
 from lisor.settings import experiment, override
+from lisor_flows.pipeline import lisor_pipeline, plan_pipeline
+from lisor_tasks.reach import CodeBase
 
 ROOT = Path(__file__).parent.parent.parent
 PACKAGES = {"lisor": ROOT / "lisor", "lisor_tasks": ROOT / "tasks/lisor_tasks"}

@@ -7,12 +7,12 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from lisor_flows import runners
-from lisor_flows.pipeline import lisor_pipeline
-from lisor_flows.runners import find_runner
 
 from lisor.errors import ConfigError
 from lisor.settings import experiment, override
+from lisor_flows import runners
+from lisor_flows.pipeline import lisor_pipeline
+from lisor_flows.runners import find_runner
 
 pytestmark = pytest.mark.xdist_group("prefect")
 

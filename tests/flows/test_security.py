@@ -9,7 +9,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from lisor_tasks.register import find as find_run
 
 from lisor.config import DatasetConfig
 from lisor.data import symbols, text, vectors
@@ -20,6 +19,7 @@ from lisor.explain import annotations
 from lisor.fsa.formats.reading import read_automaton
 from lisor.rnn.builds import read_weights
 from lisor.settings import experiment, load
+from lisor_tasks.register import find as find_run
 
 MARK = "was-run"
 """The folder that a pickle makes where it is loaded."""

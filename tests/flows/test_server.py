@@ -5,10 +5,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from lisor_flows import server
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from lisor.errors import ServerError
+from lisor_flows import server
 from tests.flows.servers import NOWHERE, WRONG, listening
 
 pytestmark = pytest.mark.xdist_group("prefect")

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from lisor_tasks.serving import ALIAS
 
 from benchmarks.serving import ask, served
 from lisor.data.sequences import Sequences
 from lisor.fsa.automaton import Automaton
+from lisor_tasks.serving import ALIAS
 
 pytestmark = pytest.mark.slow
 

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from lisor_flows.stopping import LINE
 
 BEGIN = """

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from lisor_flows.pipeline import lisor_pipeline
 from lisor_tasks.artifacts import Store
-
 from tests.flows.test_cli import command_line, config
 
 __all__ = ["command_line", "config"]

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lisor_flows import store
-from lisor_flows.cli import app
 from typer.main import get_command
 
 from lisor.fsa.automaton import Automaton
+from lisor_flows import store
+from lisor_flows.cli import app
 from tests.flows.test_cli import ENDS_IN_ONE
 
 COMMANDS = {

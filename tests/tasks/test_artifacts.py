@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from lisor_tasks.artifacts import Ref, Store, describe_source, open_store, write_text
 
 from lisor.errors import DataError, StoreError
+from lisor_tasks.artifacts import Ref, Store, describe_source, open_store, write_text
 
 
 @pytest.fixture

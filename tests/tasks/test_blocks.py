@@ -1,9 +1,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
-from lisor_tasks.fsa import k_blocks
-from lisor_tasks.rnn import trial_blocks
 
 from lisor.config import searched_ks
+from lisor_tasks.fsa import k_blocks
+from lisor_tasks.rnn import trial_blocks
 
 
 @given(st.integers(1, 60), st.integers(1, 60), st.booleans())

@@ -3,12 +3,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
+from lisor.config import DatasetConfig, ModelsConfig, TrainingConfig
 from lisor_flows import pipeline
 from lisor_tasks.artifacts import Ref, Source
 from lisor_tasks.caching import CODE, CachedTask, load
 from lisor_tasks.keys import digest, leaves, library_version
-
-from lisor.config import DatasetConfig, ModelsConfig, TrainingConfig
 
 
 def steps() -> list[CachedTask]:

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
-from lisor_tasks.database import open_database
-from lisor_tasks.told import DATABASE, KEY, artifact_location
 from mlflow import MlflowClient
 from mlflow.store.db.utils import _get_alembic_config, create_sqlalchemy_engine
 from mlflow.store.tracking.dbmodels.initial_models import Base
 
 from lisor.errors import StoreWarning
+from lisor_tasks.database import open_database
+from lisor_tasks.told import DATABASE, KEY, artifact_location
 
 
 def fill(client: MlflowClient, home: Path) -> None:

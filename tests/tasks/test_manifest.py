@@ -3,6 +3,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from lisor_tasks.manifest import Manifest
 
 MANIFEST = Manifest(kind="model", key="ab", files={"a/b": "12", "c": "34"}, seconds=1.5, provenance={"step": "train"})

@@ -11,14 +11,14 @@ from typing import Any
 
 import fsspec
 import pytest
+
+from lisor.errors import StoreError
 from lisor_tasks import mirror
 from lisor_tasks.artifacts import Ref, Store
 from lisor_tasks.evaluation import Network
 from lisor_tasks.manifest import MANIFEST, Manifest
 from lisor_tasks.mirror import Carried, pull, push
 from lisor_tasks.register import Artifacts, Record, look_up, register, registered
-
-from lisor.errors import StoreError
 
 
 @pytest.fixture(params=["file", "memory"])

@@ -6,15 +6,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from lisor_tasks.artifacts import Ref, describe_source, open_store
-from lisor_tasks.data import read_dataset
-from lisor_tasks.networks import ABOUT, BROUGHT, NetworkRef, read_network, read_sequences
-from lisor_tasks.user_code import describe_build
 
 from lisor.config import DatasetConfig
 from lisor.data.dataset import Dataset
 from lisor.errors import DataWarning, ModelError, SchemaError
 from lisor.rnn.adapters import Adapter
+from lisor_tasks.artifacts import Ref, describe_source, open_store
+from lisor_tasks.data import read_dataset
+from lisor_tasks.networks import ABOUT, BROUGHT, NetworkRef, read_network, read_sequences
+from lisor_tasks.user_code import describe_build
 from tests.conftest import random_network
 
 MODULE = """

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from lisor.config import ModelsConfig, TrainingConfig
 from lisor_tasks.artifacts import Awaited, Ref, Source, Store
 from lisor_tasks.keys import leaves
 from lisor_tasks.provenance import PARTS, Difference, Provenance, Provenances, stages_before
-
-from lisor.config import ModelsConfig, TrainingConfig
 
 values = st.none() | st.booleans() | st.integers() | st.text(max_size=3) | st.lists(st.integers(), max_size=3)
 names = st.text("abc.", min_size=1, max_size=3)

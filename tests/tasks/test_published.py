@@ -5,12 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from lisor.errors import StoreError, StoreWarning
 from lisor_tasks import published as published_module
 from lisor_tasks.artifacts import Ref
 from lisor_tasks.published import check_out, point_latest, publish_files
 from lisor_tasks.register import RECORD, Artifacts, Record, find, parse
-
-from lisor.errors import StoreError, StoreWarning
 
 FIRST = {"report.html": b"first", "tables/a.csv": b"a", "tables/b.csv": b"b", "automata/selected/c.svg": b"c"}
 SECOND = {"report.html": b"second", "tables/b.csv": b"b", "figures/d.svg": b"d"}

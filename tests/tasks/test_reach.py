@@ -7,6 +7,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+
 from lisor_tasks.reach import CodeBase, Reached
 
 MODULES = {

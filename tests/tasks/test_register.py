@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from lisor.errors import StoreError
 from lisor_tasks.artifacts import Ref
 from lisor_tasks.register import (
     Artifacts,
@@ -15,8 +17,6 @@ from lisor_tasks.register import (
     register,
     registered,
 )
-
-from lisor.errors import StoreError
 
 
 @pytest.fixture

@@ -6,8 +6,6 @@ from pathlib import Path
 import mlflow
 import pandas as pd
 import pytest
-from lisor_tasks.automaton_model import MAX_ROWS, AutomatonModel
-from lisor_tasks.serving import ALIAS, best_networks, register_automaton
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc.model import PythonModelContext
@@ -15,6 +13,8 @@ from mlflow.pyfunc.model import PythonModelContext
 from lisor.data.languages import LANGUAGES
 from lisor.data.sequences import Sequences
 from lisor.fsa.automaton import Automaton
+from lisor_tasks.automaton_model import MAX_ROWS, AutomatonModel
+from lisor_tasks.serving import ALIAS, best_networks, register_automaton
 
 
 @pytest.fixture

@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pytest
-from lisor_tasks.artifacts import Ref
-from lisor_tasks.register import Artifacts, Record
-from lisor_tasks.told import KEY, find_told, record_key, tracking_uri
 from mlflow import MlflowClient
+
+from lisor_tasks.artifacts import Ref
+from lisor_tasks.database import open_database
+from lisor_tasks.register import Artifacts, Record
+from lisor_tasks.told import KEY, artifact_location, find_told, record_key
 
 RECORD = Record(
     name="tiny",
@@ -28,9 +30,14 @@ def test_a_run_is_found_once_it_is_finished_and_while_it_is_there(
     home.mkdir()
     assert find_told(RECORD, home) is None
     assert not list(home.iterdir())
-    client = MlflowClient(tracking_uri(home))
+    with open_database(home, lambda _: None) as client:
+        find_and_lose(client, home, monkeypatch)
     assert [path.name for path in tmp_path.iterdir()] == [name]  # nothing is made elsewhere
-    experiment, other = (client.create_experiment(name) for name in ("tiny", "other"))
+
+
+def find_and_lose(client: MlflowClient, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    places = {name: artifact_location(home, name) for name in ("tiny", "other")}
+    experiment, other = (client.create_experiment(name, artifact_location=place) for name, place in places.items())
     run = begin(client, experiment)
     child = begin(client, experiment, **{"mlflow.parentRunId": run})
     for wrong in (child, begin(client, experiment, "another key"), begin(client, other)):

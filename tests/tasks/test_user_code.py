@@ -2,10 +2,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from lisor_tasks import user_code
-from lisor_tasks.user_code import describe_build
 
 from lisor.errors import ModelError
+from lisor_tasks import user_code
+from lisor_tasks.user_code import describe_build
 
 FILES = {
     "user_net.py": "import user_cells\nfrom user_parts.layers import sizes\ndef build(): return user_cells, sizes\n",
