@@ -36,7 +36,7 @@ def test_every_deployment_is_listed(page: Page, server: str) -> None:
 def test_the_page_of_a_deployment_has_its_runs_schedule_and_limit(page: Page, server: str) -> None:
     page.goto(place(server, "quickstart"))
     expect(page.get_by_text("1 Flow run")).to_be_visible()
-    expect(page.get_by_text("flows/pipeline.py:lisor_pipeline")).to_be_visible()
+    expect(page.get_by_text("lisor_flows.pipeline.lisor_pipeline")).to_be_visible()
     page.goto(place(server, "sentiment"))
     expect(page.get_by_text("At 02:00 AM every day")).to_be_visible()
 
