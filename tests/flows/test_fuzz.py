@@ -291,7 +291,7 @@ def folder(tmp_path: Path, files: Path, finished_store: Path, tiny: dict[str, An
     link_files(files, tmp_path)
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(tiny))
     shutil.copytree(finished_store, tmp_path / "home")
-    (selected,) = (tmp_path / "home/reports/tiny/automata/selected").glob("*.json")
+    (selected,) = (tmp_path / "home/reports/tiny/latest/automata/selected").glob("*.json")
     shutil.copyfile(selected, tmp_path / "tiny.json")
     return tmp_path
 
