@@ -290,7 +290,7 @@ def folder(tmp_path: Path, files: Path, finished_store: Path, tiny: dict[str, An
     """A folder with good and bad files and a store in which `tiny` has run."""
     link_files(files, tmp_path)
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(tiny))
-    shutil.copytree(finished_store, tmp_path / "home")
+    shutil.copytree(finished_store, tmp_path / "home", symlinks=True)
     (selected,) = (tmp_path / "home/reports/tiny/latest/automata/selected").glob("*.json")
     shutil.copyfile(selected, tmp_path / "tiny.json")
     return tmp_path
