@@ -207,11 +207,19 @@ class TemporaryServer:
 
 @contextmanager
 def serving(url: str) -> Iterator[None]:
-    """Makes this address that of Prefect's API for what is done inside."""
+    """Makes this address that of Prefect's API for what is done inside, in every thread and in processes that are
+    started there: a thread that did not know it would start a server of its own, which nobody ends."""
+    from prefect.context import refresh_global_settings_context
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    with temporary_settings({PREFECT_API_URL: url}):
-        yield
+    os.environ[PREFECT_API_URL.name] = url
+    refresh_global_settings_context()
+    try:
+        with temporary_settings({PREFECT_API_URL: url}):
+            yield
+    finally:
+        del os.environ[PREFECT_API_URL.name]
+        refresh_global_settings_context()
 
 
 def _serve(listening: int) -> None:

@@ -293,7 +293,7 @@ only_root = pytest.mark.skipif(
         (12, "rw", 0, "the store {} cannot be written: "),
         (40, "rw", 1, "the store {} cannot be written: "),
         (900, "rw", 4, "the store {} cannot be written: "),
-        (4500, "rw", 50, "the report cannot be written to {}/reports/crash/"),
+        (3700, "rw", 50, "the report cannot be written to {}/reports/crash/"),
     ],
     ids=["read-only", "12 kB", "full at training", "full at the dump", "full at the report"],
 )
