@@ -72,8 +72,8 @@ def writing(path: Path) -> Iterator[BinaryIO]:
         raise _unwritable(path, reason(error)) from error
 
 
-def check_writable(path: Path) -> None:
-    """Nothing, if a file can be written there, as far as that can be seen before it is.
+def check_writable(path: Path, *read: Path) -> None:
+    """Nothing, if a file can be written there, as far as that can be seen before it is, and it is none that is `read`.
 
     Raises:
         DataError: as `writing`."""
@@ -88,6 +88,8 @@ def check_writable(path: Path) -> None:
     if not inside:
         name, folder = shorten(Path(path.name), 60), shorten(path.parent)
         raise DataError(f"expected a folder to write {name} to, but {folder} does not exist")
+    if any(path.exists() and one.exists() and path.samefile(one) for one in read):
+        raise DataError(f"{where} is read for what is to be written, and would be lost; give another file")
 
 
 def make_folder(path: Path) -> Path:

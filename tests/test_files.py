@@ -132,6 +132,15 @@ def test_a_disk_that_is_full_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_is_read_is_not_written_over(tmp_path: Path) -> None:
+    (tmp_path / "texts.csv").write_text("text")
+    (tmp_path / "link.csv").hardlink_to(tmp_path / "texts.csv")
+    for same in ("texts.csv", "../" + tmp_path.name + "/texts.csv", "link.csv"):
+        with pytest.raises(DataError, match="would be lost; give another file"):
+            check_writable(tmp_path / same, tmp_path / "absent", tmp_path / "texts.csv")
+    check_writable(tmp_path / "new.csv", tmp_path / "texts.csv")
+
+
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("words")
     with pytest.raises(DataError, match="cannot be made: Not a directory"):

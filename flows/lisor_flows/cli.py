@@ -218,13 +218,13 @@ def predict(
     from lisor.fsa.prediction import csv_writer, reader, writer
     from lisor.fsa.prediction import predict as predict_all
 
+    if out is not None:
+        check_writable(out, automaton, data)
     machine = read_automaton(automaton)
     read = reader(machine)
     rows = symbols = 0
     spent = {"cutting texts into symbols": 0.0, "running the automaton and writing": 0.0}
     batches = stream_texts(data, "text" if machine.quantizer is None else "series")
-    if out is not None:
-        check_writable(out)
     first = next(batches, [])  # before anything is written: a bad file should leave nothing behind
     with csv_writer(sys.stdout.buffer) if out is None else writer(out) as write:
         for texts in chain([first], batches):
@@ -269,7 +269,7 @@ def export(
     from lisor.fsa.formats.reading import read_automaton
 
     if out is not None:
-        check_writable(out)
+        check_writable(out, automaton)
     content = write(read_automaton(automaton), form)
     if out is None:
         sys.stdout.buffer.write(content)

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
+from lisor.data.languages import LANGUAGES
 from lisor.data.quantizer import Quantizer
 from lisor.errors import StoreError
 from lisor.exports import WRITERS, export
@@ -442,3 +443,16 @@ def test_what_cannot_be_exported_is_one_line_and_status_2(predict, command_line,
     assert len(err.splitlines()) == 1
     assert says in err
     assert {path.name for path in tmp_path.iterdir()} == before
+
+
+def test_the_file_that_is_read_is_not_written_over(command_line, tmp_path: Path) -> None:
+    (tmp_path / "machine.json").write_text(LANGUAGES["000"].automaton.to_json())
+    (tmp_path / "words.csv").write_text("text\n000\n")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    for arguments in (
+        ["predict", "--automaton", "machine.json", "--data", "words.csv", "--out", "words.csv"],
+        ["export", "--automaton", "machine.json", "--format", "python", "--out", "./machine.json"],
+    ):
+        status, _, err = command_line(*arguments)
+        assert (status, "would be lost; give another file" in err) == (2, True)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
