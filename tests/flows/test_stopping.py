@@ -22,7 +22,8 @@ def wait(*, children=True):
     threading.Thread(target=time.sleep, args=(1000,)).start()  # computes, and cannot be stopped
     time.sleep(0.2)
     print("ready", flush=True)
-    time.sleep(1000)
+    while True:  # a signal that comes just before Python sleeps is seen when it wakes
+        time.sleep(0.1)
 """
 
 AT_ONCE = f"{BEGIN}\nwith stopping.ending_at_once():\n    wait()"
@@ -39,7 +40,8 @@ try:
     with stopping.raising():
         try:
             print("ready", flush=True)
-            time.sleep(1000)
+            while True:
+                time.sleep(0.1)
         finally:
             print("cleared away", flush=True)
             if len(sys.argv) > 1:
