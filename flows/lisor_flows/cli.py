@@ -30,7 +30,7 @@ from lisor.errors import (
 )
 from lisor_flows import server, stopping
 from lisor_flows import store as store_commands
-from lisor_flows.terminal import Commands, OutputClosedError, standard_streams
+from lisor_flows.terminal import Commands, OutputClosedError, OutputError, standard_streams
 
 app = typer.Typer(
     cls=Commands,
@@ -197,9 +197,9 @@ def _run_flow(settings: dict[str, Any], out: Path | None) -> dict[str, Any]:
     try:
         return run_pipeline(settings, None if out is None else str(out))
     except httpx.HTTPError as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = one_line(str(error), 120) or type(error).__name__
         raise ServerError(
-            f"Prefect's server answers no more ({reason[:120]}); what was finished is kept: run again when it is back"
+            f"Prefect's server answers no more ({reason}); what was finished is kept: run again when it is back"
         ) from error
 
 
@@ -436,9 +436,8 @@ def _conclude(summary: dict[str, Any]) -> None:
     try:
         _show(summary)
         sys.stdout.flush()
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left in the buffer goes nowhere
-        print(f"lisor: note: the run is whole, but its table cannot be shown: {error}", file=sys.stderr)
+    except OutputError as error:
+        print(one_line(f"lisor: note: the run is whole, but its table is not shown: {error}"), file=sys.stderr)
 
 
 def _show(summary: dict[str, Any]) -> None:

@@ -22,7 +22,7 @@ from lisor.config import MOVIE_REVIEWS, OWN_VECTORS, REFINED_STATES, RULES, SEAR
 from lisor.data.languages import FILE, find
 from lisor.data.vectors import Word2Vec
 from lisor.devices import resolve_device
-from lisor.errors import AutomatonError, ConfigError, DataError, ModelError
+from lisor.errors import AutomatonError, ConfigError, DataError, ModelError, one_line
 from lisor.footprint import check_fits
 from lisor.names import ATTENTION
 from lisor.report.tables import summarize
@@ -157,7 +157,7 @@ def lisor_pipeline(settings: dict[str, Any], out: str | None = None) -> dict[str
         run_experiment, run = find_told(record, store.home) or _tell(record)
         summary["mlflow"] = {"experiment": run_experiment, "run": run}
     except Exception as error:  # `lisor track` can log it to MLflow later
-        summary["mlflow"] = {"error": " ".join(str(error).split())[:300]}
+        summary["mlflow"] = {"error": one_line(str(error))}
     try:
         create_link_artifact(
             key=artifact_key(plan.name),
@@ -181,8 +181,8 @@ def run_pipeline(settings: dict[str, Any], out: str | None = None) -> dict[str, 
 
 
 def _not_noted(error: Exception) -> dict[str, str]:
-    reason = " ".join(str(error).split()) or type(error).__name__
-    return {"error": f"its server did not take note that the run is whole: {reason[:150]}"}
+    reason = one_line(str(error), 150) or type(error).__name__
+    return {"error": f"its server did not take note that the run is whole: {reason}"}
 
 
 def artifact_key(name: str) -> str:

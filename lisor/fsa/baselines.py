@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from lisor.data.sequences import Sequences
-from lisor.errors import AutomatonError
+from lisor.errors import AutomatonError, one_line
 from lisor.fsa.automaton import Automaton
 from lisor.fsa.extraction import make_automaton
 from lisor.randomness import stream_seed
@@ -90,7 +90,7 @@ def _try(search: Callable[[], Automaton]) -> tuple[Automaton | None, str | None]
     except _NetworkError as raised:
         raise raised.error from None
     except (Exception, SystemExit) as error:  # AALpy exits where one word gets two predictions
-        reason = " ".join(str(error).split())[:MAX_REASON]
+        reason = one_line(str(error), MAX_REASON)
         return None, f"AALpy failed: {type(error).__name__} {reason}".rstrip()
 
 

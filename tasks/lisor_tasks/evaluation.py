@@ -25,7 +25,9 @@ RESULTS = "results.parquet"
 
 _NETWORK, _AUTOMATON = ["dataset", "cell", "trial"], ["method", "rule", "k"]
 """The columns of results that name a network, and an automaton of it."""
+
 _FAILED = "failed.json"
+"""The networks that have no rows in the results."""
 
 MAX_REASON = 200
 """Characters of a failure's reason that are shown."""
@@ -153,8 +155,7 @@ def collect_results(folder: Path, networks: Sequence[Network], failures: Sequenc
 
 def read_failures(results: Ref) -> tuple[Failure, ...]:
     """The networks that failed, which have no rows in the results."""
-    path = open_artifact(results) / _FAILED
-    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []  # an earlier version wrote none
+    found = json.loads((open_artifact(results) / _FAILED).read_text(encoding="utf-8"))
     return tuple(Failure(**one) for one in found)
 
 

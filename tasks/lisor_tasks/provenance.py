@@ -119,10 +119,7 @@ class Provenances:
 
     def nearest(self, provenance: Provenance) -> Provenance | None:
         """The provenance of the same step that differs in the fewest things, the newest of several, or None."""
-        key = (
-            provenance.step,
-            frozenset(provenance._texts.items()),
-        )
+        key = (provenance.step, frozenset(provenance._texts.items()))
         if key not in self._nearest:
             of_step = self._of_step.get(provenance.step, ())
             self._nearest[key] = min(of_step, key=provenance.distance, default=None)

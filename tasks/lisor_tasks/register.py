@@ -23,7 +23,7 @@ from lisor_tasks.artifacts import Ref, check_folder, open_store, write_text
 from lisor_tasks.evaluation import Network
 from lisor_tasks.keys import digest
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of a record's JSON."""
 
 RECORD = "run.json"

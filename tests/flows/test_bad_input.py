@@ -472,8 +472,8 @@ STORES = {
     "a record is no Unicode": (the_record("\xff"), ["store", "verify"], "is damaged; run 'tiny' again"),
     "a record of brackets": (the_record("[" * 100_000), ["track", "tiny"], "is damaged; run 'tiny' again"),
     "a record of 5000 digits": (the_record("9" * 5000), ["store", "ls"], "is damaged; run 'tiny' again"),
-    "a record lacks all": (the_record('{"schema": 1}'), ["track", "tiny"], "is damaged; run 'tiny' again"),
-    "a record of another kind": (the_record('{"schema": 1, "name": 3}'), ["track", "tiny"], "is damaged"),
+    "a record lacks all": (the_record('{"schema": 2}'), ["track", "tiny"], "is damaged; run 'tiny' again"),
+    "a record of another kind": (the_record('{"schema": 2, "name": 3}'), ["track", "tiny"], "is damaged"),
     "a record of another version": (the_record('{"schema": 9}'), ["track", "tiny"], "recorded by another version"),
 }
 

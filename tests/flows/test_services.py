@@ -153,3 +153,19 @@ def test_runs_that_the_register_knows_are_shown_again_when_a_database_is_damaged
     with closing(sqlite3.connect(store / "mlflow.db")) as database:
         (status,) = database.execute("SELECT status FROM runs WHERE name = 'tiny'").fetchone()
     assert status == "FINISHED"
+
+
+@pytest.mark.usefixtures("lisor")
+@pytest.mark.parametrize("output", ["/dev/full", "closed"])
+def test_a_run_whose_table_cannot_be_shown_is_whole(store: Path, tmp_path: Path, output: str) -> None:
+    line = f'"$0" -m lisor_flows.cli run tiny.yaml {">&-" if output == "closed" else f"> {output}"}'
+    done = subprocess.run(
+        ["bash", "-c", line, sys.executable],
+        cwd=tmp_path,
+        env={**os.environ, "LISOR_HOME": str(store)},
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "lisor: note: the run is whole, but its table is not shown: standard output cannot be" in done.stderr
