@@ -1,17 +1,18 @@
-# Everything a fresh machine needs is Python 3.11, make and a C compiler; no root.
+# A new machine needs only Python 3.11 or 3.12, make and a C compiler; no root.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: setup run test test-slow check bench results faithful domains choice explain ui readme tutorial docs screenshots audit scaling \
+.PHONY: setup run test test-slow check bench results faithful taggers domains choice explain ui readme tutorial docs screenshots audit scaling \
+  architecture settings \
   demo-schedule demo-dask demo-ray
 
 setup: $(READY)
 
-# Both files decide what is installed; the stamp is written last, so a broken set-up is begun again.
+# Both files decide what is installed; the stamp is written last, so an interrupted set-up starts again.
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in [(3, 11), (3, 12)])' || \
-	  { echo "lisor needs Python 3.11 or 3.12, found $$($(PYTHON) --version 2>&1); say: make setup PYTHON=/path/to/python3.11"; exit 2; }
+	  { echo "lisor needs Python 3.11 or 3.12, found $$($(PYTHON) --version 2>&1); run: make setup PYTHON=/path/to/python3.11"; exit 2; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[aeon,baselines,dev,docs,onnx]'
 	@touch $(READY)
@@ -30,11 +31,19 @@ test-slow: setup
 
 # Writes into README.md what the quickstart prints.
 readme: setup
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python docs/update_readme.py
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m docs.update_readme
 
 # Writes into docs/tutorial.md what its blocks print.
 tutorial: setup
-	@$(BIN)/python docs/write_tutorial.py
+	@$(BIN)/python -m docs.write_tutorial
+
+# Draws docs/architecture.md from the imports and lists the files from their docstrings.
+architecture: setup
+	@$(BIN)/python -m docs.write_architecture
+
+# Writes docs/settings.md and configs/schema.json from the settings' models.
+settings: setup
+	@$(BIN)/python -m docs.write_settings
 
 # The site of the documentation, in site/; a warning is an error. The variable hides an advertisement of the theme.
 docs: setup
@@ -44,40 +53,44 @@ docs: setup
 screenshots: setup
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m docs.take_screenshots
 
-# Known holes in what is installed, by pip-audit, which asks a database over the network.
+# Known vulnerabilities of installed packages, by pip-audit, which asks a database over the internet.
 audit: setup
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt 'pip-audit>=2.9'
 	@$(BIN)/pip-audit --skip-editable
 
 # Writes docs/results.md from a run of configs/paper.yaml; IMDB=path/to/imdb.parquet adds real reviews.
 results: setup
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python docs/write_results.py $(IMDB)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m docs.write_results $(IMDB)
 
 # Writes docs/faithful.md; IMDB=path/to/imdb.parquet and TREC=path/to/trec.parquet add those texts.
 faithful: setup
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python docs/write_faithful.py "$(IMDB)" "$(TREC)"
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m docs.write_faithful "$(IMDB)" "$(TREC)"
+
+# Writes docs/taggers.md from TAGS=path/to/tags.parquet and VECTORS=path/to/glove.txt.gz.
+taggers: setup
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m docs.write_taggers "$(TAGS)" "$(VECTORS)"
 
 # Writes docs/domains.md; LOGS=path/to/events.parquet and HEARTBEATS=path/to/beats.parquet add those domains.
 domains: setup
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python docs/write_domains.py "$(LOGS)" "$(HEARTBEATS)"
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m docs.write_domains "$(LOGS)" "$(HEARTBEATS)"
 
 # Writes docs/choice.md from runs of configs/tomita.yaml and configs/faithful.yaml.
 choice: setup
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python docs/write_choice.py
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m docs.write_choice
 
 # Writes docs/explain.md from runs of configs/sentiment.yaml; VECTORS=path/to/glove.txt.gz adds networks with these vectors.
 explain: setup
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python docs/write_explain.py $(VECTORS)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m docs.write_explain $(VECTORS)
 
-# Measures everything, most of an hour, and writes docs/benchmarks.md; with what `python -m benchmarks.device
-# benchmarks/device.json` found on a machine with a GPU, if that file is there.
+# Measures everything in most of an hour, and writes docs/benchmarks.md; with the results of `python -m benchmarks.device
+# benchmarks/device.json` on a machine with a GPU, if that file is there.
 bench: setup
 	@$(BIN)/python -m benchmarks --json benchmarks/rows.json
 	@$(BIN)/python -m benchmarks.growth benchmarks/growth.json
 	@$(BIN)/python -m benchmarks.random_languages benchmarks/languages.json
-	@$(BIN)/python docs/write_benchmarks.py $(addprefix benchmarks/,rows.json growth.json languages.json) $(wildcard benchmarks/device.json)
+	@$(BIN)/python -m docs.write_benchmarks $(addprefix benchmarks/,rows.json growth.json languages.json) $(wildcard benchmarks/device.json)
 
-# From nothing to a run that a schedule starts, everything stopped again.
+# Starts a server, a worker and a run on a schedule, and stops them again.
 demo-schedule: setup
 	@$(BIN)/python -m demos.schedule
 
@@ -90,7 +103,7 @@ demo-ray: setup
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ray]'
 	@$(BIN)/python -m demos.cluster ray
 
-# What tasks and runs cost on each runner; writes the tables of docs/scaling.md.
+# Measures tasks and runs on each runner; writes the tables of docs/scaling.md.
 scaling: setup
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dask,ray]'
 	@$(BIN)/python -m demos.cost docs/scaling.md

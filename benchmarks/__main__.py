@@ -13,12 +13,24 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.measure import THREADS, Row, compare, peak_memory, peak_memory_apart
 
-NAMES = ("exact", "training", "kgrid", "kgrid_stream", "kmeans_x", "automaton_run", "dump", "paper", "cached")
+NAMES = (
+    "exact",
+    "training",
+    "kgrid",
+    "kgrid_stream",
+    "kmeans_x",
+    "automaton_run",
+    "dump",
+    "paper",
+    "cached",
+)
 
 
 def main() -> None:
     """Run the named benchmarks, or all."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Speed as ratios against a peer.")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description="Speed as ratios against a peer."
+    )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)} [all]")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there")
     parser.add_argument("--memory", action="store_true", help=argparse.SUPPRESS)
@@ -39,7 +51,9 @@ def main() -> None:
             rows.append(compare(work, memory))
             _show(rows[-1])
             if arguments.json:  # all that there are so far: the whole takes most of an hour
-                arguments.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")
+                arguments.json.write_text(
+                    json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8"
+                )
 
 
 def _show(row: Row) -> None:

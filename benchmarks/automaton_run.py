@@ -1,9 +1,11 @@
-"""Running an automaton of 20 states on 100,000 words of length 1 to 200, beside AALpy's and automata-lib's runners."""
+"""Running an automaton of 20 states on 100,000 words of length 1 to 200, beside AALpy's and
+automata-lib's runners."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import cast
 
 import numpy as np
 from aalpy.automata import Dfa
@@ -11,18 +13,20 @@ from automata.fa.dfa import DFA
 from jaxtyping import Int
 
 from benchmarks.measure import THREADS, Work
-from lisor.data.sequences import Sequences
-from lisor.fsa.automaton import CLASSES, Automaton
+from benchmarks.sequences import each
+from lisor.alphabet import Alphabet
+from lisor.automata.automaton import CLASSES, Automaton
+from lisor.sequences import Sequences
 
 WORDS, LONGEST, STATES, ALPHABET = 100_000, 200, 20, ("0", "1")
 
-Answers = Int[np.ndarray, " N"]
+Predictions = Int[np.ndarray, " N"]
 
 
 def works() -> list[Work]:
     """`Automaton.classify` as ours; each peer gets the words in the form that it reads."""
     automaton, words = _draw(np.random.default_rng(0))
-    spelled = [tuple(ALPHABET[symbol] for symbol in word) for word in words]
+    spelled = [tuple(ALPHABET[symbol] for symbol in word) for word in each(words)]
     peers = {"AALpy": _aalpy(automaton), "automata-lib": _automata_lib(automaton)}
     return [_work(name, accepts, automaton, words, spelled) for name, accepts in peers.items()]
 
@@ -34,11 +38,11 @@ def _work(
     words: Sequences,
     spelled: list[tuple[str, ...]],
 ) -> Work:
-    def ours() -> tuple[Answers, float]:
+    def ours() -> tuple[Predictions, float]:
         started = time.perf_counter()
         return automaton.classify(words, threads=THREADS), time.perf_counter() - started
 
-    def quality(ours: tuple[Answers, float], peer: Answers) -> str:
+    def quality(ours: tuple[Predictions, float], peer: Predictions) -> str:
         answers, seconds = ours
         rate = len(words.symbols) / seconds / 1e6
         return f"{(answers == peer).mean():.0%} answered alike; {rate:.0f} million symbols a second"
@@ -53,7 +57,7 @@ def _work(
 
 def _draw(rng: np.random.Generator) -> tuple[Automaton, Sequences]:
     automaton = Automaton(
-        alphabet=ALPHABET,
+        alphabet=Alphabet.of(ALPHABET),
         classes=CLASSES,
         transitions=rng.integers(STATES, size=(STATES, len(ALPHABET))),
         outputs=rng.integers(len(CLASSES), size=STATES),
@@ -65,15 +69,20 @@ def _draw(rng: np.random.Generator) -> tuple[Automaton, Sequences]:
 
 def _aalpy(automaton: Automaton) -> Callable[[tuple[str, ...]], bool]:
     setup = {
-        str(state): (bool(output), {symbol: str(target) for symbol, target in zip(ALPHABET, row, strict=True)})
-        for state, (output, row) in enumerate(zip(automaton.outputs, automaton.transitions, strict=True))
+        str(state): (
+            bool(output),
+            {symbol: str(target) for symbol, target in zip(ALPHABET, row, strict=True)},
+        )
+        for state, (output, row) in enumerate(
+            zip(automaton.outputs, automaton.transitions, strict=True)
+        )
     }
-    machine = Dfa.from_state_setup({str(automaton.start): setup.pop(str(automaton.start)), **setup})
-    return lambda word: bool(machine.execute_sequence(machine.initial_state, word)[-1])
+    dfa = Dfa.from_state_setup({str(automaton.start): setup.pop(str(automaton.start)), **setup})
+    return lambda word: bool(dfa.execute_sequence(dfa.initial_state, word)[-1])
 
 
 def _automata_lib(automaton: Automaton) -> Callable[[tuple[str, ...]], bool]:
-    machine: DFA = DFA(
+    dfa: DFA = DFA(
         states=set(range(STATES)),
         input_symbols=set(ALPHABET),
         transitions={state: dict(zip(ALPHABET, row.tolist(), strict=True))
@@ -81,4 +90,4 @@ def _automata_lib(automaton: Automaton) -> Callable[[tuple[str, ...]], bool]:
         initial_state=automaton.start,
         final_states=set(np.flatnonzero(automaton.outputs).tolist()),
     )  # fmt: skip
-    return machine.accepts_input
+    return cast("Callable[[tuple[str, ...]], bool]", dfa.accepts_input)

@@ -15,7 +15,9 @@ def works() -> list[Work]:
     """The command as ours; nothing to hold it against."""
     started = ExitStack()
     atexit.register(started.close)
-    environment = started.enter_context(prefect_server(Path(started.enter_context(TemporaryDirectory()))))
+    environment = started.enter_context(
+        prefect_server(Path(started.enter_context(TemporaryDirectory())))
+    )
 
     def run() -> str:
         printed = python("-m", "lisor_flows.cli", "run", "quickstart", environment=environment)

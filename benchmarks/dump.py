@@ -1,4 +1,5 @@
-"""Dumping the hidden states of 25,000 sequences of 200 (gru of 100 hidden units), beside the forward pass alone."""
+"""Dumping the hidden states of 25,000 sequences of 200 (gru of 100 hidden units), beside the
+forward pass alone."""
 
 from __future__ import annotations
 
@@ -11,8 +12,8 @@ import torch
 
 from benchmarks import reviews
 from benchmarks.measure import Work
-from lisor.rnn import hidden_states
-from lisor.rnn.classifier import length_batches
+from lisor.networks import hidden_states
+from lisor.networks.batches import length_batches
 
 SEQUENCES, HIDDEN = 25_000, 100
 
@@ -32,7 +33,9 @@ def works() -> list[Work]:
     def peer() -> int:
         steps = 0
         with torch.inference_mode():
-            for _, symbols, _ in length_batches(sequences, network.device, hidden_states.MOST_POINTS):
+            for _, symbols, _ in length_batches(
+                sequences, network.device, hidden_states.MAX_POINTS
+            ):
                 steps += sum(1 for _ in network.network.run(symbols))
         return steps
 

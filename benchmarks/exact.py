@@ -1,4 +1,5 @@
-"""From a trained network to the exact automaton: Tomita 1 to 7, gru of 10 hidden units, beside AALpy's L* and KV."""
+"""From a trained network to the exact automaton: Tomita 1 to 7, gru of 10 hidden units, beside
+AALpy's L* and KV."""
 
 from __future__ import annotations
 
@@ -8,10 +9,12 @@ from collections.abc import Callable
 
 import lisor
 from benchmarks.measure import Work
+from lisor.automata.automaton import Automaton
+from lisor.automata.languages import find
 from lisor.data.dataset import Dataset
-from lisor.fsa import baselines
-from lisor.fsa.automaton import Automaton
-from lisor.rnn.classifier import TrainedModel
+from lisor.evaluation import baselines
+from lisor.networks.trained import TrainedModel
+from lisor.settings.extraction import ExtractionSettings
 
 LANGUAGES = tuple(f"tomita-{number}" for number in range(1, 8))
 PEERS = ("lstar", "kv")
@@ -21,7 +24,8 @@ Learned = list[tuple[float, Automaton | None]]
 
 
 def works() -> list[Work]:
-    """`lisor.extract` as ours, one learner after the other as the peer; all on the same networks."""
+    """`lisor.extract` as ours, one learner after the other as the peer; all on the same
+    networks."""
     datasets = [lisor.words(language) for language in LANGUAGES]
     networks = [lisor.train(dataset) for dataset in datasets]
     return [_work(peer, networks, datasets) for peer in PEERS]
@@ -30,7 +34,8 @@ def works() -> list[Work]:
 def _work(peer: str, networks: list[TrainedModel], datasets: list[Dataset]) -> Work:
     def learn(network: TrainedModel, dataset: Dataset) -> Automaton | None:
         words = dataset.splits["validation"].sequences
-        return baselines.learn(network, words, method=peer, seed=0).automaton
+        budget = ExtractionSettings().baseline_steps
+        return baselines.learn(network, words, method=peer, seed=0, budget=budget).automaton
 
     def each(function: Callable[[TrainedModel, Dataset], Automaton | None]) -> Learned:
         found = []
@@ -41,14 +46,23 @@ def _work(peer: str, networks: list[TrainedModel], datasets: list[Dataset]) -> W
         return found
 
     def exact(learned: Learned) -> int:
-        pairs = zip(learned, datasets, strict=True)
-        return sum(automaton is not None and bool(data.language.equals(automaton)) for (_, automaton), data in pairs)
+        pairs = zip(learned, LANGUAGES, strict=True)
+        return sum(
+            automaton is not None and bool(find(name).equals(automaton))
+            for (_, automaton), name in pairs
+        )
 
     def quality(ours: Learned, peers: Learned) -> str:
         ratios = [peer / own for (own, _), (peer, _) in zip(ours, peers, strict=True)]
         return (
-            f"exact: ours {exact(ours)} of {len(ours)}, peer {exact(peers)} of {len(peers)}; ratio by language: median "
+            f"exact: ours {exact(ours)} of {len(ours)}, peer {exact(peers)} of {len(peers)}; ratio "
+            f"by language: median "
             f"{statistics.median(ratios):.1f}, from {min(ratios):.1f} to {max(ratios):.1f}"
         )
 
-    return Work(name=f"exact, peer {peer}", ours=lambda: each(lisor.extract), peer=lambda: each(learn), quality=quality)
+    return Work(
+        name=f"exact, peer {peer}",
+        ours=lambda: each(lisor.extract),
+        peer=lambda: each(learn),
+        quality=quality,
+    )

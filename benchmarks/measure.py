@@ -1,4 +1,5 @@
-"""Ours and a peer's work timed alternately in one process, and the memory of ours in a process of its own."""
+"""Ours and a peer's work timed alternately in one process, and the memory of ours in a process of
+its own."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ LONG_SECONDS = 60.0
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One comparison: medians over the runs, ratio = the peer's time / ours, memory beyond what was there before.
+    """One comparison: medians over the runs, ratio = the peer's time / ours, memory beyond what was
+    there before.
 
     Where there is no peer its seconds and the ratio are None."""
 
@@ -64,7 +66,9 @@ def compare(work: Work, peak_memory_mb: float) -> Row:
         for side, function in sides.items():
             begun = time.perf_counter()
             result = results[side] = function()
-            times[side].append(result.seconds if isinstance(result, Scaled) else time.perf_counter() - begun)
+            times[side].append(
+                result.seconds if isinstance(result, Scaled) else time.perf_counter() - begun
+            )
         if done == 0 and time.perf_counter() - started > LONG_SECONDS:
             runs = LONG_RUNS
         done += 1

@@ -1,5 +1,5 @@
-"""The whole procedure on "000" (four cells, 5 trials, k from 2 to 64, LISOR-k and LISOR-x, evaluated), beside a plain
-transcription of the paper."""
+"""The whole procedure on "000" (four cells, 5 trials, k from 2 to 64, LISOR-k and LISOR-x,
+evaluated), beside a plain transcription of the paper."""
 
 from __future__ import annotations
 
@@ -22,11 +22,14 @@ from torch import nn
 from torch.nn.functional import cross_entropy, one_hot
 
 from benchmarks.measure import Scaled, Work
-from lisor.config import CELLS, DatasetConfig, ModelsConfig, TrainingConfig
+from benchmarks.sequences import each
 from lisor.data import words
 from lisor.data.dataset import Dataset, Split
-from lisor.fsa.evaluation import read_results
-from lisor.rnn import training
+from lisor.evaluation.evaluation import read_results
+from lisor.networks import training
+from lisor.settings.language import LanguageSettings
+from lisor.settings.models import PAPER_CELLS, ModelsSettings
+from lisor.settings.training import TrainingSettings
 
 T = TypeVar("T")
 
@@ -38,30 +41,40 @@ SETTINGS = (
     "dataset.language=000",
     "dataset.balanced=false",
     *(f"dataset.{name}={size}" for name, size in SIZES.items()),
-    f"models.cells=[{', '.join(CELLS)}]",
+    f"models.cells=[{', '.join(PAPER_CELLS)}]",
     f"models.hidden_size={HIDDEN}",
     f"training.trials={TRIALS}",
     "clustering.methods=[kmeans, kmeans-x]",
     f"clustering.k=[2, {LAST_K}]",
 )
 SOME_K = (8, 32, 56)
-"""For which the peer is timed on one network of each cell: their mean stands for the mean over all k."""
+"""For which the peer is timed on one network of each cell: their mean stands for the mean over all
+k."""
 
 
 def works() -> list[Work]:
-    """`lisor run` in an empty store as ours. The peer trains one network of each cell for one epoch, and makes automata
-    for `SOME_K`; its time is scaled to all trials, to as many epochs as ours needs, and to every k."""
-    data = words.from_config(DatasetConfig(language="000", balanced=False, **SIZES))
-    epochs = {cell: _count_epochs(data, cell) for cell in CELLS}
+    """`lisor run` in an empty store as ours. The peer trains one network of each cell for one
+    epoch, and makes automata for `SOME_K`; its time is scaled to all trials, to as many epochs as
+    ours needs, and to every k."""
+    data = words.from_settings(
+        LanguageSettings.model_validate({"language": "000", "balanced": False, **SIZES})
+    )
+    epochs = {cell: _count_epochs(data, cell) for cell in PAPER_CELLS}
     return [
-        Work(name="paper, peer transcription", ours=_run, peer=lambda: _transcription(data, epochs), quality=_quality)
+        Work(
+            name="paper, peer transcription",
+            ours=_run,
+            peer=lambda: _transcription(data, epochs),
+            quality=_quality,
+        )
     ]
 
 
 def _quality(ours: float, peer: Scaled) -> str:
     share = f"{1 / TRIALS:.0%} of the networks, one epoch and {len(SOME_K)} of {LAST_K - 1} k"
     return (
-        f"mean accuracy of the automata on the test set {ours:.4f}, the peer's after one epoch {peer.result:.4f}; "
+        f"mean accuracy of the automata on the test set {ours:.4f}, the peer's after one epoch "
+        f"{peer.result:.4f}; "
         f"the peer's time is scaled up from {share}"
     )
 
@@ -72,22 +85,31 @@ def _run() -> float:
         changes = [part for setting in SETTINGS for part in ("--set", setting)]
         command = [sys.executable, "-m", "lisor_flows.cli", "run", "quickstart", *changes]
         environment = os.environ | {"LISOR_HOME": home}
-        subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.run(
+            command,
+            check=True,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         rows = read_results(Path(home) / "reports/benchmark/latest/results.parquet")
     return float(rows.loc[rows["test_set"] == "test", "accuracy"].mean())
 
 
 def _count_epochs(data: Dataset, cell: str) -> int:
     """Of all trials together, as ours trains them."""
-    models = ModelsConfig(cells=(cell,), hidden_size=HIDDEN)
-    networks = training.train(data, cell=cell, models=models, config=TrainingConfig(), trials=range(TRIALS))
+    models = ModelsSettings(cells=(cell,), hidden_size=HIDDEN)
+    networks = training.train(
+        data, cell=cell, models=models, settings=TrainingSettings(), trials=range(TRIALS)
+    )
     return sum(len(network.history["train_loss"]) for network in networks)
 
 
 def _transcription(data: Dataset, epochs: dict[str, int]) -> Scaled:
-    """One network at a time, one sequence at a time; dense matrices; automata that step through symbols in Python."""
+    """One network at a time, one sequence at a time; dense matrices; automata that step through
+    symbols in Python."""
     seconds, accuracies = 0.0, []
-    for cell in CELLS:
+    for cell in PAPER_CELLS:
         network = _Network(cell)
         seconds += _timed(_train_an_epoch, network, data.splits["train"])[0] * epochs[cell]
         own, points = _timed(_dump, network, data.splits["validation"])
@@ -113,7 +135,9 @@ class _Network(nn.Module):
         super().__init__()
         torch.manual_seed(0)
         kinds = {"srn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
-        self.cell = kinds[cell](len(ALPHABET), HIDDEN, batch_first=True) if cell in kinds else _MGU()
+        self.cell = (
+            kinds[cell](len(ALPHABET), HIDDEN, batch_first=True) if cell in kinds else _MGU()
+        )
         self.read_out = nn.Linear(HIDDEN, 2)
 
     def forward(self, word: torch.Tensor) -> torch.Tensor:
@@ -138,8 +162,8 @@ class _MGU(nn.Module):
 
 
 def _train_an_epoch(network: _Network, split: Split) -> None:
-    optimizer = torch.optim.Adam(network.parameters(), lr=TrainingConfig().learning_rate)
-    for word, label in zip(split.sequences, split.labels, strict=True):
+    optimizer = torch.optim.Adam(network.parameters(), lr=TrainingSettings().learning_rate)
+    for word, label in zip(each(split.sequences), split.labels, strict=True):
         if len(word):
             last = network(torch.tensor(word, dtype=torch.long))[-1]
             loss = cross_entropy(network.read_out(last)[None], torch.tensor([int(label)]))
@@ -157,7 +181,7 @@ class _Points:
 
 
 def _dump(network: _Network, split: Split) -> _Points:
-    found, places, read = [], [], [word for word in split.sequences if len(word)]
+    found, places, read = [], [], [word for word in each(split.sequences) if len(word)]
     with torch.inference_mode():
         for number, word in enumerate(read):
             found.append(network(torch.tensor(word, dtype=torch.long)).numpy())
@@ -165,8 +189,11 @@ def _dump(network: _Network, split: Split) -> _Points:
     return _Points(np.concatenate(found), places, read)
 
 
-def _make_automaton(network: _Network, data: Dataset, points: _Points, k: int, dense: bool) -> float:
-    """Cluster, read the automaton off by majority, and run it on every other split; its accuracy on the test set."""
+def _make_automaton(
+    network: _Network, data: Dataset, points: _Points, k: int, dense: bool
+) -> float:
+    """Cluster, read the automaton off by majority, and run it on every other split; its accuracy on
+    the test set."""
     matrix = points.states
     if dense:
         positions = np.zeros((len(matrix), len(points.words)))
@@ -186,9 +213,11 @@ def _make_automaton(network: _Network, data: Dataset, points: _Points, k: int, d
     accuracies = {}
     for name in data.splits.keys() - {"train"}:
         right = 0
-        for word, label in zip(data.splits[name].sequences, data.splits[name].labels, strict=True):
+        for read, label in zip(
+            each(data.splits[name].sequences), data.splits[name].labels, strict=True
+        ):
             state: int | None = k
-            for symbol in word.tolist():
+            for symbol in read.tolist():
                 state = None if state is None else table.get((state, symbol))
             right += (state is not None and accepting[state]) == (label == 1)
         accuracies[name] = right / len(data.splits[name])

@@ -1,7 +1,9 @@
-"""python -m benchmarks.random_languages FILE.json: regular languages drawn at random, and how many come out exact.
+"""python -m benchmarks.random_languages FILE.json: regular languages drawn at random, and how many
+come out exact.
 
-An automaton is drawn with 2 to 10 states, uniform transitions over two symbols and a coin for each state's class, until
-one is minimal. Nobody picks among the languages: seeds are counted up from 0."""
+An automaton is drawn with 2 to 10 states, uniform transitions over two symbols and a coin for each
+state's class, until one is minimal. Nobody picks among the languages: seeds are counted up from
+0."""
 
 from __future__ import annotations
 
@@ -14,29 +16,37 @@ from typing import Any
 import numpy as np
 
 import lisor
+from lisor.alphabet import Alphabet
+from lisor.automata.automaton import CLASSES, Automaton
+from lisor.automata.languages import Language
 from lisor.data import words
-from lisor.data.languages import Language
-from lisor.data.sequences import Sequences
-from lisor.data.words import CLASSES
-from lisor.fsa.automaton import Automaton
-from lisor.rnn.classifier import TrainedModel
+from lisor.networks.trained import TrainedModel
+from lisor.sequences import Sequences
 
-LANGUAGES, MOST_STATES = 20, 10
+LANGUAGES, MAX_STATES = 20, 10
 SIZES = {"train": 3000, "validation": 500, "selection": 500, "test": 500}
 MAX_LENGTH = 20
 
 
 def main() -> None:
     """Draw, train, extract, write."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.random_languages", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.random_languages", description=__doc__
+    )
     parser.add_argument("file", type=Path)
     path = parser.parse_args().file
     rows = []
     for seed in range(LANGUAGES):
         rows.append(_measure(seed))
         print(json.dumps(rows[-1]), flush=True)
-    exact, at_fault = sum(row["exact"] for row in rows), sum(row["fault"] == "network" for row in rows)
-    print(f"{exact} of {len(rows)} exact; on {at_fault} of the other {len(rows) - exact} the network itself is wrong")
+    exact, at_fault = (
+        sum(row["exact"] for row in rows),
+        sum(row["fault"] == "network" for row in rows),
+    )
+    print(
+        f"{exact} of {len(rows)} exact; on {at_fault} of the other {len(rows) - exact} the network "
+        f"itself is wrong"
+    )
     path.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
 
@@ -44,18 +54,23 @@ def draw(seed: int) -> Automaton:
     """A minimal automaton over two symbols."""
     rng = np.random.default_rng(seed)
     while True:
-        states = int(rng.integers(2, MOST_STATES + 1))
+        states = int(rng.integers(2, MAX_STATES + 1))
         transitions = rng.integers(states, size=(states, 2))
         outputs = rng.integers(2, size=states)
-        drawn = Automaton(transitions=transitions, outputs=outputs, start=0, alphabet=("0", "1"), classes=CLASSES)
+        drawn = Automaton(
+            alphabet=Alphabet.of("01"), classes=CLASSES, transitions=transitions, outputs=outputs
+        )
         if drawn.minimized().n_states == states:
             return drawn
 
 
 def _measure(seed: int) -> dict[str, Any]:
-    """What became of one language: how well the network learned it, and whether its automaton is the language."""
+    """What became of one language: how well the network learned it, and whether its automaton is
+    the language."""
     truth = draw(seed)
-    dataset = words.build(Language(automaton=truth), sizes=SIZES, max_length=MAX_LENGTH, balanced=True, seed=seed)
+    dataset = words.build(
+        Language(automaton=truth), sizes=SIZES, max_length=MAX_LENGTH, balanced=True, seed=seed
+    )
     begun = time.perf_counter()
     network = lisor.train(dataset, seed=seed)
     trained = time.perf_counter()

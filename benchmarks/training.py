@@ -1,4 +1,5 @@
-"""Twenty networks on "000" (gru of 10 hidden units), beside torch.nn.GRU trained one after another."""
+"""Twenty networks on "000" (gru of 10 hidden units), beside torch.nn.GRU trained one after
+another."""
 
 from __future__ import annotations
 
@@ -12,22 +13,27 @@ from torch.nn.utils.rnn import pack_padded_sequence
 
 import lisor
 from benchmarks.measure import Work
-from lisor.config import ModelsConfig, TrainingConfig
 from lisor.data.dataset import Dataset, Split
-from lisor.rnn import training
-from lisor.rnn.classifier import TrainedModel, length_batches
+from lisor.networks import training
+from lisor.networks.batches import length_batches
+from lisor.networks.trained import TrainedModel
+from lisor.settings.models import ModelsSettings
+from lisor.settings.training import TrainingSettings
 
 TRIALS, HIDDEN = 20, 10
-CONFIG = TrainingConfig(trials=TRIALS, restarts=0)
+CONFIG = TrainingSettings(trials=TRIALS, restarts=0)
 
 
 def works() -> list[Work]:
-    """The stacked training as ours; the peer has the same batches, optimizer, clipping and early stopping."""
+    """The stacked training as ours; the peer has the same batches, optimizer, clipping and early
+    stopping."""
     words = lisor.words("000")
-    models = ModelsConfig(cells=("gru",), hidden_size=HIDDEN)
+    models = ModelsSettings(cells=("gru",), hidden_size=HIDDEN)
 
     def ours() -> list[float]:
-        found = training.train(words, cell="gru", models=models, config=CONFIG, trials=range(TRIALS))
+        found = training.train(
+            words, cell="gru", models=models, settings=CONFIG, trials=range(TRIALS)
+        )
         return [_accuracy_of(network) for network in found]
 
     def peer() -> list[float]:
@@ -55,27 +61,31 @@ class _Network(nn.Module):
     def forward(self, symbols: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         read, lengths = self.eye[symbols], lengths.cpu().clamp(min=1)
         packed = pack_padded_sequence(read, lengths, batch_first=True, enforce_sorted=False)
-        return self.read_out(self.gru(packed)[1][0])
+        logits: torch.Tensor = self.read_out(self.gru(packed)[1][0])
+        return logits
 
 
 def _train_one(words: Dataset, trial: int, device: torch.device) -> float:
-    """One network; the accuracy on validation of its best epoch. An empty word is read as one symbol."""
+    """One network; the accuracy on validation of its best epoch. An empty word is read as one
+    symbol."""
     seed = training.trial_seed(CONFIG.seed, trial)
     torch.manual_seed(seed)
-    network = _Network(len(words.vocabulary), len(words.classes)).to(device)
+    network = _Network(len(words.alphabet), len(words.classes)).to(device)
     optimizer = torch.optim.Adam(network.parameters(), lr=CONFIG.learning_rate, fused=True)
     split = words.splits["train"]
     best_loss, best_accuracy, best_epoch, best_weights = float("inf"), 0.0, -1, network.state_dict()
     for epoch in range(CONFIG.max_epochs):
         order = training._order(split.sequences.lengths, seed, epoch, CONFIG.batch_size)
-        for batch in torch.from_numpy(order).split(CONFIG.batch_size):
-            rows = batch.numpy()
+        for begin in range(0, len(order), CONFIG.batch_size):
+            rows = order[begin : begin + CONFIG.batch_size]
             width = max(1, split.sequences.lengths[rows].max())
             symbols = torch.from_numpy(split.sequences.select(rows).padded(width)).to(device)
             labels = torch.from_numpy(split.labels[rows].astype(np.int64)).to(device)
-            loss = cross_entropy(network(symbols, torch.from_numpy(split.sequences.lengths[rows])), labels)
+            objective = cross_entropy(
+                network(symbols, torch.from_numpy(split.sequences.lengths[rows])), labels
+            )
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            torch.autograd.backward(objective)
             nn.utils.clip_grad_norm_(network.parameters(), CONFIG.clip)
             optimizer.step()
         loss, accuracy = _evaluate(network, words.splits["validation"])
@@ -91,7 +101,11 @@ def _train_one(words: Dataset, trial: int, device: torch.device) -> float:
 def _evaluate(network: _Network, split: Split) -> tuple[float, float]:
     total, right, device = 0.0, 0, network.eye.device
     for rows, symbols, lengths in length_batches(split.sequences, device):
-        symbols = symbols[0] if symbols.shape[2] else torch.zeros(len(rows), 1, dtype=torch.long, device=device)
+        symbols = (
+            symbols[0]
+            if symbols.shape[2]
+            else torch.zeros(len(rows), 1, dtype=torch.long, device=device)
+        )
         with torch.inference_mode():
             logits = network(symbols, lengths[0])
         labels = torch.from_numpy(split.labels[rows].astype(np.int64)).to(device)

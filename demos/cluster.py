@@ -1,9 +1,11 @@
-"""The same run on threads and on a cluster of Dask or Ray of this machine: equal results, equal artifacts.
+"""The same run on threads and on a cluster of Dask or Ray of this machine: equal results, equal
+artifacts.
 
-python -m demos.cluster dask|ray        prints what it saw; its files lie in a folder that is deleted
+python -m demos.cluster dask|ray        prints what it saw; its files lie in a folder that is
+                                        deleted
 
-The cluster is started apart from the run, as that of several machines would be: a scheduler and a worker of Dask, or a
-head of Ray, on 127.0.0.1."""
+The cluster is started apart from the run, as that of several machines would be: a scheduler and a
+worker of Dask, or a head of Ray, on 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ clustering: {k: [2, 12]}
 def main() -> None:
     """Run it."""
     runner = sys.argv[1]
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that the cluster is stopped too
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit("stopped")
+    )  # so that the cluster is stopped too
     started = time.monotonic()
 
     def say(what: str) -> None:
@@ -48,7 +52,9 @@ def main() -> None:
         say(f"on threads: {told(stores[0])}")
         address = {"dask": start_dask, "ray": start_ray}[runner](Path(folder), cluster)
         say(f"a cluster of {runner} answers at {address}")
-        stores.append(run(config, Path(folder, runner), f"runner={runner}", f"runner_address={address}"))
+        stores.append(
+            run(config, Path(folder, runner), f"runner={runner}", f"runner_address={address}")
+        )
         say(f"on {runner}: {told(stores[1])}")
         results = [store / "reports/scaled/latest/results.parquet" for store in stores]
         tables = [pd.read_parquet(path).drop(columns="seconds") for path in results]
@@ -56,7 +62,9 @@ def main() -> None:
         say(f"results are equal: {len(tables[0])} rows")
         digests = [artifacts(store) for store in stores]
         if digests[0] != digests[1]:
-            sys.exit(f"artifacts differ: {sorted(set(digests[0].items()) ^ set(digests[1].items()))}")
+            sys.exit(
+                f"artifacts differ: {sorted(set(digests[0].items()) ^ set(digests[1].items()))}"
+            )
         say(f"artifacts are equal: {len(digests[0])} digests")
     say("cluster stopped, all files deleted")
 
@@ -64,7 +72,11 @@ def main() -> None:
 def run(config: Path, store: Path, *settings: str) -> Path:
     """The store in which an experiment has run."""
     changes = [part for setting in settings for part in ("--set", setting)]
-    environment = {**os.environ, "LISOR_HOME": str(store), "PREFECT_HOME": str(store.parent / "prefect")}
+    environment = {
+        **os.environ,
+        "LISOR_HOME": str(store),
+        "PREFECT_HOME": str(store.parent / "prefect"),
+    }
     python("-m", "lisor_flows.cli", "run", str(config), *changes, environment=environment)
     return store
 
@@ -77,17 +89,37 @@ def told(store: Path) -> str:
 
 def artifacts(store: Path) -> dict[str, str]:
     """The digest of every artifact, by kind and key."""
-    manifests = [json.loads(path.read_text(encoding="utf-8")) for path in store.glob("store/*/*/manifest.json")]
+    manifests = [
+        json.loads(path.read_text(encoding="utf-8"))
+        for path in store.glob("store/*/*/manifest.json")
+    ]
     return {f"{said['kind']}/{said['key']}": said["sha256"] for said in manifests}
 
 
 def start_dask(folder: Path, cluster: ExitStack) -> str:
     """The address of a scheduler with two workers, which know nothing of the store."""
-    address, local = f"tcp://127.0.0.1:{free_port()}", ("--no-dashboard", "--dashboard-address", "127.0.0.1:0")
+    address, local = (
+        f"tcp://127.0.0.1:{free_port()}",
+        ("--no-dashboard", "--dashboard-address", "127.0.0.1:0"),
+    )
     where = ("--host", "127.0.0.1", "--port", address.rpartition(":")[2])
-    start("-m", "distributed.cli.dask_scheduler", *where, *local, log=folder / "scheduler.log", cluster=cluster)
+    start(
+        "-m",
+        "distributed.cli.dask_scheduler",
+        *where,
+        *local,
+        log=folder / "scheduler.log",
+        cluster=cluster,
+    )
     workers = (address, "--host", "127.0.0.1", "--nthreads", "1", "--nworkers", "2")
-    start("-m", "distributed.cli.dask_worker", *workers, *local, log=folder / "workers.log", cluster=cluster)
+    start(
+        "-m",
+        "distributed.cli.dask_worker",
+        *workers,
+        *local,
+        log=folder / "workers.log",
+        cluster=cluster,
+    )
     wait(lambda: (folder / "scheduler.log").read_text().count("Register worker") == 2, 120)
     return address
 

@@ -29,7 +29,8 @@ def free_port() -> int:
 def running(
     *arguments: str, environment: Mapping[str, str], log: Path | None = None, cwd: Path = ROOT
 ) -> Iterator[Popen[bytes]]:
-    """`python arguments` as a process that ends with the context, together with all that it has started."""
+    """`python arguments` as a process that ends with the context, together with all that it has
+    started."""
     with (log or Path(os.devnull)).open("wb") as out:
         process = Popen(
             [sys.executable, *arguments], cwd=cwd, env=environment,
@@ -43,7 +44,8 @@ def running(
 
 @contextmanager
 def prefect_server(folder: Path) -> Iterator[dict[str, str]]:
-    """The environment in which commands speak to a Prefect server that has its files, and the store, in a folder."""
+    """The environment in which commands speak to a Prefect server that has its files, and the
+    store, in a folder."""
     port = free_port()
     environment = {
         **os.environ,
@@ -56,20 +58,26 @@ def prefect_server(folder: Path) -> Iterator[dict[str, str]]:
         "DO_NOT_TRACK": "true",
         "LISOR_HOME": f"{folder}/store",
     }
-    with running("-m", "prefect", "server", "start", environment=environment, log=folder / "server.log") as server:
+    with running(
+        "-m", "prefect", "server", "start", environment=environment, log=folder / "server.log"
+    ) as server:
         wait_until_it_answers(f"{environment['PREFECT_API_URL']}/health", server)
         yield environment
 
 
 def prefect(environment: Mapping[str, str], *arguments: str) -> None:
-    """Run a command of Prefect in the repository's folder, and exit with what it says if it fails."""
+    """Run a command of Prefect in the repository's folder, and exit with what it says if it
+    fails."""
     python("-m", "prefect", "--no-prompt", *arguments, environment=environment)
 
 
 def python(*arguments: str, environment: Mapping[str, str]) -> str:
-    """What `python arguments` prints, run in the repository's folder; exit with all that it says if it fails."""
+    """What `python arguments` prints, run in the repository's folder; exit with all that it says if
+    it fails."""
     command = [sys.executable, *arguments]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         sys.exit(f"python {' '.join(arguments)} failed: {done.stdout}{done.stderr}")
     return done.stdout
@@ -79,7 +87,9 @@ def python(*arguments: str, environment: Mapping[str, str]) -> str:
 def mlflow_pages(home: Path) -> Iterator[str]:
     """The address of MLflow's pages on a store, as `lisor ui` shows them."""
     port, environment = free_port(), {**os.environ, "LISOR_HOME": str(home)}
-    with running("-m", "lisor_flows.cli", "ui", "--port", str(port), environment=environment) as server:
+    with running(
+        "-m", "lisor_flows.cli", "ui", "--port", str(port), environment=environment
+    ) as server:
         url = f"http://127.0.0.1:{port}"
         wait_until_it_answers(f"{url}/health", server)
         yield url
@@ -95,7 +105,8 @@ def wait(condition: Callable[[], bool], seconds: float) -> None:
 
 
 def wait_until_it_answers(url: str, server: Popen[bytes], seconds: float = 120.0) -> None:
-    """Return when an address answers; exit if its server has ended or does not within so many seconds."""
+    """Return when an address answers; exit if its server has ended or does not within so many
+    seconds."""
 
     def answers() -> bool:
         if server.poll() is not None:

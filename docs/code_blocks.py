@@ -60,18 +60,26 @@ def fill_outputs(page: str, outputs: Sequence[str]) -> str:
 
 
 def run_shell(code: str, folder: Path) -> str:
-    """What a shell prints, with the programs of this Python first; it ends at the first command that fails."""
+    """What a shell prints, with the programs of this Python first; it ends at the first command
+    that fails."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
-        ["bash", "-euc", code], cwd=folder, env={**os.environ, "PATH": path}, stdout=subprocess.PIPE, text=True
+        ["bash", "-euc", code],
+        cwd=folder,
+        env={**os.environ, "PATH": path},
+        stdout=subprocess.PIPE,
+        text=True,
     )
     if done.returncode:
         raise RuntimeError(f"status {done.returncode}, printed: {done.stdout}")
     return done.stdout
 
 
-def run_blocks(blocks: Sequence[Block], folder: Path, shell: Callable[[str, Path], str] = run_shell) -> list[str]:
-    """What each block prints when all are run in a folder, those of Python as cells of one notebook in this process.
+def run_blocks(
+    blocks: Sequence[Block], folder: Path, shell: Callable[[str, Path], str] = run_shell
+) -> list[str]:
+    """What each block prints when all are run in a folder, those of Python as cells of one notebook
+    in this process.
 
     Raises:
         RuntimeError: a block fails; its language and line are named."""
@@ -90,7 +98,9 @@ def run_blocks(blocks: Sequence[Block], folder: Path, shell: Callable[[str, Path
                 elif block.language == "sh":
                     out.write(shell(block.code, folder))
             except Exception as error:
-                raise RuntimeError(f"the {block.language} block of line {block.line} failed: {error}") from error
+                raise RuntimeError(
+                    f"the {block.language} block of line {block.line} failed: {error}"
+                ) from error
             shown = without_keys(out.getvalue().replace(f"{folder}/", ""))
             printed.append("".join(f"{line.rstrip()}\n" for line in shown.splitlines()))
     finally:

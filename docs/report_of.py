@@ -13,7 +13,9 @@ REPORTS = Path(os.environ.get("LISOR_HOME", str(ROOT / ".lisor"))) / "reports"
 
 def report_of(config: str, *changes: str) -> Path:
     """The folder of a run's report, which another run of that name leaves alone."""
-    name = next((change.removeprefix("name=") for change in changes if change.startswith("name=")), config)
+    name = next(
+        (change.removeprefix("name=") for change in changes if change.startswith("name=")), config
+    )
     command = ["lisor", "run", config, *(part for change in changes for part in ("--set", change))]
     subprocess.run(command, check=True, cwd=ROOT)
     return (REPORTS / name / "latest").resolve()

@@ -1,4 +1,5 @@
-"""What the site of `make docs` is made of: the repository's pages where they lie, and a page for each module of lisor.
+"""What the site of `make docs` is made of: the repository's pages where they lie, and a page for
+each module of lisor.
 
 The site has the layout of the repository, so that a link that works in one works in the other."""
 
@@ -18,6 +19,7 @@ NOT_PAGES = (
     "docs/images/*.png",
     "docs/site.css",
     "configs/*.yaml",
+    "configs/*.json",
     "automations.yaml",
     "LICENSE",
 )
@@ -49,7 +51,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, path, abs_src_path=str(ROOT / path)))
     files.append(File.generated(config, REFERENCE, content=overview()))
     for name in modules():
-        files.append(File.generated(config, page_of(name), content=f"---\ntitle: {name}\n---\n\n::: {name}\n"))
+        files.append(
+            File.generated(
+                config, page_of(name), content=f"---\ntitle: {name}\n---\n\n::: {name}\n"
+            )
+        )
     return files
 
 

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from code_blocks import without_keys
+from docs.code_blocks import without_keys
 
 ROOT = Path(__file__).parent.parent
 PICTURE = "automata/selected/000-gru-2.svg"
@@ -44,7 +44,12 @@ def run(home: Path, *arguments: str) -> str:
     """What a command prints, with the store's place made short."""
     environment = {**os.environ, "LISOR_HOME": str(home)}
     done = subprocess.run(
-        ["lisor", *arguments], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True
+        ["lisor", *arguments],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
     )
     return without_keys(done.stdout.strip().replace(str(home), ".lisor"))
 

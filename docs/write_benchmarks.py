@@ -1,8 +1,9 @@
 """Write docs/benchmarks.md and its picture from what the benchmarks measured.
 
-python docs/write_benchmarks.py ROWS.json GROWTH.json LANGUAGES.json [DEVICE.json]
+python -m docs.write_benchmarks ROWS.json GROWTH.json LANGUAGES.json [DEVICE.json]
 
-Without DEVICE.json the page keeps what it says of a GPU, which says where and when that was measured.
+Without DEVICE.json the page keeps what it says of a GPU, which says where and when that was
+measured.
 """
 
 from __future__ import annotations
@@ -35,24 +36,40 @@ def main() -> None:
     slopes = {name: _exponent(own) for name, own in table.groupby("varied", sort=False)}
     _draw(table, slopes)
     on_gpu = list(_device(*device[0])) if device else _kept()
-    PAGE.write_text("\n".join([*_page(rows, slopes), *on_gpu, *_languages(languages)]) + "\n", encoding="utf-8")
+    PAGE.write_text(
+        "\n".join([*_page(rows, slopes), *on_gpu, *_languages(languages)]) + "\n", encoding="utf-8"
+    )
 
 
 def _page(rows: list[dict[str, object]], slopes: dict[str, float]) -> Iterator[str]:
-    versions = ", ".join(f"{name} {version(name)}" for name in ("numpy", "numba", "scikit-learn", "torch", "aalpy"))
+    versions = ", ".join(
+        f"{name} {version(name)}" for name in ("numpy", "numba", "scikit-learn", "torch", "aalpy")
+    )
     yield "# Benchmarks"
     yield ""
-    yield "Written by `make bench` from what it measured; the rules of fair play and what each row does are in"
-    yield f"[benchmarks/README.md](../benchmarks/README.md). {os.cpu_count()} cores, {platform.machine()}, Python"
+    yield (
+        "Written by `make bench` from what it measured; the rules of fair play and what each row "
+        "does are in"
+    )
+    yield (
+        f"[benchmarks/README.md](../benchmarks/README.md). {os.cpu_count()} cores, "
+        f"{platform.machine()}, Python"
+    )
     yield f"{platform.python_version()}, {versions}."
     yield ""
     yield from _table(rows)
     yield ""
     yield "## How the cost of clustering grows"
     yield ""
-    yield "k-means for one k, on states of an untrained network; 1,000,000 points, 16 clusters and 64 units where"
+    yield (
+        "k-means for one k, on states of an untrained network; 1,000,000 points, 16 clusters and "
+        "64 units where"
+    )
     exponents = ", ".join(f"{TITLES[name]}^{slope:.2f}" for name, slope in slopes.items())
-    yield f"another of them varies. Fitted to the three largest values, the time grows as {exponents}."
+    yield (
+        "another of them varies. Fitted to the three largest values, the time grows as "
+        f"{exponents}."
+    )
     yield ""
     yield f"![time against points, clusters and hidden units]({PICTURE})"
 
@@ -61,7 +78,10 @@ def _table(rows: list[dict[str, object]]) -> Iterator[str]:
     yield "| name | ours, s | peer, s | ratio | memory, MB | quality |"
     yield "| --- | --- | --- | --- | --- | --- |"
     for row in rows:
-        figures = (_figure(row[name]) for name in ("ours_seconds", "peer_seconds", "ratio", "peak_memory_mb"))
+        figures = (
+            _figure(row[name])
+            for name in ("ours_seconds", "peer_seconds", "ratio", "peak_memory_mb")
+        )
         yield f"| {row['name']} | {' | '.join(figures)} | {row['quality']} |"
 
 
@@ -80,15 +100,24 @@ def _device(about: dict[str, Any], *rows: dict[str, Any]) -> Iterator[str]:
     yield ""
     yield from _table([row for row in rows if "ratio" in row])
     yield ""
-    yield "How far one step is from what the device can do: for k-means the bytes of the points, read once for each k,"
-    yield "beside the bandwidth of a copy; for training the float32 matrix products beside the rate of one of 8192²."
+    yield (
+        "How far one step is from what the device can do: for k-means the bytes of the points, "
+        "read once for each k,"
+    )
+    yield (
+        "beside the bandwidth of a copy; for training the float32 matrix products beside the rate "
+        "of one of 8192²."
+    )
     yield ""
     yield "| step | ms | reached | the device | share |"
     yield "| --- | --- | --- | --- | --- |"
     for row in rows:
         if "step" in row:
             reached, most, unit = row["reached"], row["most"], row["unit"]
-            figures = f"{row['seconds'] * 1e3:.1f} | {reached:.2f} {unit} | {most:.1f} {unit} | {reached / most:.1%}"
+            figures = (
+                f"{row['seconds'] * 1e3:.1f} | {reached:.2f} {unit} | {most:.1f} {unit} | "
+                f"{reached / most:.1%}"
+            )
             yield f"| {row['step']} | {figures} |"
 
 
@@ -97,9 +126,18 @@ def _languages(rows: list[dict[str, object]]) -> Iterator[str]:
     yield ""
     yield LANGUAGES
     yield ""
-    yield f"Of {len(rows)} minimal automata drawn with 2 to 10 states (`python -m benchmarks.random_languages`, gru"
-    yield f"of 10 hidden units, words of up to 20 symbols) {len(rows) - len(wrong)} came out exactly. Where one did"
-    yield "not, the shortest word that tells the two apart was shown to the network: if it is wrong there too, the"
+    yield (
+        f"Of {len(rows)} minimal automata drawn with 2 to 10 states (`python -m "
+        "benchmarks.random_languages`, gru"
+    )
+    yield (
+        f"of 10 hidden units, words of up to 20 symbols) {len(rows) - len(wrong)} came out "
+        "exactly. Where one did"
+    )
+    yield (
+        "not, the shortest word that tells the two apart was shown to the network: if it is wrong "
+        "there too, the"
+    )
     yield "network is at fault, else the extraction."
     yield ""
     columns = {

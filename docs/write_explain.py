@@ -1,7 +1,7 @@
 """Write docs/explain.md: what explains networks on movie reviews, and how far it can be trusted.
 
-make explain        runs configs/sentiment.yaml in the store of LISOR_HOME; with VECTORS=path, a file of word vectors
-                    in GloVe's format, also networks that begin with these
+make explain        runs configs/sentiment.yaml in the store of LISOR_HOME; with VECTORS=path, a
+                    file of word vectors in GloVe's format, also networks that begin with these
 """
 
 from __future__ import annotations
@@ -13,15 +13,24 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from report_of import ROOT, report_of
-
-from lisor.fsa.evaluation import read_results
+from docs.report_of import ROOT, report_of
+from lisor.evaluation.evaluation import read_results
 from lisor.report.tables import Interval
 
-ALONE = ("models.cells=[attention-gru]", "training.trials=5", "clustering.k=[2, 2]", "explain.enabled=false")
+ALONE = (
+    "models.cells=[attention-gru]",
+    "training.trials=5",
+    "clustering.k=[2, 2]",
+    "explain.enabled=false",
+)
 """Changes to the run for the accuracy of one network over five trials."""
 
-TUNED = ("models.tune_vectors=true", "models.hidden_size=64", "training.dropout=0.5", "dataset.min_count=1")
+TUNED = (
+    "models.tune_vectors=true",
+    "models.hidden_size=64",
+    "training.dropout=0.5",
+    "dataset.min_count=1",
+)
 """How vectors of a file are used best, by validation."""
 
 FLOOR = 0.826
@@ -43,7 +52,9 @@ def main() -> None:
 
 def _accuracy(name: str, *changes: str) -> Interval:
     """The accuracy of attention-gru on the test set, over trials."""
-    rows = read_results(report_of("sentiment", f"name={name}", *ALONE, *changes) / "results.parquet")
+    rows = read_results(
+        report_of("sentiment", f"name={name}", *ALONE, *changes) / "results.parquet"
+    )
     rows = rows[(rows["test_set"] == "test") & rows["selected"]]
     return Interval.of(rows["rnn_accuracy"].tolist())
 
@@ -53,27 +64,51 @@ def _page(report: Path, accuracies: dict[str, Interval], worked: float) -> Itera
     used = ", ".join(f"{name} {version}" for name, version in summary["versions"].items())
     yield "# Why this answer?"
     yield ""
-    yield f"Written by `make explain` from runs of `configs/sentiment.yaml` on movie reviews ({used})."
+    yield (
+        "Written by `make explain` from runs of `configs/sentiment.yaml` on movie reviews "
+        f"({used})."
+    )
     if not summary["tasks"]["from_cache"]:
         yield ""
-        yield f"The run took {summary['seconds']['this_run']:.0f} seconds and {worked:.0f} seconds of processor time."
+        yield (
+            f"The run took {summary['seconds']['this_run']:.0f} seconds and {worked:.0f} seconds "
+            "of processor time."
+        )
     yield ""
     yield "## Networks with attention over their hidden states"
     yield ""
-    yield "Accuracy of attention-gru on the test set, mean and 95 % interval over five trials. Settings were picked on"
+    yield (
+        "Accuracy of attention-gru on the test set, mean and 95 % interval over five trials. "
+        "Settings were picked on"
+    )
     yield f"validation. TF-IDF with logistic regression reaches {FLOOR}."
     yield ""
     yield "| word vectors | accuracy |"
     yield "| --- | --- |"
     yield from (f"| {name} | {accuracy:.3f} |" for name, accuracy in accuracies.items())
     yield ""
-    yield "## Do attributions point at what counts?"
+    yield "## Do attributions point at the decisive symbols?"
     yield ""
-    yield "*Gain*: symbols are left out, those of the highest attribution first; the area between the probability of"
-    yield "the network's answer then and under a random order, mean over the test set and 95 % interval. A method whose"
-    yield "interval is not above 0 does not say what counts. *Agrees*: rank correlation of the size of attributions"
-    yield "with the changes of state of the selected automaton, beside that of shuffled ones (two standard deviations)."
-    yield "*Adds up*: share of the reviews whose integrated gradients sum to the network's margin within 1 %."
+    yield (
+        "*Gain*: symbols are left out, those of the highest attribution first; the area between "
+        "the probability of"
+    )
+    yield (
+        "the network's answer then and under a random order, mean over the test set and 95 % "
+        "interval. A method whose"
+    )
+    yield (
+        "interval is not above 0 is no better than chance. *Agrees*: rank correlation of the size "
+        "of attributions"
+    )
+    yield (
+        "with the changes of state of the selected automaton, beside that of shuffled ones (two "
+        "standard deviations)."
+    )
+    yield (
+        "*Adds up*: share of the reviews whose integrated gradients sum to the network's margin "
+        "within 1 %."
+    )
     yield ""
     yield from _table(report, "attribution-methods")
     yield ""
@@ -85,7 +120,10 @@ def _page(report: Path, accuracies: dict[str, Interval], worked: float) -> Itera
     yield ""
     yield "## Hidden units"
     yield ""
-    yield "Of how many units the permutation test lets something be said, and how much of the test set the best single"
+    yield (
+        "Of how many units the permutation test lets something be said, and how much of the test "
+        "set the best single"
+    )
     yield "unit tells right."
     yield ""
     yield "| cell | units | with a sentence | groups | best unit alone |"
@@ -93,11 +131,14 @@ def _page(report: Path, accuracies: dict[str, Interval], worked: float) -> Itera
     for path in sorted((report / "tables").glob("*-units.csv")):
         with path.open(encoding="utf-8", newline="") as file:
             units = list(csv.DictReader(file))
-        told = sum(unit["what it does"] != "–" for unit in units)
+        explained = sum(unit["what it does"] != "–" for unit in units)
         best = max(units, key=lambda unit: int(unit["alone"].rstrip("%")))
-        groups, cell = len({unit["group"] for unit in units}), path.name.removeprefix("movie-reviews-")
-        cell = cell.removesuffix("-units.csv")
-        yield f"| {cell} | {len(units)} | {told} | {groups} | {best['alone']} (unit {best['unit']}) |"
+        groups = len({unit["group"] for unit in units})
+        cell = path.name.removeprefix("movie-reviews-").removesuffix("-units.csv")
+        yield (
+            f"| {cell} | {len(units)} | {explained} | {groups} | "
+            f"{best['alone']} (unit {best['unit']}) |"
+        )
 
 
 def _table(report: Path, name: str) -> Iterator[str]:

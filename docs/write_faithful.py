@@ -1,6 +1,8 @@
-"""Write docs/faithful.md: how faithful automata of text are, by method, rule and number of clusters.
+"""Write docs/faithful.md: how faithful automata of text are, by method, rule and number of
+clusters.
 
-make faithful        runs configs/faithful.yaml in the store of LISOR_HOME, and again with at most 8 states
+make faithful        runs configs/faithful.yaml in the store of LISOR_HOME, and again with at most
+                     8 states
 make faithful IMDB=reviews.parquet TREC=questions.parquet   and with changed settings on these
 """
 
@@ -12,9 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
-from report_of import ROOT, report_of
 
-from lisor.fsa.evaluation import choose, read_results
+from docs.bounded import bounded_table
+from docs.report_of import ROOT, report_of
+from lisor.evaluation.evaluation import read_results
 from lisor.report.tables import Interval
 from lisor_tasks.evaluation import read_evaluations
 from lisor_tasks.register import look_up
@@ -25,7 +28,7 @@ SHOWN = (2, 4, 8, 12, 16, 24, 32, 48, 64)
 LIMITS = {8: ("name=faithful-8", "clustering.k=[2, 8]", "extraction.most_states=8"), 66: ()}
 """The runs, each with a bound on the states of the automaton that is picked."""
 
-MOST_WEIGHTED = 16
+MAX_WEIGHTED = 16
 """Clusters that a weighted automaton may have in its table."""
 
 IMDB_SETTINGS = (
@@ -58,7 +61,9 @@ def main(imdb: str, trec: str) -> None:
     """Run, then write the page."""
     lines = [*_page({limit: report_of("faithful", *changes) for limit, changes in LIMITS.items()})]
     lines += _other("IMDB: long reviews", "faithful-imdb", imdb, IMDB_SETTINGS) if imdb else []
-    lines += _other("TREC: six kinds of questions", "faithful-trec", trec, TREC_SETTINGS) if trec else []
+    lines += (
+        _other("TREC: six kinds of questions", "faithful-trec", trec, TREC_SETTINGS) if trec else []
+    )
     (ROOT / "docs/faithful.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -67,12 +72,18 @@ def _page(reports: dict[int, Path]) -> Iterator[str]:
     yield "# How faithful automata of text are"
     yield ""
     used = ", ".join(f"{name} {version}" for name, version in summary["versions"].items())
-    yield "Written by `make faithful` from runs of `configs/faithful.yaml` on movie reviews, five networks of a cell"
+    yield (
+        "Written by `make faithful` from runs of `configs/faithful.yaml` on movie reviews, five "
+        "networks of a cell"
+    )
     yield f"({used})."
     yield ""
     yield "## The automaton that is picked on the selection split"
     yield ""
-    yield "Deterministic automata of at most 8 and at most 66 states, on the test set: mean and 95 % interval over"
+    yield (
+        "Deterministic automata of at most 8 and at most 66 states, on the test set: mean and 95 % "
+        "interval over"
+    )
     yield "trials."
     yield ""
     yield "| at most | cell | rules picked | states | fidelity | accuracy | network |"
@@ -81,22 +92,35 @@ def _page(reports: dict[int, Path]) -> Iterator[str]:
         rows = read_results(report / "results.parquet")
         picked = rows[rows["selected"] & (rows["test_set"] == "test")]
         for cell, own in picked.groupby("cell", sort=False):
-            rules = ", ".join(f"{rule} ({count})" for rule, count in own["rule"].value_counts().items())
-            figures = [str(Interval.of(own[name].tolist())) for name in ("fidelity", "accuracy", "rnn_accuracy")]
-            yield f"| {limit} | {cell} | {rules} | {', '.join(map(str, own['n_states']))} | {' | '.join(figures)} |"
+            rules = ", ".join(
+                f"{rule} ({count})" for rule, count in own["rule"].value_counts().items()
+            )
+            figures = [
+                str(Interval.of(own[name].tolist()))
+                for name in ("fidelity", "accuracy", "rnn_accuracy")
+            ]
+            yield (
+                f"| {limit} | {cell} | {rules} | {', '.join(map(str, own['n_states']))} | "
+                f"{' | '.join(figures)} |"
+            )
     rows = read_results(reports[66] / "results.parquet")
     rows = rows[rows["test_set"] == "test"]
     yield ""
-    yield f"Weighted automata of {MOST_WEIGHTED} clusters of the method sensitivity:"
+    yield f"Weighted automata of {MAX_WEIGHTED} clusters of the method sensitivity:"
     yield ""
-    for cell, own in rows[(rows["k"] == MOST_WEIGHTED) & (rows["rule"] == "weighted")].groupby("cell", sort=False):
+    for cell, own in rows[(rows["k"] == MAX_WEIGHTED) & (rows["rule"] == "weighted")].groupby(
+        "cell", sort=False
+    ):
         fidelity = own.loc[own["method"] == "sensitivity", "fidelity"]
         yield f"- {cell}: fidelity {Interval.of(fidelity.tolist()):.3f}"
     for cell in dict.fromkeys(rows["cell"]):
         yield ""
         yield f"## {cell}: mean fidelity on the test set by number of clusters"
         yield ""
-        yield "A refined automaton grows from so many clusters to at most 64 states. The rules that search begin at the"
+        yield (
+            "A refined automaton grows from so many clusters to at most 64 states. The rules that "
+            "search begin at the"
+        )
         yield "halves of the largest number only."
         yield ""
         yield from _grid(rows[rows["cell"] == cell])
@@ -104,7 +128,9 @@ def _page(reports: dict[int, Path]) -> Iterator[str]:
 
 def _grid(rows: pd.DataFrame) -> Iterator[str]:
     shown = rows[rows["k"].isin(SHOWN)]
-    table = shown.pivot_table(index=["method", "rule"], columns="k", values="fidelity", sort=False).sort_index(axis=1)
+    table = shown.pivot_table(
+        index=["method", "rule"], columns="k", values="fidelity", sort=False
+    ).sort_index(axis=1)
     yield "| method | rule | " + " | ".join(map(str, table.columns)) + " |"
     yield "| --- | --- |" + " --- |" * table.shape[1]
     for (method, rule), values in table.iterrows():
@@ -121,16 +147,24 @@ def _other(title: str, name: str, path: str, settings: tuple[str, ...]) -> Itera
     yield ""
     yield f"## {title}"
     yield ""
-    yield f"`lisor run faithful --set name={name} --set dataset.text=PATH` ({seconds:.0f} seconds), with these changes:"
+    yield (
+        f"`lisor run faithful --set name={name} --set dataset.text=PATH` ({seconds:.0f} seconds), "
+        "with these changes:"
+    )
     yield ""
     yield from (f"- `--set '{change}'`" for change in settings)
     yield ""
-    yield f"The automata picked on the selection split, on the test set of {picked['n'].iloc[0]} texts:"
+    yield (
+        f"The automata picked on the selection split, on the test set of {picked['n'].iloc[0]} "
+        "texts:"
+    )
     yield ""
     yield "| network | method | rule | states | fidelity | accuracy | of its network |"
     yield "| --- | --- | --- | --- | --- | --- | --- |"
     for row in picked.to_dict("records"):
-        figures = " | ".join(f"{row[column]:.3f}" for column in ("fidelity", "accuracy", "rnn_accuracy"))
+        figures = " | ".join(
+            f"{row[column]:.3f}" for column in ("fidelity", "accuracy", "rnn_accuracy")
+        )
         label = f"{row['cell']} {row['trial']}"
         yield f"| {label} | {row['method']} | {row['rule']} | {row['n_states']} | {figures} |"
     if len(picked) > 1:
@@ -138,24 +172,14 @@ def _other(title: str, name: str, path: str, settings: tuple[str, ...]) -> Itera
         yield ""
         yield f"The automata are {less:.1f} points less accurate than their networks."
     yield ""
-    yield "What each rule reaches with at most so many states, the automaton picked on the selection split: fidelity"
+    yield (
+        "What each rule reaches with at most so many states, the automaton picked on the selection "
+        "split: fidelity"
+    )
     yield "and accuracy on the test set, means over networks."
     yield ""
     evaluations = [read_evaluations(network) for network in look_up(name).artifacts.networks]
-    yield "| rule | " + " | ".join(map(str, BOUNDS)) + " |"
-    yield "| --- |" + " --- |" * len(BOUNDS)
-    for rule in sorted({rule for table in evaluations for rule in table["rule"]}):
-        best = (_best([table[table["rule"] == rule] for table in evaluations], bound) for bound in BOUNDS)
-        yield f"| {rule} | " + " | ".join(best) + " |"
-
-
-def _best(evaluations: list[pd.DataFrame], bound: int) -> str:
-    """Mean fidelity and accuracy on the test set of what is picked of each network's automata of one rule."""
-    if not all((table["n_states"] <= bound).any() for table in evaluations):
-        return "–"
-    found = [choose(table.assign(rule="any"), tolerance=0.0, most_states=bound) for table in evaluations]
-    picked = pd.concat([rows[rows["selected"] & (rows["test_set"] == "test")] for rows in found])
-    return f"{picked['fidelity'].mean():.3f} / {picked['accuracy'].mean():.3f}"
+    yield from bounded_table(evaluations, BOUNDS)
 
 
 if __name__ == "__main__":

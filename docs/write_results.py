@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
-from report_of import REPORTS, ROOT, report_of
+
+from docs.report_of import REPORTS, ROOT, report_of
 
 IMAGES = ROOT / "docs/images/results"
 IMDB_SETTINGS = (
@@ -51,16 +52,22 @@ def _paper(report: Path) -> Iterator[str]:
     yield "# The paper, reproduced"
     yield ""
     yield from _prose(
-        "Hou & Zhou, *Learning with interpretable structure from gated RNN* (IEEE TNNLS 2020, arXiv 1810.10708), "
-        "table by table and figure by figure, as `lisor run paper` makes them. This page is written by `make "
-        f"results` from such a run ({', '.join(f'{name} {version}' for name, version in versions.items())}); nothing "
-        "in it is typed by hand. The paper's own tables are pictures whose numbers we cannot quote; what it claims "
+        "Hou & Zhou, *Learning with interpretable structure from gated RNN* (IEEE TNNLS 2020, "
+        "arXiv 1810.10708), "
+        "table by table and figure by figure, as `lisor run paper` makes them. This page is "
+        "written by `make "
+        f"results` from such a run "
+        f"({', '.join(f'{name} {version}' for name, version in versions.items())}); nothing "
+        "in it is typed by hand. The paper's own tables are pictures whose numbers we cannot "
+        "quote; what it claims "
         "in words stands beside ours."
     )
     yield from _picture(report, "framework", "From sequences to an automaton")
     yield from _prose(
-        "Networks are trained, their hidden states on validation sequences clustered, and an automaton read off the "
-        "clusters. n_c is the number of clusters: the smaller, the simpler the automaton. Cells: srn (no gate; the "
+        "Networks are trained, their hidden states on validation sequences clustered, and an "
+        "automaton read off the "
+        "clusters. n_c is the number of clusters: the smaller, the simpler the automaton. Cells: "
+        "srn (no gate; the "
         "paper's SRU), mgu (1), gru (2), lstm (3)."
     )
     yield "## Hidden states gather in clusters (figure 1)"
@@ -70,60 +77,87 @@ def _paper(report: Path) -> Iterator[str]:
     yield '## The language "0110" (table 2, figure 3)'
     yield ""
     yield from _prose(
-        "Words of length 4, positive if they are 0110. The number of clusters at which the automaton first reaches "
-        "accuracy 1.0 on the test set, in each trial; 65 means not reached; the smallest of a method is bold. "
+        "Words of length 4, positive if they are 0110. The number of clusters at which the "
+        "automaton first reaches "
+        "accuracy 1.0 on the test set, in each trial; > 64 means not reached, which makes a mean "
+        "a lower bound (≥); the smallest of a "
+        "method is bold. "
         "`kmeans` is LISOR-k, `kmeans-x` LISOR-x."
     )
     yield from _reach(report, "0110-clusters-to-reach-1.0")
     yield from _prose(
-        "The paper claims that gates help, that fewer gates are better, and that MGU needs the fewest clusters. Over "
+        "The paper claims that gates help, that fewer gates are better, and that MGU needs the "
+        "fewest clusters. Over "
         "our trials:"
     )
     yield from _table(report, "0110-claims-1.0")
-    yield from _prose("The automata at n_c of each cell's first trial, LISOR-k; red is the path of 0110.")
+    yield from _prose(
+        "The automata at n_c of each cell's first trial, LISOR-k; red is the path of 0110."
+    )
     yield from _pictures(report, "0110-*-0-kmeans-reaches-1.0")
     yield '## The language "000" (table 3, figure 4)'
     yield ""
-    yield from _prose("Words up to length 20, positive if they contain 000. The paper stops at accuracy 0.7:")
+    yield from _prose(
+        "Words up to length 20, positive if they contain 000. The paper stops at accuracy 0.7:"
+    )
     yield from _reach(report, "000-clusters-to-reach-0.7")
     yield from _table(report, "000-claims-0.7")
     yield from _prose(
-        "At accuracy 1.0, where the paper has no numbers; *exact* counts the automata that are the language itself, "
+        "At accuracy 1.0, where the paper has no numbers; *exact* counts the automata that are the "
+        "language itself, "
         "proven by comparing minimal automata:"
     )
     yield from _reach(report, "000-clusters-to-reach-1.0")
     yield from _table(report, "000-claims-1.0")
-    yield from _prose("The automata at 0.7 of each cell's first trial, LISOR-k; red is the path of 000.")
+    yield from _prose(
+        "The automata at 0.7 of each cell's first trial, LISOR-k; red is the path of 000."
+    )
     yield from _pictures(report, "000-*-0-kmeans-reaches-0.7")
-    yield from _sentiment(report, "movie-reviews", "Sentiment of movie reviews (tables 4 and 5, figure 7)")
+    yield from _sentiment(
+        report, "movie-reviews", "Sentiment of movie reviews (tables 4 and 5, figure 7)"
+    )
 
 
 def _imdb(report: Path, name: str, changes: tuple[str, ...]) -> Iterator[str]:
     yield from _sentiment(report, name, "Sentiment of IMDB reviews")
-    settings = " ".join(f"--set '{change}'" if " " in change else f"--set {change}" for change in changes[2:])
+    settings = " ".join(
+        f"--set '{change}'" if " " in change else f"--set {change}" for change in changes[2:]
+    )
     seconds = json.loads((report / "summary.json").read_text())["seconds"]
-    spent = ", ".join(f"{stage} {value:.0f} s" for stage, value in seconds.items() if stage != "this_run")
-    yield from _prose(f"Made by `lisor run paper --set name=imdb --set dataset.text=PATH {settings}` ({spent}).")
+    spent = ", ".join(
+        f"{stage} {value:.0f} s" for stage, value in seconds.items() if stage != "this_run"
+    )
+    yield from _prose(
+        f"Made by `lisor run paper --set name=imdb --set dataset.text=PATH {settings}` ({spent})."
+    )
 
 
 def _sentiment(report: Path, name: str, title: str) -> Iterator[str]:
     yield f"## {title}"
     yield ""
-    yield from _prose("Accuracy of network and automaton at n_c = 2 on the test set; fidelity is how often both agree.")
+    yield from _prose(
+        "Accuracy of network and automaton at n_c = 2 on the test set; fidelity is how often both "
+        "agree."
+    )
     yield from _table(report, f"{name}-accuracy-at-2")
     yield from _prose(
-        "One edge for all words from one state to another, with their number and the most frequent of them:"
+        "One edge for all words from one state to another, with their number and the most frequent "
+        "of them:"
     )
     yield from _pictures(report, f"{name}-*-0-word-classes")
     yield from _prose(
-        "Words that lead into each class from a state of another, with the trials whose automaton they come from in "
+        "Words that lead into each class from a state of another, with the trials whose automaton "
+        "they come from in "
         "brackets:"
     )
     yield from _table(report, f"{name}-leading-words")
-    if not (report / "tables" / f"{name}-lexicon.csv").exists():  # of classes 0 and 1 none is said to be positive
+    if not (
+        report / "tables" / f"{name}-lexicon.csv"
+    ).exists():  # of classes 0 and 1 none is said to be positive
         return
     yield from _prose(
-        "Of these the VADER lexicon has rated so many, and agrees on so many; the last column is what chance gives:"
+        "Of these the VADER lexicon has rated so many, and agrees on so many; the last column is "
+        "what chance gives:"
     )
     yield from _table(report, f"{name}-lexicon")
 
@@ -132,11 +166,15 @@ def _cost() -> Iterator[str]:
     yield "## What does being readable cost?"
     yield ""
     yield from _prose(
-        "The best accuracy on the test set among automata of at most so many states (mean over trials), "
-        "beside the network's own, dotted. Nothing is lost on the languages; on text the paper's rule loses much, "
+        "The best accuracy on the test set among automata of at most so many states (mean over "
+        "trials), "
+        "beside the network's own, dotted. Nothing is lost on the languages; on text the paper's "
+        "rule loses much, "
         "whatever the number of states."
     )
-    yield from _picture(REPORTS / "paper/latest", "accuracy-against-states", "Accuracy against the number of states")
+    yield from _picture(
+        REPORTS / "paper/latest", "accuracy-against-states", "Accuracy against the number of states"
+    )
 
 
 def _prose(text: str) -> Iterator[str]:
@@ -160,7 +198,9 @@ def _table(report: Path, name: str) -> Iterator[str]:
 
 def _markdown(table: pd.DataFrame) -> Iterator[str]:
     rows = [table.columns.tolist(), ["---"] * table.shape[1], *table.to_numpy().tolist()]
-    yield from ("| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in rows)
+    yield from (
+        "| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in rows
+    )
     yield ""
 
 

@@ -1,4 +1,5 @@
-"""Train recurrent networks, read finite state automata off their hidden states, and measure how faithful they are.
+"""Train recurrent networks, read finite state automata off their hidden states, and measure how
+faithful they are.
 
 ```python
 words = lisor.words("000")
@@ -12,13 +13,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lisor.fsa.automaton import Automaton
-    from lisor.fsa.estimator import AutomatonExtractor
+    from lisor.automata.automaton import Automaton
+    from lisor.extraction.estimator import AutomatonExtractor
     from lisor.shortcuts import draw, extract, train, words
 
 __all__ = ["Automaton", "AutomatonExtractor", "draw", "extract", "train", "words"]
 
-_HOMES = {"Automaton": "lisor.fsa.automaton", "AutomatonExtractor": "lisor.fsa.estimator"}
+_HOMES = {
+    "Automaton": "lisor.automata.automaton",
+    "AutomatonExtractor": "lisor.extraction.estimator",
+}
 
 
 def __getattr__(name: str) -> Any:

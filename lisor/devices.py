@@ -16,7 +16,8 @@ DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 
 
 def resolve_device(name: str, kinds: tuple[str, ...] = ("cuda", "mps", "cpu")) -> str:
-    """What "auto" means on this machine, the first of these kinds that is there; any other name stays.
+    """What "auto" means on this machine, the first of these kinds that is there; any other name
+    stays.
 
     Torch, which takes seconds to load, is asked only where there may be an accelerator."""
     if name != "auto":
@@ -35,7 +36,9 @@ def pick_device(name: str) -> torch.device:
 
     name = resolve_device(name)
     if not _is_there(name):
-        raise ConfigError(f"no device {name} is here, as far as torch {torch.__version__} sees; use auto or cpu")
+        raise ConfigError(
+            f"no device {name} is here, as far as torch {torch.__version__} sees; use auto or cpu"
+        )
     return torch.device(name)
 
 
@@ -51,4 +54,8 @@ def pick_cuda(name: str) -> torch.device | None:
 def _is_there(kind: str) -> bool:
     import torch
 
-    return {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}[kind]
+    return {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }[kind]

@@ -49,7 +49,7 @@ class StoreError(LisorError):
 
 
 class TrackingError(LisorError):
-    """MLflow cannot be told of a run."""
+    """A run cannot be logged to MLflow."""
 
 
 class ServerError(LisorError):
@@ -76,7 +76,8 @@ def one_line(text: str, length: int = MAX_LINE) -> str:
 
 
 class _Shown(Repr):
-    """Values as messages show them: a few of their parts, and numbers of hundreds of digits by their length."""
+    """Values as messages show them: a few of their parts, and numbers of hundreds of digits by
+    their length."""
 
     def __init__(self) -> None:
         super().__init__()

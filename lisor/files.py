@@ -1,4 +1,5 @@
-"""Files of the user's: looked at before they are opened, read up to a limit, written whole or not at all."""
+"""Files of the user's: looked at before they are opened, read up to a limit, written whole or not
+at all."""
 
 from __future__ import annotations
 
@@ -73,7 +74,8 @@ def writing(path: Path) -> Iterator[BinaryIO]:
 
 
 def check_writable(path: Path, *read: Path) -> None:
-    """Nothing, if a file can be written there, as far as that can be seen before it is, and it is none that is `read`.
+    """Nothing, if a file can be written there, as far as that can be seen before it is, and it is
+    none that is `read`.
 
     Raises:
         DataError: as `writing`."""
@@ -89,7 +91,9 @@ def check_writable(path: Path, *read: Path) -> None:
         name, folder = shorten(Path(path.name), 60), shorten(path.parent)
         raise DataError(f"expected a folder to write {name} to, but {folder} does not exist")
     if any(path.exists() and one.exists() and path.samefile(one) for one in read):
-        raise DataError(f"{where} is read for what is to be written, and would be lost; give another file")
+        raise DataError(
+            f"{where} is read for what is to be written, and would be lost; give another file"
+        )
 
 
 def make_folder(path: Path) -> Path:
@@ -110,14 +114,14 @@ def kind_of(path: Path) -> str | None:
     Raises:
         OSError: that cannot be found out."""
     try:
-        mode = path.lstat().st_mode
+        return _kind(path.lstat().st_mode)
     except FileNotFoundError:
         return None
-    return _kind(mode)
 
 
 def check_file(path: Path, limit: int | None = None) -> Path:
-    """The path of a file that can be read to its end, of at most `limit` bytes where there is a limit.
+    """The path of a file that can be read to its end, of at most `limit` bytes where there is a
+    limit.
 
     Raises:
         OSError: it is not there, is no regular file, or is larger."""
@@ -135,18 +139,20 @@ def read_text(path: Path, limit: int = MAX_TEXT_BYTES) -> str:
 
     Raises:
         OSError: it cannot be read, is no regular file, or has more than `limit` bytes.
-        ValueError: it is not UTF-8, or holds the character U+0000, as UTF-16 and most binary files do."""
+        ValueError: it is not UTF-8, or holds the character U+0000, as UTF-16 and most binary files
+            do."""
     with check_file(path, limit).open("rb") as file:
         content = file.read(limit + 1)  # files of /proc have no size until they are read
     if len(content) > limit:
         raise OSError(f"at most {limit:,} bytes are read, and it has more")
-    if (place := content.find(0)) >= 0:
-        raise ValueError(no_text(content.count(b"\n", 0, place) + 1))
+    if (position := content.find(0)) >= 0:
+        raise ValueError(no_text(content.count(b"\n", 0, position) + 1))
     return content.decode("utf-8")
 
 
 def check_text(path: Path) -> Path:
-    """The path of a file to hold in memory, without the character U+0000, at which some readers of tables stop.
+    """The path of a file to hold in memory, without the character U+0000, at which some readers of
+    tables stop.
 
     Raises:
         OSError: it cannot be read, or is too large.
@@ -154,9 +160,9 @@ def check_text(path: Path) -> Path:
     line = 1
     with check_file(path, MAX_BYTES).open("rb") as file:
         while chunk := file.read(_CHUNK):
-            place = chunk.find(0)
-            line += chunk.count(b"\n", 0, place if place >= 0 else len(chunk))
-            if place >= 0:
+            position = chunk.find(0)
+            line += chunk.count(b"\n", 0, position if position >= 0 else len(chunk))
+            if position >= 0:
                 raise ValueError(no_text(line))
     return path
 

@@ -1,6 +1,7 @@
 """Random numbers: every use draws from a stream of its own, which is named after it.
 
-Two uses of one stream would draw the same numbers, and test words would say something of training words."""
+Two uses of one stream would draw the same numbers, and test words would say something of training
+words."""
 
 from __future__ import annotations
 
@@ -21,6 +22,7 @@ def stream_seed(seed: int, *name: str | int) -> int:
 
 
 def _sequence(seed: int, name: tuple[str | int, ...]) -> np.random.SeedSequence:
-    """What `SeedSequence.spawn` makes of a seed, with the name's digest in place of the number of the child."""
+    """What `SeedSequence.spawn` makes of a seed, with the name's digest in place of the number of
+    the child."""
     digest = hashlib.sha256(json.dumps(name).encode()).digest()
     return np.random.SeedSequence(seed, spawn_key=np.frombuffer(digest, "<u4").tolist())

@@ -1,4 +1,5 @@
-"""What many tests share: a data set of "000", a network trained on it, and the hidden states that it leaves behind."""
+"""What many tests share: a data set of "000", a network trained on it, and the hidden states that
+it leaves behind."""
 
 from __future__ import annotations
 
@@ -8,25 +9,33 @@ import pytest
 import torch
 from hypothesis import settings
 
-from lisor.config import ModelsConfig, TrainingConfig
+from lisor.automata.languages import LANGUAGES
 from lisor.data.dataset import Dataset
-from lisor.data.languages import LANGUAGES
 from lisor.data.words import build
-from lisor.rnn import hidden_states, training
-from lisor.rnn.classifier import Architecture, Classifier, TrainedModel
-from lisor.rnn.hidden_states import HiddenStates
+from lisor.networks import hidden_states, training
+from lisor.networks.classifier import Architecture, Classifier
+from lisor.networks.hidden_states import HiddenStates
+from lisor.networks.trained import TrainedModel
+from lisor.settings.models import ModelsSettings
+from lisor.settings.training import TrainingSettings
 
-# As the command line has it. Prefect reads it once, so it is set before any test module imports Prefect.
+# As the command line has it. Prefect reads it once, so it is set before any test module imports
+# Prefect.
 os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
 
-settings.register_profile("usual", deadline=None, derandomize=True, max_examples=60)  # the same on every machine
-settings.register_profile("thorough", deadline=None, max_examples=1000)  # pytest --hypothesis-profile thorough
+settings.register_profile(
+    "usual", deadline=None, derandomize=True, max_examples=60
+)  # the same on every machine
+settings.register_profile(
+    "thorough", deadline=None, max_examples=1000
+)  # pytest --hypothesis-profile thorough
 settings.load_profile("usual")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
-    """pytest-xdist uses the cores. Said before every test, since numba's own threads, which aeon loads, unsay it."""
+    """pytest-xdist uses the cores. Said before every test, since numba's own threads, which aeon
+    loads, unsay it."""
     torch.set_num_threads(1)
 
 
@@ -40,12 +49,16 @@ def words() -> Dataset:
 @pytest.fixture(scope="session")
 def network(words: Dataset) -> TrainedModel:
     """A network that has learned `words`."""
-    config = TrainingConfig(learning_rate=0.05, batch_size=128, max_epochs=40, device="cpu")
-    return training.train(words, cell="gru", models=ModelsConfig(hidden_size=8), config=config, trials=[0])[0]
+    config = TrainingSettings(learning_rate=0.05, batch_size=128, max_epochs=40, device="cpu")
+    return training.train(
+        words, cell="gru", models=ModelsSettings(hidden_size=8), settings=config, trials=[0]
+    )[0]
 
 
 @pytest.fixture(scope="session")
-def dumped(words: Dataset, network: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> HiddenStates:
+def dumped(
+    words: Dataset, network: TrainedModel, tmp_path_factory: pytest.TempPathFactory
+) -> HiddenStates:
     """The hidden states of `network` on the validation split of `words`."""
     folder = tmp_path_factory.mktemp("dump")
     hidden_states.dump(network, words, folder)
@@ -68,7 +81,7 @@ def random_network(
     return TrainedModel(
         architecture=architecture,
         weights=stack.trial_weights(0),
-        vocabulary=tuple(map(str, range(symbols))),
+        alphabet=tuple(map(str, range(symbols))),
         classes=tuple(f"class {i}" for i in range(classes)),
         seed=seed,
         history={"train_loss": [0.7]},

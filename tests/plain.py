@@ -7,7 +7,9 @@ from torch import nn
 class Acceptor(nn.Module):
     """An embedding, a recurrent layer, and one logit read out of its last output."""
 
-    def __init__(self, kind: type[nn.RNNBase] = nn.GRU, *, layers: int = 2, time_first: bool = False, **more) -> None:
+    def __init__(
+        self, kind: type[nn.RNNBase] = nn.GRU, *, layers: int = 2, time_first: bool = False, **more
+    ) -> None:
         super().__init__()
         self.embedding = nn.Embedding(2, 4)
         self.layer = kind(4, 8, layers, batch_first=not time_first, **more)

@@ -38,7 +38,9 @@ def test_every_public_function_and_class_of_every_module_is_in_the_reference(sit
         module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
         page = (site / f"reference/{module}.html").read_text(encoding="utf-8")
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        defined = [node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+        defined = [
+            node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)
+        ]
         for name in ("", *(f".{name}" for name in defined if not name.startswith("_"))):
             assert f'id="{module}{name}"' in page, module + name
 
@@ -52,7 +54,11 @@ def test_the_first_page_of_the_reference_names_every_module(site: Path) -> None:
 
 def test_every_page_of_the_repository_is_in_the_site_and_no_script(site: Path) -> None:
     for path in PAGES:
-        name = "index.html" if path == ROOT / "README.md" else path.relative_to(ROOT).with_suffix(".html").as_posix()
+        name = (
+            "index.html"
+            if path == ROOT / "README.md"
+            else path.relative_to(ROOT).with_suffix(".html").as_posix()
+        )
         assert (site / name.replace("README", "index")).exists(), name
     assert not list(site.rglob("*.py"))
 
@@ -60,16 +66,22 @@ def test_every_page_of_the_repository_is_in_the_site_and_no_script(site: Path) -
 def test_the_site_loads_nothing_from_elsewhere(site: Path) -> None:
     for page in site.rglob("*.html"):
         text = page.read_text(encoding="utf-8")
-        loaded = re.findall(r'<(?:script|link|img|iframe|source)\b[^>]*?(?:src|href)="([^"]*)"', text)
+        loaded = re.findall(
+            r'<(?:script|link|img|iframe|source)\b[^>]*?(?:src|href)="([^"]*)"', text
+        )
         assert loaded
         assert not [place for place in loaded if re.match(r"(\w+:)?//", place)], page.name
         assert 'class="mermaid"' not in text  # the one thing that the theme's script would fetch
     for sheet in site.rglob("*.css"):
-        assert not re.search(r"url\(.?(\w+:)?//|@import", sheet.read_text(encoding="utf-8")), sheet.name
+        assert not re.search(r"url\(.?(\w+:)?//|@import", sheet.read_text(encoding="utf-8")), (
+            sheet.name
+        )
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_lists_stand_apart_so_that_every_dialect_of_markdown_shows_them(path: Path) -> None:
-    text = re.sub(r"^```.*?^```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    text = re.sub(
+        r"^```.*?^```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE
+    )
     paragraphs = re.findall(r"^(?![-*#|<]|\d+\. | ).+\n(?:[-*] |\d+\. ).*", text, re.MULTILINE)
     assert not paragraphs

@@ -8,9 +8,18 @@ from pathlib import Path
 import pytest
 
 import lisor
-from lisor.data.languages import LANGUAGES
+from lisor.automata.languages import LANGUAGES
 from lisor.errors import DataError
-from lisor.files import check_file, check_text, check_writable, make_folder, read_text, replacing, shorten, writing
+from lisor.files import (
+    check_file,
+    check_text,
+    check_writable,
+    make_folder,
+    read_text,
+    replacing,
+    shorten,
+    writing,
+)
 
 
 def put(path: Path, content: bytes) -> None:
@@ -62,7 +71,9 @@ OTHERS: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("kind", OTHERS)
-def test_nothing_else_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+def test_nothing_else_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
     monkeypatch.chdir(tmp_path)  # the name of a socket is short
     OTHERS[kind](Path("there"))
     before = {path.name: path.lstat() for path in tmp_path.iterdir()}
@@ -100,7 +111,9 @@ def test_a_place_where_no_file_can_be_is_one_line(
 
 
 @pytest.mark.parametrize("stop", [ValueError, KeyboardInterrupt, OSError])
-def test_what_is_cut_short_leaves_the_old_file_alone(tmp_path: Path, stop: type[BaseException]) -> None:
+def test_what_is_cut_short_leaves_the_old_file_alone(
+    tmp_path: Path, stop: type[BaseException]
+) -> None:
     (tmp_path / "file").write_text("old")
     with pytest.raises(stop), replacing(tmp_path / "file") as file:
         file.write(b"new")
@@ -112,7 +125,7 @@ WRITE = """
 import resource, signal, sys
 from pathlib import Path
 import lisor
-from lisor.data.languages import LANGUAGES
+from lisor.automata.languages import LANGUAGES
 from lisor.errors import DataError
 from lisor.files import writing
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -161,7 +174,12 @@ def make_device(path: Path) -> None:
     path.symlink_to("/dev/zero")
 
 
-SPECIAL = {"a FIFO": make_pipe, "a socket": make_socket, "a device": make_device, "a folder": Path.mkdir}
+SPECIAL = {
+    "a FIFO": make_pipe,
+    "a socket": make_socket,
+    "a device": make_device,
+    "a folder": Path.mkdir,
+}
 
 
 @pytest.mark.parametrize("read", [check_file, check_text, read_text])
@@ -193,7 +211,9 @@ def test_another_encoding_is_named_as_what_it_is_not(
     tmp_path: Path, read: Callable[[Path], object], encoding: str
 ) -> None:
     (tmp_path / "x").write_text("text,label\n", encoding=encoding)
-    with pytest.raises(ValueError, match=r"line 1 holds the character U\+0000: expected a text in UTF-8"):
+    with pytest.raises(
+        ValueError, match=r"line 1 holds the character U\+0000: expected a text in UTF-8"
+    ):
         read(tmp_path / "x")
 
 

@@ -5,7 +5,9 @@ from hypothesis import strategies as st
 
 from lisor.spreadsheets import harmless, harmless_column, original
 
-TEXTS = st.text(st.sampled_from("'=+-@\t\r\n1.,e% aé")) | st.text(st.characters(exclude_categories=["Cs"]))
+TEXTS = st.text(st.sampled_from("'=+-@\t\r\n1.,e% aé")) | st.text(
+    st.characters(exclude_categories=["Cs"])
+)
 FORMULAS = [
     "=1+1",
     '=HYPERLINK("http://x")',
@@ -18,7 +20,20 @@ FORMULAS = [
     "-",
     "+",
 ]
-PLAIN = ["", "a=1", "-3", "+0.25", "-.5", "-1,234.5", "1e-3", "-12%", "−3", "'quoted'", "it's", " =1"]
+PLAIN = [
+    "",
+    "a=1",
+    "-3",
+    "+0.25",
+    "-.5",
+    "-1,234.5",
+    "1e-3",
+    "-12%",
+    "−3",
+    "'quoted'",
+    "it's",
+    " =1",
+]
 
 
 @pytest.mark.parametrize("text", FORMULAS)

@@ -1,5 +1,5 @@
-"""The command line. Exit status: 0 when the run is whole, 2 for a wrong setting or bad input, 128 and its number for a
-signal, 1 for anything else."""
+"""The command line. Exit status: 0 if the run is whole, 2 for a wrong setting or bad input, 128 and
+its number for a signal, 1 for anything else."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import warnings
 from errno import ENAMETOOLONG
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -28,18 +28,24 @@ from lisor.errors import (
     one_line,
     show,
 )
+from lisor_flows import config as config_commands
 from lisor_flows import server, stopping
 from lisor_flows import store as store_commands
+from lisor_flows.configs import read_config
 from lisor_flows.terminal import Commands, OutputClosedError, OutputError, standard_streams
+
+if TYPE_CHECKING:
+    from lisor.settings.experiment import Experiment
 
 app = typer.Typer(
     cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # which takes what stands in brackets for markup and leaves it out
+    rich_markup_mode=None,  # else text in brackets is read as markup and left out
 )
 
+app.add_typer(config_commands.app, name="config")
 app.add_typer(store_commands.app, name="store")
 
 MLFLOW_PORT = 5000
@@ -52,86 +58,102 @@ EXTRACTION = {
     "clustering": {"k": [2, 16]},
     "extraction": {"rules": ["majority", "dynamics", "refined"]},
 }
-"""What is done with a network that is brought along, unless a config says otherwise."""
+"""The settings for an external network, unless a config says otherwise."""
 
-HEAVY = ("torch", "lisor.rnn.training", "lisor.fsa.clustering", "lisor.fsa.evaluation", "lisor.report.plane")
-"""What takes seconds to load and nearly every run needs that computes something."""
+LOADED_AHEAD = (
+    "torch",
+    "lisor.networks.training",
+    "lisor.clustering.clustering",
+    "lisor.evaluation.evaluation",
+    "lisor.report.embedding",
+)
+"""Modules that take seconds to load and that nearly every run needs that computes something."""
 
-SELDOM = (20_000, 10, 50)
-"""How seldom garbage is looked for: libraries make a million objects that live as long as the process, and at Python's
-own thresholds a run searches them twenty times, which takes seconds."""
+GC_THRESHOLDS = (20_000, 10, 50)
+"""Thresholds of Python's garbage collection: libraries make a million objects that live as long as
+the process, and at the defaults a run searches them twenty times, which takes seconds."""
 
 CLOSED = 141
-"""The status of a program whose reader has seen enough, as the shell knows it: 128 and SIGPIPE."""
+"""The exit status if the reader of standard output has closed it: 128 + SIGPIPE."""
 
 
 @app.callback()
 def lisor() -> None:
-    """Train recurrent networks, read finite state automata off them, and measure how faithful they are."""
+    """Train recurrent networks, extract finite state automata from them, and measure how faithful
+    they are."""
     _set_environment()
 
 
 @app.command()
 def run(
-    config: Annotated[
-        str, typer.Argument(help="A YAML file, or a name: of settings that come with lisor, or in configs/.")
-    ],
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be repeated.")
-    ] = None,
+    config: config_commands.Config,
+    changes: config_commands.Changes = None,
     out: Annotated[Path | None, typer.Option(help=OUT)] = None,
-    only_plan: Annotated[bool, typer.Option("--plan", help="Only say what would be computed, and why.")] = False,
+    only_plan: Annotated[
+        bool, typer.Option("--plan", help="Only say what would be computed, and why.")
+    ] = False,
 ) -> None:
     """Run an experiment: what is already computed is taken from the store."""
-    from lisor.settings import load
-
-    _run(load(find_config(config), changes or []), out, only_plan=only_plan)
+    _run(read_config(config, changes or []), out, only_plan=only_plan)
 
 
 @app.command()
 def extract(
-    network: Annotated[str, typer.Option(help="package.module:build, a callable that makes your network.")],
-    data: Annotated[Path, typer.Option(help="CSV, TSV or Parquet with the column symbols (and label, split).")],
-    weights: Annotated[Path | None, typer.Option(help="Its weights: .safetensors, or a saved state dict.")] = None,
+    network: Annotated[
+        str, typer.Option(help="package.module:build, a callable that makes your network.")
+    ],
+    data: Annotated[
+        Path, typer.Option(help="CSV, TSV or Parquet with the column symbols (and label, split).")
+    ],
+    weights: Annotated[
+        Path | None, typer.Option(help="Its weights: .safetensors, or a saved state dict.")
+    ] = None,
     alphabet: Annotated[
-        str | None, typer.Option(help="The symbols in the network's order: signs, or a file of lines [sorted].")
+        str | None,
+        typer.Option(
+            help="The symbols in the network's order: characters, or a file of lines [sorted]."
+        ),
     ] = None,
-    classes: Annotated[str | None, typer.Option(help="Names of its classes in order, with commas.")] = None,
-    config: Annotated[str | None, typer.Option(help="Settings of clustering, extraction and so on.")] = None,
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be repeated.")
+    classes: Annotated[
+        str | None, typer.Option(help="Names of its classes in order, with commas.")
     ] = None,
+    config: Annotated[
+        str | None, typer.Option(help="Settings of clustering, extraction and so on.")
+    ] = None,
+    changes: config_commands.Changes = None,
     out: Annotated[Path | None, typer.Option(help=OUT)] = None,
 ) -> None:
-    """Extract automata from a network of your own, with all that a run leaves: table, report, MLflow."""
-    from lisor.config import DatasetConfig
-    from lisor.settings import load, override
+    """Extract automata from a network of your own, with all outputs of a run: table, report,
+    MLflow."""
+    from lisor.settings.reading import override
+    from lisor.settings.symbols import SymbolsSettings
 
     settings = (
-        {**EXTRACTION, "name": DatasetConfig(symbols=str(data)).name} if config is None else load(find_config(config))
+        {**EXTRACTION, "name": SymbolsSettings(symbols=str(data)).name}
+        if config is None
+        else read_config(config)
     )
     order = None if alphabet is None else _read_alphabet(alphabet)
     names = None if classes is None else [name.strip() for name in classes.split(",")]
     settings["datasets"] = [{"symbols": str(data), "order": order, "classes": names}]
     settings["models"] = {"build": network, "weights": None if weights is None else str(weights)}
-    sys.path.append(str(Path.cwd()))  # where the user stands, and last: none of its modules hides another
+    # the working folder, and last: none of its modules hides another
+    sys.path.append(str(Path.cwd()))
     _run(override(settings, changes or []), out)
 
 
 def _check_unicode(*arguments: object) -> None:
-    """Refuse what cannot stand in a page or a record, such as a name of a file in Latin-1.
+    """Check that pages and records can hold the arguments, unlike a file name in Latin-1.
 
     Raises:
         ConfigError: an argument cannot be written as UTF-8."""
-    from lisor.settings import is_unicode
-
-    odd = next((argument for argument in arguments if not is_unicode(str(argument))), None)
-    if odd is not None:
-        raise ConfigError(f"expected Unicode text, got {show(str(odd))}; give another name")
+    for argument in map(str, arguments):
+        if argument.encode(errors="ignore").decode() != argument:
+            raise ConfigError(f"expected Unicode text, got {show(argument)}; give another name")
 
 
 def _read_alphabet(alphabet: str) -> list[str]:
-    """The symbols of a file, one on each line, or else the signs themselves."""
+    """The symbols of a file, one on each line, or else the characters themselves."""
     from lisor.files import read_text, reason, shorten
 
     path = Path(alphabet)
@@ -145,18 +167,22 @@ def _read_alphabet(alphabet: str) -> list[str]:
 
 
 def _run(settings: dict[str, Any], out: Path | None, *, only_plan: bool = False) -> None:
-    """Run an experiment and say what came of it, or only plan it."""
-    from lisor.footprint import check_fits
-    from lisor.settings import experiment
+    """Run an experiment and print its summary, or only plan it."""
+    from lisor.settings.experiment import Experiment
+    from lisor.settings.memory import check_fits
 
-    plan = experiment(settings)
+    plan = Experiment(**settings)
     check_fits(plan)
     _check_unicode(out)
     with stopping.ending_at_once():
-        from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS
+        from prefect.settings import (
+            PREFECT_API_URL,
+            PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
+        )
 
-        from lisor_flows.pipeline import find_sources, plan_pipeline
+        from lisor_flows.pipeline import plan_pipeline
         from lisor_flows.runners import find_runner
+        from lisor_flows.sources import find_sources
         from lisor_tasks.artifacts import open_store
         from lisor_tasks.caching import load_ahead
         from lisor_tasks.published import check_out
@@ -165,27 +191,27 @@ def _run(settings: dict[str, Any], out: Path | None, *, only_plan: bool = False)
         if out is not None:
             check_out(out.absolute())
         for study in plan.studies:
-            find_sources(study)  # before anything starts: a missing file should not cost a minute
+            find_sources(study)  # before anything starts: a missing file should not take a minute
         if only_plan:
             print(plan_pipeline(plan))
             return
         _set_logging()
-        find_runner(plan)  # a missing extra should not cost a minute either
-        given = PREFECT_API_URL.value()
-        if given:
-            server.check_answers(given)
-            _conclude(_run_flow(settings, out))
+        find_runner(plan)  # a missing extra should not take a minute either
+        url = PREFECT_API_URL.value()
+        if url:
+            server.check_answers(url)
+            _conclude(_run_flow(plan, out))
             return
         temporary = server.TemporaryServer(open_store())
         known = any(kept.startswith(f"{plan.name}/") for kept in registered())
         if plan.runner == "threads" and not known:  # else most comes from the cache
-            load_ahead(*HEAVY)
+            load_ahead(*LOADED_AHEAD)
         temporary.wait(PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS.value())
         with server.serving(temporary.url):
-            _conclude(_run_flow(settings, out))
+            _conclude(_run_flow(plan, out))
 
 
-def _run_flow(settings: dict[str, Any], out: Path | None) -> dict[str, Any]:
+def _run_flow(plan: Experiment, out: Path | None) -> dict[str, Any]:
     """The summary of a run.
 
     Raises:
@@ -195,11 +221,12 @@ def _run_flow(settings: dict[str, Any], out: Path | None) -> dict[str, Any]:
     from lisor_flows.pipeline import run_pipeline
 
     try:
-        return run_pipeline(settings, None if out is None else str(out))
+        return run_pipeline(plan, None if out is None else str(out))
     except httpx.HTTPError as error:
         reason = one_line(str(error), 120) or type(error).__name__
         raise ServerError(
-            f"Prefect's server answers no more ({reason}); what was finished is kept: run again when it is back"
+            f"Prefect's server answers no more ({reason}); what was finished is kept: "
+            "run again when it is back"
         ) from error
 
 
@@ -207,50 +234,63 @@ def _run_flow(settings: dict[str, Any], out: Path | None) -> dict[str, Any]:
 def predict(
     automaton: Annotated[Path, typer.Option(help=AUTOMATON)],
     data: Annotated[
-        Path, typer.Option(help="CSV, TSV or Parquet with a column text (or series), or a .txt file of lines.")
+        Path,
+        typer.Option(
+            help="CSV, TSV or Parquet with a column text, symbols or series, or a .txt of lines."
+        ),
     ],
-    out: Annotated[Path | None, typer.Option(help="A .csv or .parquet file [CSV to the terminal].")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="A .csv or .parquet file [CSV to the terminal].")
+    ] = None,
 ) -> None:
     """Run an automaton: class, final state and path of each sequence of a file without labels."""
-    from lisor.data.streams import stream_texts
+    from lisor.automata.formats.reading import read_automaton
+    from lisor.automata.prediction import csv_writer, schema_of, writer
+    from lisor.automata.prediction import predict as predict_all
+    from lisor.data.streams import columns_of, read_rows, stream_rows
     from lisor.files import check_writable
-    from lisor.fsa.formats.reading import read_automaton
-    from lisor.fsa.prediction import csv_writer, reader, writer
-    from lisor.fsa.prediction import predict as predict_all
 
     if out is not None:
         check_writable(out, automaton, data)
-    machine = read_automaton(automaton)
-    read = reader(machine)
+    reader = read_automaton(automaton)
     rows = symbols = 0
     spent = {"cutting texts into symbols": 0.0, "running the automaton and writing": 0.0}
-    batches = stream_texts(data, "text" if machine.quantizer is None else "series")
-    first = next(batches, [])  # before anything is written: a bad file should leave nothing behind
-    with csv_writer(sys.stdout.buffer) if out is None else writer(out) as write:
-        for texts in chain([first], batches):
+    batches = stream_rows(data, columns_of(reader.alphabet))
+    first = next(batches, [])  # before anything is written, so that a bad file leaves no output
+    with csv_writer(sys.stdout.buffer) if out is None else writer(out, schema_of(reader)) as write:
+        for raw in chain([first], batches):
             started = time.perf_counter()
-            words = [read(text, row) for row, text in enumerate(texts, rows + 1)]
+            sequences = read_rows(reader.alphabet, raw, rows + 1)
             cut = time.perf_counter()
-            write(predict_all(machine, words, rows + 1))
+            write(predict_all(reader, sequences))
             spent["cutting texts into symbols"] += cut - started
             spent["running the automaton and writing"] += time.perf_counter() - cut
-            rows += len(words)
-            symbols += sum(map(len, words))
-    told = ", ".join(f"{seconds:.1f} s {what}" for what, seconds in spent.items())
-    print(f"lisor: {rows:,} sequences of {symbols:,} symbols; {told}", file=sys.stderr)
+            rows += len(sequences)
+            symbols += len(sequences.symbols)
+    times = ", ".join(f"{seconds:.1f} s {what}" for what, seconds in spent.items())
+    print(f"lisor: {rows:,} sequences of {symbols:,} symbols; {times}", file=sys.stderr)
 
 
 @app.command()
 def explain(
-    run: Annotated[str, typer.Option(help="A report folder, or a finished run: NAME, or NAME/KEY.")],
+    run: Annotated[
+        str, typer.Option(help="A report folder, or a finished run: NAME, or NAME/KEY.")
+    ],
     text: Annotated[str | None, typer.Option(help="A text to explain.")] = None,
-    word: Annotated[str | None, typer.Option(help="A word of a language to explain, such as 0110.")] = None,
-    dataset: Annotated[str | None, typer.Option(help="Which data set's network [the first that fits].")] = None,
+    word: Annotated[
+        str | None, typer.Option(help="A word of a language to explain, such as 0110.")
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="Which dataset's network [the first that fits].")
+    ] = None,
     cell: Annotated[str | None, typer.Option(help="Which cell's network [the first].")] = None,
     trial: Annotated[int, typer.Option(help="Which of its trials.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="An .html file [explanations/ beside the report].")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="An .html file [explanations/ beside the report].")
+    ] = None,
 ) -> None:
-    """Explain one sequence: the automaton's states, the network's mind and what counts, step by step."""
+    """Explain one sequence step by step: states of the automaton, class probabilities of the
+    network, and attributions."""
     _check_unicode(text, word, dataset, cell, out)
     from lisor_flows.explain import explain as explain_sequence
 
@@ -260,13 +300,17 @@ def explain(
 @app.command()
 def export(
     automaton: Annotated[Path, typer.Option(help=AUTOMATON)],
-    form: Annotated[str, typer.Option("--format", help="json, dot, aalpy, jff, regex, python, c or onnx.")],
-    out: Annotated[Path | None, typer.Option(help="A file, written over [to the terminal].")] = None,
+    form: Annotated[
+        str, typer.Option("--format", help="json, dot, aalpy, jff, regex, python, c or onnx.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="A file, written over [to the terminal].")
+    ] = None,
 ) -> None:
     """Write an automaton in another format: for another program, or as a program of its own."""
-    from lisor.exports import export as write
+    from lisor.automata.formats.reading import read_automaton
+    from lisor.automata.formats.writing import export as write
     from lisor.files import check_writable, writing
-    from lisor.fsa.formats.reading import read_automaton
 
     if out is not None:
         check_writable(out, automaton)
@@ -282,36 +326,40 @@ def export(
 def ui(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = MLFLOW_PORT,
 ) -> None:
-    """Show the runs of this store in MLflow, on this machine only."""
+    """Show the runs of this store in MLflow, on this computer only."""
     from lisor_tasks.artifacts import open_store
     from lisor_tasks.register import registered
-    from lisor_tasks.told import ARTIFACTS, DATABASE, tracking_uri, uses_own_database
+    from lisor_tasks.tracked import ARTIFACTS, DATABASE, tracking_uri, uses_own_database
 
     store = open_store()
     uri = tracking_uri(store.home)
     _check_free(port)
     if uses_own_database(store.home):
         if not (store.home / DATABASE).exists() and not registered():
-            raise ConfigError(f"there is no run to show in {store.home}; say first: lisor run quickstart")
+            raise ConfigError(
+                f"there is no run to show in {store.home}; run first: lisor run quickstart"
+            )
         from lisor_tasks.tracking import own_database
 
         _set_logging()
         with own_database(store):
-            uri = f"sqlite:///{DATABASE}"  # no path with a question mark can stand in an address
+            # a relative path: an absolute one may have a question mark, which ends an address
+            uri = f"sqlite:///{DATABASE}"
         os.chdir(store.home)
-    place = (store.home / ARTIFACTS).as_uri()
-    arguments = ["--backend-store-uri", uri, "--default-artifact-root", place]
-    os.execv(
-        sys.executable,
-        [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port), *arguments],
-    )
+    options = {
+        "--host": "127.0.0.1",
+        "--port": str(port),
+        "--backend-store-uri": uri,
+        "--default-artifact-root": (store.home / ARTIFACTS).as_uri(),
+    }
+    os.execv(sys.executable, [sys.executable, "-m", "mlflow", "ui", *chain(*options.items())])
 
 
 def _check_free(port: int) -> None:
-    """Nothing, if a server can listen there: MLflow itself says what is wrong in fifty lines.
+    """Check that a server can listen at a port: MLflow's own message has fifty lines.
 
     Raises:
-        ConfigError: another program has the port, or it is none for this user."""
+        ConfigError: another program has the port, or this user may not use it."""
     with socket.socket() as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
         try:
@@ -323,40 +371,15 @@ def _check_free(port: int) -> None:
 
 @app.command()
 def track(run: Annotated[str, typer.Argument(help="A finished run: NAME, or NAME/KEY.")]) -> None:
-    """Show a finished run in MLflow, if it is not there yet: what a run does itself, unless MLflow is away."""
+    """Log a finished run to MLflow, unless it is there: a run does so itself, unless MLflow is
+    away."""
     from lisor_tasks.register import look_up
-    from lisor_tasks.tracking import track as tell
+    from lisor_tasks.tracking import track
     from lisor_tasks.tracking_server import WHEN_ASKED
 
     _set_logging()
-    experiment, found = tell.fn(look_up(run), WHEN_ASKED)
-    print(f"lisor: {run} is run {found} of experiment {experiment} in MLflow", file=sys.stderr)
-
-
-def find_config(name: str) -> Path:
-    """The settings file of that name among those of the program, or else in configs/ here, or of
-    that path, as which everything counts that has a slash or the ending of YAML.
-
-    A file of the user's hides none of the program's; where both are there, a note says so.
-
-    Raises:
-        ConfigError: there is none."""
-    path = Path(name)
-    if path.suffix in (".yaml", ".yml") or ("/" in name and path.is_file()):
-        return path
-    here = Path(__file__).parent
-    own = here / "configs" if (here / "configs").is_dir() else here.parent.parent / "configs"
-    places = [folder / f"{name}.yaml" for folder in (own, Path("configs"))] + [path]
-    found = [place for place in places if place.is_file()]
-    for other in found[1:]:
-        if not other.samefile(found[0]):
-            asked = other if "/" in str(other) else f"./{other}"
-            print(f"lisor: note: {name} is {found[0]}; for yours, give {asked}", file=sys.stderr)
-    if found:
-        return found[0]
-    files = [*own.glob("*.yaml"), *Path("configs").glob("*.yaml")]
-    known = sorted({file.stem for file in files})
-    raise ConfigError(f"expected a settings file or one of {', '.join(known)}, got {name!r}")
+    experiment, tracked = track.fn(look_up(run), WHEN_ASKED)
+    print(f"lisor: {run} is run {tracked} of experiment {experiment} in MLflow", file=sys.stderr)
 
 
 def main() -> None:
@@ -366,8 +389,8 @@ def main() -> None:
 
 
 def _main() -> NoReturn:
-    gc.set_threshold(*SELDOM)
-    atexit.register(gc.freeze)  # else all that lives is searched once more when the process ends
+    gc.set_threshold(*GC_THRESHOLDS)
+    atexit.register(gc.freeze)  # else all live objects are searched once more at the end
     try:
         with stopping.raising():
             status = app(standalone_mode=False)
@@ -380,7 +403,7 @@ def _main() -> NoReturn:
     except LisorError as error:
         _end(2, str(error))
     except Exception as error:
-        if hasattr(error, "format_message"):  # a wrong use of the command line, in click's words
+        if hasattr(error, "format_message"):  # click's errors of the command line
             _end(2, error.format_message() or "expected a command, one of those above")
         if isinstance(error, OSError) and error.errno == ENAMETOOLONG:
             _end(2, f"no file has a name as long as {show(error.filename)}")
@@ -394,7 +417,8 @@ def _end(status: int, message: str) -> NoReturn:
 
 
 def _set_environment() -> None:
-    """Defaults for Prefect and MLflow, to be set before they are imported; what the user has set stays."""
+    """Set defaults of Prefect and MLflow, which have to be imported later; the user's own values
+    stay."""
     home = Path(os.environ.get("LISOR_HOME") or Path(".lisor").absolute())
     os.environ["LISOR_HOME"] = str(home)
     defaults = {
@@ -402,46 +426,47 @@ def _set_environment() -> None:
         "DO_NOT_TRACK": "true",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
-        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # RunProgress tells what a person wants to know
+        # TaskQueue shows the progress
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
         "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
         "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # its own 7 take minutes until a server that is away is given up
+        # with the default of 7 it takes minutes to give up on a server that is away
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
-    # The folder of a store that is not there yet, or cannot be written: it is made when it is needed.
+    # the folder is made when it is needed
     warnings.filterwarnings("ignore", message="Failed to create the Prefect home directory")
     server.keep_proxies_from_loopback()
 
 
 def _set_logging() -> None:
-    """A warning about the data is one plain line, however many tasks give it."""
-    told: set[str] = set()
+    """Print each warning about data or the store once, as one plain line."""
+    printed: set[str] = set()
 
     def show(message: Warning | str, category: type[Warning], *_: object) -> None:
-        if issubclass(category, (DataWarning, StoreWarning)):
-            if str(message) in told:
-                return
-            told.add(str(message))
-            print(one_line(f"lisor: note: {message}"), file=sys.stderr)
-        else:
+        if not issubclass(category, (DataWarning, StoreWarning)):
             logging.getLogger("py.warnings").debug("%s", message)
+        elif str(message) not in printed:
+            printed.add(str(message))
+            print(one_line(f"lisor: note: {message}"), file=sys.stderr)
 
     warnings.showwarning = show  # type: ignore[assignment]
 
 
 def _conclude(summary: dict[str, Any]) -> None:
-    """Show what came of a run, which is whole whether or not anybody can be shown it."""
+    """Print the summary of a run, which is whole even if it cannot be printed."""
     try:
         _show(summary)
         sys.stdout.flush()
     except OutputError as error:
-        print(one_line(f"lisor: note: the run is whole, but its table is not shown: {error}"), file=sys.stderr)
+        note = f"lisor: note: the run is whole, but its table is not shown: {error}"
+        print(one_line(note), file=sys.stderr)
 
 
 def _show(summary: dict[str, Any]) -> None:
-    """The closing table, and where to look."""
+    """Print the table of selected automata and the places of the outputs."""
     import pandas as pd
     from rich.console import Console
     from rich.table import Table
@@ -449,25 +474,32 @@ def _show(summary: dict[str, Any]) -> None:
     from lisor.report.tables import SummaryRow, summarize
 
     folder = Path(summary["out"])
-    table = Table(*SummaryRow.HEADINGS, title="selected automata on the test set, mean ± 95 % interval over trials")
+    table = Table(
+        *SummaryRow.HEADINGS,
+        title="selected automata on the test set, mean ± 95 % interval over trials",
+    )
     for row in summarize(pd.read_parquet(folder / "results.parquet")):
         table.add_row(*row.cells())
-    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False, markup=False, soft_wrap=True)
+    console = Console(
+        width=None if sys.stdout.isatty() else 120, highlight=False, markup=False, soft_wrap=True
+    )
     console.print(table)
-    for failure in summary["failed"]:
-        console.print(f"failed   {failure}")
-    for missing in summary["unexplained"]:
-        console.print(f"not explained: {missing}")
-    console.print(_tell_cache(summary["tasks"]))
-    console.print(f"report   {folder / 'report.html'}")
-    console.print(f"results  {folder / 'results.parquet'}")
-    missing = summary["mlflow"].get("error")
-    console.print(f"MLflow   {missing or f'say: lisor ui, then open http://127.0.0.1:{MLFLOW_PORT}'}")
+    mlflow = f"run: lisor ui, then open http://127.0.0.1:{MLFLOW_PORT}"
+    lines = [
+        *(f"failed   {failure}" for failure in summary["failed"]),
+        *(f"not explained: {network}" for network in summary["unexplained"]),
+        _describe_cache(summary["tasks"]),
+        f"report   {folder / 'report.html'}",
+        f"results  {folder / 'results.parquet'}",
+        f"MLflow   {summary['mlflow'].get('error', mlflow)}",
+    ]
     if "prefect" in summary:
-        console.print(f"Prefect  {summary['prefect']['error']}")
+        lines.append(f"Prefect  {summary['prefect']['error']}")
+    for line in lines:
+        console.print(line)
 
 
-def _tell_cache(tasks: dict[str, Any]) -> str:
+def _describe_cache(tasks: dict[str, Any]) -> str:
     total = tasks["run"] + tasks["from_cache"]
     if tasks["run"] == 0:
         return f"all {total} tasks were answered from the cache: nothing was trained"

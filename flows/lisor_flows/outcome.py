@@ -1,6 +1,7 @@
-"""The summary of a run from the moment on that it is in the register, whatever happens after.
+"""The summary of a run as soon as the run is in the register, whatever fails after that.
 
-A module of its own: to processes Prefect sends a flow with the values that its module holds, and no context."""
+It is a module of its own because Prefect sends a flow to processes with the globals of its module,
+and without context."""
 
 from __future__ import annotations
 
@@ -9,22 +10,22 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-_SETTLED: ContextVar[list[dict[str, Any]] | None] = ContextVar("settled", default=None)
+_SUMMARIES: ContextVar[list[dict[str, Any]] | None] = ContextVar("summaries", default=None)
 
 
 @contextmanager
 def awaited() -> Iterator[list[dict[str, Any]]]:
-    """A list to which the run inside adds its summary as soon as it is whole."""
+    """A list to which the run in this block adds its summary as soon as it is whole."""
     summaries: list[dict[str, Any]] = []
-    token = _SETTLED.set(summaries)
+    token = _SUMMARIES.set(summaries)
     try:
         yield summaries
     finally:
-        _SETTLED.reset(token)
+        _SUMMARIES.reset(token)
 
 
-def settle(summary: dict[str, Any]) -> None:
-    """Hand on the summary of a run that is whole, which may still be added to."""
-    summaries = _SETTLED.get()
+def add_summary(summary: dict[str, Any]) -> None:
+    """Add the summary of a run that is whole; the run may still extend it."""
+    summaries = _SUMMARIES.get()
     if summaries is not None:
         summaries.append(summary)

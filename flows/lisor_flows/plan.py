@@ -1,4 +1,4 @@
-"""What a run would compute and why, found by the run's own flow without running a task."""
+"""What a run would compute and why, by the flow of the run itself, without running a task."""
 
 from __future__ import annotations
 
@@ -6,72 +6,77 @@ import json
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
-from lisor_tasks.artifacts import Awaited, open_store
+from lisor_tasks.artifacts import Awaited, Ref, open_store
 from lisor_tasks.caching import EXECUTION, CachedTask
 from lisor_tasks.execution import Execution
 from lisor_tasks.provenance import PARTS, Difference, Provenance, Provenances, stages_before
 
 R = TypeVar("R")
 
-MOST_NAMES = 3
-"""So many tasks are named of those that run for the same reason."""
+MAX_NAMES = 3
+"""The most tasks that are named of those that run for the same reason."""
 
 MAX_DEFINITIONS = 9
-"""So many definitions are named whose code has changed."""
+"""The most definitions that are named of those whose code has changed."""
 
-MOST_SIGNS = 40
-"""So much of a setting's value is shown."""
+MAX_CHARACTERS = 40
+"""The most characters of a setting's value that are shown."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Planned:
-    """What would become of a task: answered from the cache, run, or decided when the stages it waits for have run."""
+    """What would happen to a task: a cache hit, a run, or unknown until earlier stages have run."""
 
     stage: str
     title: str
-    fate: Literal["cached", "run", "wait"]
+    fate: Literal["cached", "run", "wait"] = "cached"
     reason: str = ""
 
 
 class Plan:
-    """Stages that answer tasks from the store and run none.
+    """A queue that looks tasks up in the store and runs none.
 
-    The key of a task is known when its inputs are there. One that waits for others may still be answered from the
-    cache, if these make what they made before; it is sure to run where the store has nothing that was made in its way
-    from any inputs."""
+    The key of a task is known when its inputs exist. A task that waits for others may still be a
+    cache hit, if these make what they made before. It is sure to run if the store has no artifact
+    of the same step that differs from it in inputs alone."""
 
     def __init__(self) -> None:
         self.tasks: list[Planned] = []
         self._store = open_store()
         self._provenances: dict[str, Provenances] = {}
 
-    async def run(self, stage: str, task: CachedTask[..., R], *arguments: Any, label: str = "") -> R:
-        """References to what a task has made, or stand-ins for what is not there yet."""
+    async def run(
+        self, stage: str, task: CachedTask[..., R], *, label: str = "", **arguments: Any
+    ) -> R:
+        """References to the artifacts of a task, or stand-ins for those that do not exist yet."""
         step = task.step
-        given = step.bind(*arguments)
-        title, before = step.title.format(**given, **{EXECUTION: Execution(label=label)}), stages_before(given)
+        given = step.bind(**arguments)
+        before = stages_before(given)
         provenance = step.provenance(given)
         key = "" if before else provenance.key(step.kind)
         keys = step.artifact_keys(key, given)
-        found = None if before else self._store.find(step.kind, keys)
-        if found is not None:
-            self.tasks.append(Planned(stage=stage, title=title, fate="cached"))
-            whole: R = step.result(found)
-            return whole
-        reason = self._compare(step.kind, provenance, surely=not before)
-        if reason is None:
-            self.tasks.append(Planned(stage=stage, title=title, fate="wait", reason=f"for {_list(sorted(before))}"))
-        else:
-            self.tasks.append(Planned(stage=stage, title=title, fate="run", reason=f"since {reason}"))
-            before = frozenset({stage})
-        awaited: R = step.result([Awaited(step.kind, key, "", before) for key in keys])
-        return awaited
+        refs: Sequence[Ref] | None = None if before else self._store.find(step.kind, keys)
+        planned = Planned(
+            stage=stage, title=step.title.format(**given, **{EXECUTION: Execution(label=label)})
+        )
+        if refs is None:
+            difference = self._compare(step.kind, provenance, surely=not before)
+            if difference is None:
+                planned = replace(planned, fate="wait", reason=f"for {_list(sorted(before))}")
+            else:
+                planned = replace(planned, fate="run", reason=f"since {difference}")
+                before = frozenset({stage})
+            refs = [Awaited(step.kind, key, "", before) for key in keys]
+        self.tasks.append(planned)
+        result: R = step.result(refs)
+        return result
 
     def _compare(self, kind: str, provenance: Provenance, *, surely: bool) -> str | None:
-        """Why a task has to run that is not cached; None where it has not `surely` to."""
+        """The reason why a task that is not cached has to run; None if it does not `surely` have
+        to."""
         if kind not in self._provenances:
             self._provenances[kind] = Provenances(self._store, kind)
         known = self._provenances[kind]
@@ -82,19 +87,21 @@ class Plan:
         if nearest is None:
             older = "what the store has was made by another version, which kept no such provenance"
             return older if known.without else "the store has nothing like it"
-        return _tell(differences) or "it is damaged or was deleted"
+        return _describe(differences) or "it is damaged or was deleted"
 
     def __str__(self) -> str:
-        """Stage by stage: how many tasks are cached, which run and why, and which wait for what."""
+        """For each stage: how many tasks are cached, which run and why, and which wait for what."""
         lines = []
-        stages = dict.fromkeys(task.stage for task in reversed(self.tasks))  # a stage is over with its last task
+        stages = dict.fromkeys(task.stage for task in reversed(self.tasks))  # by their last tasks
         for stage in reversed(stages):
-            mine = [task for task in self.tasks if task.stage == stage]
-            lines.append(f"{stage}: {sum(task.fate == 'cached' for task in mine)} of {len(mine)} cached")
-            for why in dict.fromkeys((task.fate, task.reason) for task in mine if task.fate != "cached"):
-                titles = [task.title for task in mine if (task.fate, task.reason) == why]
-                lines.append(f"  {len(titles)} {' '.join(why)}")
-                if len(titles) < len(mine):
+            tasks = [task for task in self.tasks if task.stage == stage]
+            groups: dict[tuple[str, str], list[str]] = {}
+            for task in tasks:
+                groups.setdefault((task.fate, task.reason), []).append(task.title)
+            lines.append(f"{stage}: {len(groups.pop(('cached', ''), []))} of {len(tasks)} cached")
+            for (fate, reason), titles in groups.items():
+                lines.append(f"  {len(titles)} {fate} {reason}")
+                if len(titles) < len(tasks):
                     lines.append(f"      {_list(titles)}")
         return "\n".join([*lines, self._total()])
 
@@ -102,29 +109,33 @@ class Plan:
         fates = Counter(task.fate for task in self.tasks)
         if fates["cached"] == len(self.tasks):
             return f"all {len(self.tasks)} tasks are in the cache: nothing would be computed"
-        waiting = f", {fates['wait']} wait: they run too unless what comes before them comes out as it did"
-        return (
-            f"{len(self.tasks)} tasks: {fates['cached']} cached, {fates['run']} run{waiting if fates['wait'] else ''}"
-        )
+        total = f"{len(self.tasks)} tasks: {fates['cached']} cached, {fates['run']} run"
+        condition = "they run too unless what comes before them comes out as it did"
+        return f"{total}, {fates['wait']} wait: {condition}" if fates["wait"] else total
 
 
-def _tell(differences: list[Difference]) -> str:
-    """What is different now from what was nearest."""
+def _describe(differences: list[Difference]) -> str:
+    """The differences of a task from the nearest artifact in the store."""
     settings, inputs, code, versions = (
-        {name: f"{name} {_show(was)} → {_show(now)}" for part, name, was, now in differences if part == wanted}
+        {
+            name: f"{name} {_show(was)} → {_show(now)}"
+            for part, name, was, now in differences
+            if part == wanted
+        }
         for wanted in PARTS
     )
     if settings:  # other settings reach other code, which has not changed by that
-        both = {difference.name for difference in differences if None not in (difference.was, difference.now)}
-        code = {name: text for name, text in code.items() if name in both}
-    in_lists = {name for name in settings if re.search(r"\.\d", name)}  # what stands in a list is told as that list
+        one_sided = {name for _, name, was, now in differences if None in (was, now)}
+        code = {name: text for name, text in code.items() if name not in one_sided}
+    # members of a list are shown as that list
+    in_lists = {name for name in settings if re.search(r"\.\d", name)}
     others = list(dict.fromkeys(re.sub(r"\.\d.*", "", name) for name in [*inputs, *in_lists]))
-    told = [text for name, text in settings.items() if name not in in_lists and name not in inputs]
+    parts = [text for name, text in settings.items() if name not in in_lists and name not in inputs]
     if others:
-        told.append(f"other {_list(others)}")
+        parts.append(f"other {_list(others)}")
     if code:
-        told.append(f"changed code of {_list(list(code), most=MAX_DEFINITIONS)}")
-    return "; ".join([*told, *versions.values()])
+        parts.append(f"changed code of {_list(list(code), MAX_DEFINITIONS)}")
+    return "; ".join([*parts, *versions.values()])
 
 
 def _show(text: str | None) -> str:
@@ -132,13 +143,14 @@ def _show(text: str | None) -> str:
     if text is None:
         return "absent"
     value = json.loads(text)
-    if isinstance(value, list) and len(value) > 2 and value == [*range(value[0], value[0] + len(value))]:
+    counts = isinstance(value, list) and len(value) > 2 and isinstance(value[0], int)
+    if counts and value == [*range(value[0], value[0] + len(value))]:
         return f"{value[0]}–{value[-1]}"
     shown = "none" if value is None else value if isinstance(value, str) else text
-    return shown if len(shown) <= MOST_SIGNS else f"{shown[:MOST_SIGNS]}…"
+    return shown if len(shown) <= MAX_CHARACTERS else f"{shown[:MAX_CHARACTERS]}…"
 
 
-def _list(names: Sequence[str], most: int = MOST_NAMES) -> str:
-    """Some names, and how many more there are."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+def _list(names: Sequence[str], limit: int = MAX_NAMES) -> str:
+    """The first names, and the number of the others."""
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more

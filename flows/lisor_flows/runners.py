@@ -1,11 +1,11 @@
-"""Where the tasks of a run go: threads or processes of this machine, or a cluster of Dask or Ray."""
+"""The runners of tasks: threads or processes of this computer, or a cluster of Dask or Ray."""
 
 from __future__ import annotations
 
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeAlias
 
@@ -14,44 +14,56 @@ from prefect.futures import PrefectFuture
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
 
-from lisor.config import Experiment
 from lisor.errors import ConfigError
+from lisor.settings.experiment import Experiment
 from lisor_flows.server import LOOPBACK
 from lisor_tasks.lifeline import end_with_parent
 
 Runner: TypeAlias = TaskRunner[PrefectFuture[Any]]
 
 CONNECT_SECONDS = 10
-"""A cluster that has not answered by then is not there."""
+"""The most seconds until a cluster answers."""
 
 
 def find_runner(plan: Experiment) -> Runner:
-    """The runner that an experiment asks for, not started: on one machine as many tasks at a time as fill it when each
-    uses so many threads.
+    """The runner of an experiment, not started. On one computer it runs as many tasks at a time as
+    there are cores for their threads.
 
     Raises:
-        ConfigError: it belongs to an extra that is not installed, or nothing answers at its address."""
+        ConfigError: it needs an extra that is not installed, or nothing answers at its address."""
     if plan.runner_address is not None:
         _check_answers(plan.runner_address)
-    makers = {"threads": _threads, "processes": _processes, "dask": _dask, "ray": _ray}
+    makers: dict[str, Callable[[Experiment], Any]] = {
+        "threads": lambda plan: ThreadPoolTaskRunner(max_workers=_side_by_side(plan)),
+        "processes": lambda plan: ProcessPoolTaskRunner(
+            max_workers=_side_by_side(plan), initializer=begin_worker
+        ),
+        "dask": _dask,
+        "ray": _ray,
+    }
     try:
         runner: Any = makers[plan.runner](plan)
     except ModuleNotFoundError:
         extra = plan.runner
-        raise ConfigError(f"runner {extra} needs the extra {extra}; say: pip install 'lisor[{extra}]'") from None
+        raise ConfigError(
+            f"runner {extra} needs the extra {extra}; run: pip install 'lisor[{extra}]'"
+        ) from None
     return runner  # type: ignore[no-any-return]  # the type parameter of runners is invariant
 
 
 @contextmanager
 def start_runner(plan: Experiment) -> Iterator[Runner]:
-    """The runner of the flow that is running, until the flow needs it no more.
+    """The runner of the current flow, started; it is stopped at the end of the block.
 
     Raises:
-        ConfigError: as `find_runner`, or the cluster does not let this run in."""
+        ConfigError: as `find_runner`, or the cluster refuses this run."""
     with ExitStack() as running:
         context = FlowRunContext.get()
-        if plan.runner != "threads" and context is not None:  # else each process starts a temporary server for itself
-            running.enter_context(temporary_settings({PREFECT_API_URL: str(context.client.api_url).rstrip("/")}))
+        # else each process starts a temporary server for itself
+        if plan.runner != "threads" and context is not None:
+            running.enter_context(
+                temporary_settings({PREFECT_API_URL: str(context.client.api_url).rstrip("/")})
+            )
         if plan.runner == "ray":
             from prefect_ray.context import remote_options
 
@@ -59,21 +71,25 @@ def start_runner(plan: Experiment) -> Iterator[Runner]:
         runner = find_runner(plan)
         try:
             running.enter_context(runner)
-        except OSError as error:  # Ray's, if a token is missing or wrong; Dask's, if another program has the port
+        except OSError as error:
+            # Ray's, if a token is missing or wrong; Dask's, if another program has the port
             raise ConfigError(
-                f"the cluster at runner_address {plan.runner_address} does not let this run in ({error}); "
-                "if it is Ray's and asks for a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN here too"
+                f"the cluster at runner_address {plan.runner_address} does not let this run in "
+                f"({error}); if it is Ray's and asks for a token, "
+                "set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN here too"
             ) from None
         yield runner
 
 
 def _check_answers(address: str) -> None:
-    """Knock at the address of a cluster: Ray itself tries for minutes.
+    """Check that a cluster answers at an address: Ray itself tries for minutes.
 
     Raises:
         ConfigError: nothing answers there."""
     try:
-        socket.create_connection((_host(address), int(address.rpartition(":")[2])), timeout=CONNECT_SECONDS).close()
+        socket.create_connection(
+            (_host(address), int(address.rpartition(":")[2])), timeout=CONNECT_SECONDS
+        ).close()
     except (OSError, OverflowError) as error:
         raise ConfigError(
             f"no cluster answers at runner_address {address} ({error}); start it, or correct it"
@@ -85,19 +101,12 @@ def _host(address: str) -> str:
 
 
 def _side_by_side(plan: Experiment) -> int:
+    """The number of tasks that run at a time on this computer."""
     return max(1, (os.cpu_count() or 1) // plan.threads)
 
 
-def _threads(plan: Experiment) -> Any:
-    return ThreadPoolTaskRunner(max_workers=_side_by_side(plan))
-
-
-def _processes(plan: Experiment) -> Any:
-    return ProcessPoolTaskRunner(max_workers=_side_by_side(plan), initializer=begin_worker)
-
-
 def begin_worker() -> None:
-    """Make this process one that ends with the run, which alone decides what becomes of Ctrl-C."""
+    """Make this process end with the run and ignore Ctrl-C, which the run alone handles."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent()
 
@@ -108,13 +117,15 @@ def _dask(plan: Experiment) -> Any:
     if plan.runner_address is not None:
         return DaskTaskRunner(address=plan.runner_address)
     workers = {"n_workers": _side_by_side(plan), "threads_per_worker": 1}
-    return DaskTaskRunner(cluster_kwargs={"host": LOOPBACK[0], "dashboard_address": None, **workers})
+    return DaskTaskRunner(
+        cluster_kwargs={"host": LOOPBACK[0], "dashboard_address": None, **workers}
+    )
 
 
 def _ray(plan: Experiment) -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if plan.runner_address is None or _host(plan.runner_address) in LOOPBACK:
-        # What is started here listens on 127.0.0.1 only, and a head that does so is looked for there.
+        # a Ray that is started here listens on 127.0.0.1 alone, and only there it is looked for
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
     from prefect_ray.task_runners import RayTaskRunner
 

@@ -1,4 +1,5 @@
-"""Prefect's server for a run: the one that is given, if it answers, or a temporary one with a database in the store."""
+"""Prefect's server for a run: the given one, if it answers, or a temporary one with a database in
+the store."""
 
 from __future__ import annotations
 
@@ -16,43 +17,47 @@ from contextlib import ExitStack, contextmanager, suppress
 from contextvars import copy_context
 from http.client import HTTPConnection, HTTPException
 from importlib.util import find_spec
-from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lisor.errors import ServerError
-
-if TYPE_CHECKING:
-    from lisor_tasks.artifacts import Store
+from lisor_tasks.artifacts import Store, set_aside
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 ANSWER_SECONDS = 6.0
-"""A given server that has not answered by then is not there."""
+"""The most seconds until a given server answers."""
 
 ROOM = 8 << 20
-"""As many bytes Prefect's database takes when it is new; its server is killed where its files cannot grow."""
+"""The bytes of a new database of Prefect's, whose server is killed if its files cannot grow."""
 
 _HOMES = ("PREFECT_HOME", "PREFECT_PROFILE", "PREFECT_PROFILES_PATH")
 
 
 def default_home(store: Path) -> dict[str, str]:
-    """The variable that makes a folder in the store Prefect's home. The user's own home is used where a variable or the
-    active profile in ~/.prefect names it or a server; else whatever is in ~/.prefect does not matter."""
+    """The environment variable that makes a folder in the store Prefect's home.
+
+    It is left out if a variable names another home, or the active profile in ~/.prefect names a
+    server. Else nothing in ~/.prefect counts."""
     if any(os.environ.get(name) for name in _HOMES):
         return {}
-    with suppress(OSError, ValueError, KeyError, TypeError, RuntimeError):  # it is damaged, or there is none
-        profiles = tomllib.loads((Path.home() / ".prefect/profiles.toml").read_text(encoding="utf-8"))
+    # the profiles may be missing or damaged
+    with suppress(OSError, ValueError, KeyError, TypeError, RuntimeError):
+        path = Path.home() / ".prefect/profiles.toml"
+        profiles = tomllib.loads(path.read_text(encoding="utf-8"))
         if "PREFECT_API_URL" in profiles["profiles"][profiles["active"]]:
             return {}
     return {"PREFECT_HOME": str(store / "prefect")}
 
 
 def keep_proxies_from_loopback() -> None:
-    """Let no proxy stand between this process and servers on this machine."""
+    """Connect to servers on this computer without a proxy."""
     for name, value in list(os.environ.items()):
-        # Without this library no client is made at all, not even one that needs no proxy.
-        if name.lower().endswith("_proxy") and value.startswith("socks") and find_spec("socksio") is None:
+        # without this library no client can be made, not even one that needs no proxy
+        if (
+            name.lower().endswith("_proxy")
+            and value.startswith("socks")
+            and find_spec("socksio") is None
+        ):
             del os.environ[name]
     excepted = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
     hosts = [host.strip() for host in excepted.split(",") if host.strip()]
@@ -62,22 +67,25 @@ def keep_proxies_from_loopback() -> None:
 
 
 def check_answers(url: str) -> None:
-    """Ask the server that is given whether it is there.
+    """Check that the given server answers.
 
     Raises:
         ServerError: it does not answer, or is not Prefect's."""
-    wrong = [f"no answer in {ANSWER_SECONDS:.0f} s"]
-    asking = threading.Thread(target=copy_context().run, args=(_ask, wrong), daemon=True)
-    asking.start()  # in a thread: what comes byte by byte no timeout of a client's ends
+    problems = [f"no answer in {ANSWER_SECONDS:.0f} s"]
+    # in a thread: a client's timeout does not end a response that comes byte by byte
+    asking = threading.Thread(target=copy_context().run, args=(_ask, problems), daemon=True)
+    asking.start()
     asking.join(ANSWER_SECONDS)
-    if wrong:
+    if problems:
         raise ServerError(
-            f"expected Prefect's API at PREFECT_API_URL {url[:80]}, got {' '.join(wrong[0].split())[:80]}; "
+            f"expected Prefect's API at PREFECT_API_URL {url[:80]}, "
+            f"got {' '.join(problems[0].split())[:80]}; "
             "start that server, correct the address (it ends in /api), or unset it"
         )
 
 
-def _ask(wrong: list[str]) -> None:
+def _ask(problems: list[str]) -> None:
+    """Clear the list if the server answers as Prefect's, else put its problem there."""
     from prefect.client.base import ServerType
     from prefect.client.orchestration import get_client
 
@@ -85,20 +93,20 @@ def _ask(wrong: list[str]) -> None:
         with get_client(sync_client=True) as client:
             response = client.request("GET", "/health")
             if client.server_type == ServerType.CLOUD or response.json() is True:
-                wrong.clear()
+                problems.clear()
             else:
-                wrong[0] = "something else"
+                problems[0] = "something else"
     except ValueError:
-        wrong[0] = "something that is no JSON"
+        problems[0] = "something that is no JSON"
     except Exception as error:
-        wrong[0] = str(error) or type(error).__name__
+        problems[0] = str(error) or type(error).__name__
 
 
 class TemporaryServer:
-    """A server that ends with this process, however that ends.
+    """A server that ends with this process, for whatever reason.
 
-    It is starting when this is made, so that something else may be done until it is needed. A database of the store
-    with which it does not start is set aside.
+    It starts in the background when this object is made. A database of the store with which it does
+    not start is set aside.
 
     Raises:
         StoreError: the store cannot be written, or the disk is full."""
@@ -108,7 +116,7 @@ class TemporaryServer:
 
         self._home = store.home
         variables = get_current_settings().to_environment_variables(exclude_unset=True)
-        self._own = variables.get("PREFECT_HOME") == str(store.home / "prefect") and not any(
+        self._in_store = variables.get("PREFECT_HOME") == str(store.home / "prefect") and not any(
             name.endswith("DATABASE_CONNECTION_URL") for name in variables
         )
         self._variables = {
@@ -119,7 +127,7 @@ class TemporaryServer:
             "PREFECT__SERVER_FINAL": "1",
         }
         with ExitStack() as starting:
-            # Two servers that make the same database at once would leave it half made.
+            # two servers that make the same database at once would leave it half made
             starting.enter_context(store.lock("prefect"))
             self._start()
             self._starting = starting.pop_all()
@@ -127,29 +135,30 @@ class TemporaryServer:
 
     @property
     def url(self) -> str:
-        """The address of its API."""
+        """The address of the server's API."""
         return f"http://127.0.0.1:{self._port}/api"
 
     def wait(self, seconds: float) -> None:
-        """Wait until it answers.
+        """Wait until the server answers.
 
         Raises:
             ServerError: it does not start.
             StoreError: the disk is full."""
+        database = self._home / "prefect/prefect.db"
         with self._starting:
-            wrong = self._wait(seconds)
-            if wrong is None:
-                return
-            if self._own and self._set_aside():
+            log = self._wait(seconds)
+            if log is not None and self._in_store and database.exists():
+                set_aside(database)
                 self._start()
-                wrong = self._wait(seconds)
-                if wrong is None:
-                    return
-            last = (wrong.strip().splitlines() or ["no word"])[-1]
-            raise ServerError(f"Prefect's temporary server did not start ({last[:120]}); run again")
+                log = self._wait(seconds)
+            if log is not None:
+                last = (log.strip().splitlines() or ["it printed nothing"])[-1]
+                raise ServerError(
+                    f"Prefect's temporary server did not start ({last[:120]}); run again"
+                )
 
     def stop(self) -> None:
-        """End it."""
+        """End the server."""
         self._process.terminate()
         try:
             self._process.wait(timeout=5)
@@ -160,10 +169,11 @@ class TemporaryServer:
     def _start(self) -> None:
         folder = self._home / "prefect"
         variables = self._variables
-        if self._own:  # a relative path, since no path with a question mark can stand in an address
+        if self._in_store:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder) as file:
                 file.write(bytes(ROOM))
+            # a relative path: an absolute one may have a question mark, which ends an address
             database = "sqlite+aiosqlite:///prefect.db"
             variables = {**variables, "PREFECT_API_DATABASE_CONNECTION_URL": database}
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  # until it has started
@@ -172,7 +182,7 @@ class TemporaryServer:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", __name__, str(listening.fileno())],
                 env=variables,
-                cwd=folder if self._own else None,
+                cwd=folder if self._in_store else None,
                 pass_fds=[listening.fileno()],
                 stdin=subprocess.PIPE,  # its lifeline
                 stdout=subprocess.DEVNULL,
@@ -181,7 +191,7 @@ class TemporaryServer:
             )
 
     def _wait(self, seconds: float) -> str | None:
-        """What it has said if it does not answer."""
+        """The output of the server if it does not answer; None if it does."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and self._process.poll() is None:
             with suppress(OSError, HTTPException):
@@ -193,29 +203,25 @@ class TemporaryServer:
         self._log.seek(0)
         return self._log.read().decode(errors="replace")
 
-    def _set_aside(self) -> bool:
-        """Whether there was a database, with which it may start no more."""
-        path = self._home / "prefect/prefect.db"
-        if not path.exists():
-            return False
-        aside = next(name for n in count(1) if not (name := path.with_name(f"prefect.db.damaged-{n}")).exists())
-        for companion in ("-journal", "-wal", "-shm", ""):
-            with suppress(FileNotFoundError):
-                path.with_name(path.name + companion).rename(aside.with_name(aside.name + companion))
-        return True
-
 
 @contextmanager
 def serving(url: str) -> Iterator[None]:
-    """Makes this address that of Prefect's API for what is done inside, in every thread and in processes that are
-    started there: a thread that did not know it would start a server of its own, which nobody ends."""
+    """Makes this the address of Prefect's API in the block, for all threads and for processes that
+    are started there: a thread without it would start a server that nobody ends.
+
+    Nobody waits for heartbeats on a server that ends with the run, and the thread that sends them
+    keeps the end of a flow waiting for up to a second."""
     from prefect.context import refresh_global_settings_context
-    from prefect.settings import PREFECT_API_URL, temporary_settings
+    from prefect.settings import (
+        PREFECT_API_URL,
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+        temporary_settings,
+    )
 
     os.environ[PREFECT_API_URL.name] = url
     refresh_global_settings_context()
     try:
-        with temporary_settings({PREFECT_API_URL: url}):
+        with temporary_settings({PREFECT_API_URL: url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
             yield
     finally:
         del os.environ[PREFECT_API_URL.name]
@@ -228,7 +234,9 @@ def _serve(listening: int) -> None:
     from lisor_tasks.lifeline import end_after
 
     end_after(sys.stdin.buffer.read)
-    config = uvicorn.Config("prefect.server.api.server:create_app", factory=True, log_level="error", lifespan="on")
+    config = uvicorn.Config(
+        "prefect.server.api.server:create_app", factory=True, log_level="error", lifespan="on"
+    )
     server = uvicorn.Server(config)
     server.run(sockets=[socket.socket(fileno=listening)])
     if not server.started:

@@ -1,4 +1,4 @@
-"""What Ctrl-C, SIGTERM and SIGHUP do: one line, and a status of 128 and the signal's number."""
+"""Handlers of Ctrl-C, SIGTERM and SIGHUP: they print one line and end with status 128 + signal."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar, copy_context
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import NoReturn
 
 LINE = "lisor: stopped; what was finished is kept and will not be computed again"
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 MARKING_SECONDS = 2.0
-"""So long Prefect's server may take to note that a run was stopped."""
+"""The most seconds that Prefect's server may take to mark a run as stopped."""
 
 _TAKEN: ContextVar[tuple[signal.Signals, ...]] = ContextVar("taken", default=())
-"""The signals that end a run at once."""
+"""The signals that `_end` handles in this context."""
 
 
 class Stopped(BaseException):
-    """A signal has come, for which a command ends, with this status."""
+    """A signal that ends a command, with its exit status."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -34,15 +34,16 @@ class Stopped(BaseException):
 
 @contextmanager
 def raising() -> Iterator[None]:
-    """A signal raises `Stopped`, so that what is half written is cleared away; another ends the process."""
+    """Makes a signal raise `Stopped`, so that half-written files are removed; a second one ends the
+    process."""
     with _handling(_raise):
         yield
 
 
 @contextmanager
 def ending_at_once() -> Iterator[None]:
-    """A signal ends the process and all that it has started. The store is made for that, and threads that compute can
-    be neither stopped nor waited for."""
+    """Makes a signal end the process and all that it has started. The store is made for that, and
+    threads that compute can be neither stopped nor waited for."""
     with _handling(_end) as taken:
         token = _TAKEN.set(taken)
         try:
@@ -52,33 +53,31 @@ def ending_at_once() -> Iterator[None]:
 
 
 def take_back() -> None:
-    """Handle the signals as before: when a flow begins Prefect takes SIGTERM, for which it would wait for its tasks."""
+    """Handle the signals as before the flow: Prefect's own handler of SIGTERM waits for tasks."""
     for number in _TAKEN.get():
         signal.signal(number, _end)
 
 
 @contextmanager
-def _handling(handler: Callable[[int, FrameType | None], NoReturn]) -> Iterator[tuple[signal.Signals, ...]]:
-    """Handles the signals inside, except those that whoever started this wants ignored, as `nohup` does."""
+def _handling(
+    handler: Callable[[int, FrameType | None], NoReturn],
+) -> Iterator[tuple[signal.Signals, ...]]:
+    """Handles the signals in the block, except those that the parent process ignores, as `nohup`
+    does."""
     in_main_thread = threading.current_thread() is threading.main_thread()
     before = {number: signal.getsignal(number) for number in SIGNALS if in_main_thread}
     taken = tuple(number for number, former in before.items() if former != signal.SIG_IGN)
     for number in taken:
         signal.signal(number, handler)
+    stopped = False
     try:
         yield taken
     except Stopped:
-        raise  # as it is, so that another signal ends what the first began
-    except BaseException:
-        _restore(taken, before)
+        stopped = True  # the handlers stay, so that another signal ends the process
         raise
-    else:
-        _restore(taken, before)
-
-
-def _restore(taken: tuple[signal.Signals, ...], before: dict[signal.Signals, Any]) -> None:
-    for number in taken:
-        signal.signal(number, before[number])
+    finally:
+        for number in () if stopped else taken:
+            signal.signal(number, before[number])
 
 
 def _raise(number: int, _: FrameType | None) -> NoReturn:
@@ -94,7 +93,7 @@ def _leave(number: int, _: FrameType | None) -> NoReturn:
 def _end(number: int, _: FrameType | None) -> NoReturn:
     for other in SIGNALS:
         signal.signal(other, signal.SIG_IGN)
-    with suppress(OSError):  # no terminal is there any more
+    with suppress(OSError):  # the terminal may be closed
         shown = "\x1b[?25h\n" if os.isatty(2) else ""  # a bar hides the cursor
         os.write(2, f"{shown}{LINE}\n".encode())
     _mark_stopped(signal.Signals(number).name)
@@ -103,7 +102,7 @@ def _end(number: int, _: FrameType | None) -> NoReturn:
 
 
 def _mark_stopped(name: str) -> None:
-    """Say to Prefect that its flow run has ended, else it is shown as running for ever."""
+    """Mark the flow run as ended, which Prefect would else show as running for ever."""
     context = getattr(sys.modules.get("prefect.context"), "FlowRunContext", None)
     run = getattr(context and context.get(), "flow_run", None)
     if run is None:
@@ -122,7 +121,7 @@ def _mark_stopped(name: str) -> None:
 
 
 def _kill(pid: int) -> None:
-    """Kill all that a process has started. Where there is no /proc they end by their lifelines."""
+    """Kill all children of a process; without /proc they end by their lifelines."""
     children: list[int] = []
     for file in Path(f"/proc/{pid}/task").glob("*/children"):
         with suppress(OSError):  # the thread has ended

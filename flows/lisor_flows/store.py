@@ -1,8 +1,7 @@
-"""`lisor store`: what is in the store, whether it is whole, and what may go."""
+"""The commands `lisor store …`: show, check, clean and mirror the store."""
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,7 +10,7 @@ from lisor_flows.terminal import Commands
 
 if TYPE_CHECKING:
     from lisor_tasks.mirror import Carried
-    from lisor_tasks.upkeep import Held
+    from lisor_tasks.upkeep import Stored
 
 app = typer.Typer(
     cls=Commands,
@@ -31,82 +30,96 @@ Runs = Annotated[list[str] | None, typer.Argument(metavar="RUN", help=RUNS)]
 def ls(runs: Runs = None) -> None:
     """Show what is there, for which runs, and how big it is."""
     from lisor_tasks.register import matching, registered
-    from lisor_tasks.upkeep import holdings
+    from lisor_tasks.upkeep import inventory
 
     shown = [matching(run)[-1] for run in runs or ()]
-    found = holdings()
+    stored = inventory()
     for run in shown or registered():
-        mine = [held for held in found if run in held.runs]
-        alone = [held for held in mine if held.runs == (run,)]
-        print(f"{run}: {_tell(mine)}, {_size(alone)} of them for this run alone")
-    if shown:
-        return
-    print(f"no run: {_tell([held for held in found if not held.runs])}")
-    print(f"all: {_tell(found)}")
+        needed = [artifact for artifact in stored if run in artifact.runs]
+        alone = [artifact for artifact in needed if artifact.runs == (run,)]
+        print(f"{run}: {_describe(needed)}, {_size(alone)} of them for this run alone")
+    if not shown:
+        print(f"no run: {_describe([artifact for artifact in stored if not artifact.runs])}")
+        print(f"all: {_describe(stored)}")
 
 
 @app.command()
 def verify() -> None:
-    """Read every file and hold it against its digest."""
+    """Read every file and compare it with its digest."""
     from lisor.errors import StoreError
-    from lisor_tasks.upkeep import holdings
+    from lisor_tasks.upkeep import inventory
 
-    found = holdings(verify=True)
-    damaged = [held for held in found if not held.whole]
-    for held in damaged:
-        print(f"{held.kind}/{held.key} is damaged; it is there for {', '.join(held.runs) or 'no run'}")
+    stored = inventory(verify=True)
+    damaged = [artifact for artifact in stored if not artifact.whole]
+    for artifact in damaged:
+        runs = ", ".join(artifact.runs) or "no run"
+        print(f"{artifact.kind}/{artifact.key} is damaged; it is there for {runs}")
     if damaged:
-        raise StoreError(f"{len(damaged)} of {len(found)} artifacts are damaged: a run that needs them makes them anew")
-    print(f"{_tell(found)}: every file is as it was written")
+        raise StoreError(
+            f"{len(damaged)} of {len(stored)} artifacts are damaged: "
+            "a run that needs them makes them anew"
+        )
+    print(f"{_describe(stored)}: every file is as it was written")
 
 
 @app.command()
 def gc(
-    delete: Annotated[bool, typer.Option("--delete", help="Delete, instead of saying what would be deleted.")] = False,
+    delete: Annotated[
+        bool, typer.Option("--delete", help="Delete, instead of saying what would be deleted.")
+    ] = False,
     forget: Annotated[
         list[str] | None,
         typer.Option(metavar="RUN", help="Keep nothing for a NAME or NAME/KEY; may be repeated."),
     ] = None,
     older_than: Annotated[
-        float, typer.Option(min=0, help="Days; a run that was cut short may still need what is new.")
+        float,
+        typer.Option(min=0, help="Days; a run that was cut short may still need what is new."),
     ] = 1.0,
 ) -> None:
     """Delete what no run needs: the record of each run says what it needs. Corpora stay."""
     from lisor_tasks.register import matching
-    from lisor_tasks.upkeep import collect, collectable
+    from lisor_tasks.upkeep import collect, unreachable
 
-    forgotten = {one for run in forget or () for one in matching(run)}
-    some = (collect if delete else collectable)(older_than=older_than * DAY, forgotten=forgotten)
-    for kind, count in sorted(Counter(held.kind for held in some).items()):
-        print(f"{kind}: {count}, {_size([held for held in some if held.kind == kind])}")
-    print(f"{_tell(some)} {'deleted' if delete else 'would be deleted; to delete, add --delete'}")
+    forgotten = {match for run in forget or () for match in matching(run)}
+    gone = (collect if delete else unreachable)(older_than=older_than * DAY, forgotten=forgotten)
+    for kind in sorted({artifact.kind for artifact in gone}):
+        of_kind = [artifact for artifact in gone if artifact.kind == kind]
+        print(f"{kind}: {len(of_kind)}, {_size(of_kind)}")
+    done = "deleted" if delete else "would be deleted; to delete, add --delete"
+    print(f"{_describe(gone)} {done}")
 
 
 @app.command()
 def push(
-    url: Annotated[str, typer.Argument(help="Such as s3://bucket/lisor; a folder is file:///path.")], runs: Runs = None
+    url: Annotated[
+        str, typer.Argument(help="Such as s3://bucket/lisor; a folder is file:///path.")
+    ],
+    runs: Runs = None,
 ) -> None:
     """Mirror runs to object storage, or to any place that fsspec reaches."""
-    from lisor_tasks.mirror import push as carry
+    from lisor_tasks.mirror import push
 
-    carry(url, runs or (), lambda carried: print(_tell_carried(carried), flush=True))
+    push(url, runs or (), _print_carried)
 
 
 @app.command()
-def pull(url: Annotated[str, typer.Argument(help="Where runs were pushed to.")], runs: Runs = None) -> None:
+def pull(
+    url: Annotated[str, typer.Argument(help="Where runs were pushed to.")], runs: Runs = None
+) -> None:
     """Take runs that were pushed into this store."""
-    from lisor_tasks.mirror import pull as carry
+    from lisor_tasks.mirror import pull
 
-    carry(url, runs or (), lambda carried: print(_tell_carried(carried), flush=True))
-
-
-def _tell_carried(carried: Carried) -> str:
-    return f"{carried.run}: {carried.carried:,} artifacts carried, {carried.there:,} were there"
+    pull(url, runs or (), _print_carried)
 
 
-def _tell(some: list[Held]) -> str:
-    return f"{len(some):,} artifacts, {_size(some)}"
+def _print_carried(carried: Carried) -> None:
+    counts = f"{carried.carried:,} artifacts carried, {carried.present:,} were there"
+    print(f"{carried.run}: {counts}", flush=True)
 
 
-def _size(some: list[Held]) -> str:
-    return f"{sum(held.size for held in some) / 1e6:,.1f} MB"
+def _describe(artifacts: list[Stored]) -> str:
+    return f"{len(artifacts):,} artifacts, {_size(artifacts)}"
+
+
+def _size(artifacts: list[Stored]) -> str:
+    return f"{sum(artifact.size for artifact in artifacts) / 1e6:,.1f} MB"

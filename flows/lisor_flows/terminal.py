@@ -1,4 +1,4 @@
-"""Standard output and error as a command needs them, whatever the shell has made of them."""
+"""Standard output and error that a command can always write to, and the list of commands."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STDOUT, STDERR = 1, 2
 
 
 class Commands(TyperGroup):
-    """Commands whose sentences are whole in the list of them."""
+    """A group of commands whose list shows whole sentences."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write each command with the first sentence of its help."""
@@ -29,7 +29,7 @@ class Commands(TyperGroup):
 
 
 MAX_SENTENCE = 1000
-"""Characters; Typer cuts at what is left of a line."""
+"""The most characters of a sentence in the list of commands; Typer cuts at the end of a line."""
 
 
 class OutputError(LisorError):
@@ -37,12 +37,12 @@ class OutputError(LisorError):
 
 
 class OutputClosedError(OutputError):
-    """What reads standard output, such as `head`, wants no more of it."""
+    """The reader of standard output, such as `head`, has closed it."""
 
 
 class _Stream(io.FileIO):
-    """A file descriptor that is written until that fails: then `fail` is called once, and what
-    follows is dropped. Else Python tries again at its end what was left unwritten."""
+    """A file descriptor that calls `fail` once when it cannot be written, and drops what follows:
+    else Python would try again at its end."""
 
     def __init__(self, descriptor: int, fail: Callable[[OSError], None]) -> None:
         super().__init__(descriptor, "wb", closefd=False)
@@ -61,10 +61,10 @@ class _Stream(io.FileIO):
 
 @contextmanager
 def standard_streams() -> Iterator[None]:
-    """Makes `sys.stdout` raise an OutputError where it cannot be written, and `sys.stderr` drop
-    what it cannot show.
+    """Makes `sys.stdout` raise an OutputError if it cannot be written, and `sys.stderr` drop what
+    cannot be written.
 
-    A closed one is as one that cannot be written. What the encoding lacks is escaped."""
+    That includes closed ones. Characters that the encoding lacks are escaped."""
     for descriptor in (STDOUT, STDERR):
         try:
             os.fstat(descriptor)

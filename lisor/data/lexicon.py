@@ -10,8 +10,8 @@ from importlib.resources import files
 def valences() -> dict[str, float]:
     """The mean rating of each word, from −4 (most negative) to 4 (most positive), by ten raters.
 
-    Hutto & Gilbert (2014), "VADER: a parsimonious rule-based model for sentiment analysis of social media text", from
-    the package vaderSentiment."""
-    lines = files("vaderSentiment").joinpath("vader_lexicon.txt").read_text(encoding="utf-8").splitlines()
-    fields = (line.split("\t") for line in lines if line.strip())
+    Hutto & Gilbert (2014), "VADER: a parsimonious rule-based model for sentiment analysis of social
+    media text", from the package vaderSentiment."""
+    text = files("vaderSentiment").joinpath("vader_lexicon.txt").read_text(encoding="utf-8")
+    fields = (line.split("\t") for line in text.splitlines() if line.strip())
     return {word: float(mean) for word, mean, *_ in fields}

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import pyarrow as pa
 
+from lisor.alphabet import Alphabet
 from lisor.data.tables import check_groups, check_type, name_columns, open_parquet, unpacked_bytes
-from lisor.errors import DataError
+from lisor.errors import DataError, show
 from lisor.files import no_text, shorten
+from lisor.sequences import Sequences
 
 ROWS = 4096
 """Rows that are in memory at a time."""
@@ -25,72 +27,108 @@ MAX_CELL = 10_000_000
 MAX_BATCH = 2**28
 """Bytes of the rows of a Parquet file that are in memory at a time."""
 
-COLUMN = "text"
+Rows = list[str] | list[list[str]]
+"""Raw sequences: texts, or in a column of lists the symbols of each."""
 
 
-def stream_texts(path: Path, column: str = COLUMN) -> Iterator[list[str]]:
-    """The texts of a file, `ROWS` at a time: a column of CSV, TSV or Parquet, or the lines of a .txt file.
+def columns_of(alphabet: Alphabet) -> tuple[str, ...]:
+    """The columns that sequences for an automaton of this alphabet may stand in, the first of which
+    is read."""
+    if alphabet.quantizer is not None:
+        return ("series",)
+    return ("symbols", "text") if alphabet.tokenizer is None else ("text", "symbols")
 
-    A row without a text is the empty sequence; a list of numbers, or of lists of them, is read as JSON.
+
+def read_rows(alphabet: Alphabet, rows: Rows, first: int) -> Sequences:
+    """N rows of a file as sequences; a message counts rows from `first` on.
 
     Raises:
-        DataError: the file does not exist, is of no known kind, cannot be read or lacks the column."""
+        DataError: they cannot be cut, or hold a symbol that the alphabet has not."""
+    texts = [row for row in rows if isinstance(row, str)]
+    return alphabet.read(texts, first) if len(texts) == len(rows) else alphabet.encode(rows, first)
+
+
+def stream_rows(path: Path, columns: Sequence[str] = ("text",)) -> Iterator[Rows]:
+    """The sequences of a file, `ROWS` at a time: the first of some columns that a CSV, TSV or
+    Parquet file has, or the lines of a .txt file.
+
+    A row without a text is the empty sequence; a list of numbers, or of lists of them, that is no
+    list of symbols is read as JSON.
+
+    Raises:
+        DataError: the file does not exist, is of no known kind, cannot be read or lacks the
+            columns."""
     if not path.is_file():
-        found = "is a pipe or a device" if path.exists() else "does not exist"
-        found = "is a folder" if path.is_dir() else found
-        raise DataError(f"expected a file of sequences, but {shorten(path)} {found}")
-    readers: dict[str, Callable[[Path], Iterator[list[str]]]] = {
-        ".csv": partial(_stream_csv, column=column),
-        ".tsv": partial(_stream_csv, column=column),
-        ".parquet": partial(_stream_parquet, column=column),
+        problem = "is a pipe or a device" if path.exists() else "does not exist"
+        problem = "is a folder" if path.is_dir() else problem
+        raise DataError(f"expected a file of sequences, but {shorten(path)} {problem}")
+    readers: dict[str, Callable[[Path], Iterator[Rows]]] = {
+        ".csv": partial(_stream_csv, columns=columns),
+        ".tsv": partial(_stream_csv, columns=columns),
+        ".parquet": partial(_stream_parquet, columns=columns),
         ".txt": _stream_lines,
     }
     ending = path.suffix.lower()
     if ending not in readers:
-        raise DataError(f"expected a .csv, .tsv, .parquet or .txt file of sequences, got {path.name}")
+        raise DataError(
+            f"expected a .csv, .tsv, .parquet or .txt file of sequences, got {path.name}"
+        )
     try:
         yield from readers[ending](path)
     except (pa.ArrowException, csv.Error, OSError, ValueError) as error:
-        raise DataError(f"{path.name} cannot be read as {ending[1:].upper()}: {' '.join(str(error).split())}") from None
+        raise DataError(
+            f"{path.name} cannot be read as {ending[1:].upper()}: {' '.join(str(error).split())}"
+        ) from None
 
 
-def _stream_csv(path: Path, column: str) -> Iterator[list[str]]:
+def _stream_csv(path: Path, columns: Sequence[str]) -> Iterator[list[str]]:
     csv.field_size_limit(MAX_CELL)
     separator = "\t" if path.suffix.lower() == ".tsv" else ","
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = csv.reader(_lines(file, path), delimiter=separator, strict=True)
         header = next(rows, [])
-        _check_column(header, column, path)
-        place = header.index(column)
-        texts = (_cell(row, place, len(header), rows.line_num, path) for row in rows if row)
+        index = header.index(_find_column(header, columns, path))
+        texts = (_cell(row, index, len(header), rows.line_num, path) for row in rows if row)
         while batch := list(islice(texts, ROWS)):
             yield batch
 
 
-def _cell(row: list[str], place: int, width: int, line: int, path: Path) -> str:
+def _cell(row: list[str], index: int, width: int, line: int, path: Path) -> str:
     if len(row) > width:
         raise DataError(
-            f"line {line} of {path.name} has {len(row)} cells, its header {width}; put texts with a separator in quotes"
+            f"line {line} of {path.name} has {len(row)} cells, its header {width}; "
+            "put texts with a separator in quotes"
         )
-    return row[place] if place < len(row) else ""
+    return row[index] if index < len(row) else ""
 
 
-def _stream_parquet(path: Path, column: str) -> Iterator[list[str]]:
+def _stream_parquet(path: Path, columns: Sequence[str]) -> Iterator[Rows]:
     with open_parquet(path) as file:
         schema = file.schema.to_arrow_schema()
-        _check_column(schema.names, column, path)
+        column = _find_column(schema.names, columns, path)
         kind = schema.field(column).type
         check_type(column, kind, path)
         for group in range(file.num_row_groups):
             check_groups(file, [column], path, [group])
         for batch in file.iter_batches(ROWS, columns=[column]):
             if unpacked_bytes(batch.column(0)) > MAX_BATCH:
-                raise DataError(f"{path.name} has {len(batch)} rows of more than {MAX_BATCH:,} bytes; shorten them")
+                raise DataError(
+                    f"{path.name} has {len(batch)} rows of more than {MAX_BATCH:,} bytes; "
+                    "shorten them"
+                )
             cells = batch.column(0).to_pylist()
-            if pa.types.is_nested(kind):
+            if pa.types.is_nested(kind) and column == "symbols":
+                yield [list(map(_symbol, cell or ())) for cell in cells]
+            elif pa.types.is_nested(kind):
                 yield [json.dumps(cell) for cell in cells]
             else:
                 yield ["" if text is None else text for text in cells]
+
+
+def _symbol(cell: Any) -> str:
+    if not isinstance(cell, str | int):
+        raise ValueError(f"expected texts or whole numbers as symbols, found {show(cell)}")
+    return str(cell)
 
 
 def _stream_lines(path: Path) -> Iterator[list[str]]:
@@ -104,13 +142,19 @@ def _lines(file: TextIO, path: Path) -> Iterator[str]:
     """The lines of a file, none of which may fill the memory."""
     for number, line in enumerate(iter(partial(file.readline, MAX_CELL + 1), ""), 1):
         if len(line) > MAX_CELL:
-            raise DataError(f"line {number} of {path.name} has more than {MAX_CELL:,} characters; shorten it")
+            raise DataError(
+                f"line {number} of {path.name} has more than {MAX_CELL:,} characters; shorten it"
+            )
         if "\0" in line:
             raise ValueError(no_text(number))
         yield line
 
 
-def _check_column(names: list[str], column: str, path: Path) -> None:
-    if names.count(column) != 1:
-        which = "the" if column not in names else "one"
-        raise DataError(f"expected {which} column '{column}' in {path.name}, found {name_columns(names)}")
+def _find_column(names: list[str], columns: Sequence[str], path: Path) -> str:
+    chosen = next((column for column in columns if column in names), columns[0])
+    if names.count(chosen) != 1:
+        which = "the" if chosen not in names else "one"
+        raise DataError(
+            f"expected {which} column '{chosen}' in {path.name}, found {name_columns(names)}"
+        )
+    return chosen

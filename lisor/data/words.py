@@ -1,60 +1,103 @@
-"""Labelled words of a regular language as a data set.
+"""Labelled words of a regular language as a dataset.
 
 Shapes: M words."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 
+from lisor.automata.automaton import CLASSES
+from lisor.automata.languages import Language, find
+from lisor.automata.sampling import class_sizes, draw, near_misses
 from lisor.data.dataset import Dataset, Split
-from lisor.data.languages import Language, find
-from lisor.data.sampling import class_sizes, draw, near_misses
-from lisor.data.sequences import Sequences
+from lisor.data.kind import Kind
 from lisor.errors import DataError
-from lisor.fsa.automaton import CLASSES
 from lisor.randomness import stream
-
-if TYPE_CHECKING:
-    from lisor.config import DatasetConfig
+from lisor.sequences import Sequences
+from lisor.settings.language import FILE, LanguageSettings
 
 FRESH = ("selection", "test")
-"""Splits whose words should not have been met in training or validation."""
+"""Splits whose words should not be those of training or validation."""
 
-ENOUGH = 1000
+MIN_PER_CLASS = 1000
 """A class with fewer words than this is repeated rather than kept apart between splits."""
 
 
-def from_config(config: DatasetConfig) -> Dataset:
-    """The data set of a language that the settings describe.
+class LanguageData(Kind[LanguageSettings]):
+    """Labelled words of a regular language."""
 
-    Raises:
-        LanguageError: there is no such language, or it holds no word or every word."""
-    return build(
-        find(str(config.language), config.alphabet),
-        sizes={name: size for name, size in config.sizes.items() if size is not None},
-        max_length=config.length_limit,
-        balanced=config.balanced,
-        seed=config.seed,
-    )
+    def files(self, settings: LanguageSettings) -> dict[str, str]:
+        """The file of the automaton that gives the language, if one does."""
+        name = settings.language
+        return {"automaton": name.removeprefix(FILE)} if name.startswith(FILE) else {}
+
+    def most_states(self, settings: LanguageSettings) -> int:
+        """How many different prefixes the words of the validation split have at most.
+
+        Raises:
+            LanguageError: there is no such language, or it holds no word or every word."""
+        language = find(settings.language, settings.alphabet)
+        return language.most_prefixes(settings.validation, settings.max_length)
+
+    def build(
+        self,
+        settings: LanguageSettings,
+        files: Mapping[str, Path],
+        *,
+        vector_size: int | None = None,
+    ) -> Dataset:
+        """Words that are drawn as the settings say.
+
+        Raises:
+            LanguageError: there is no such language, or it holds no word or every word.
+            DataError: a split has no words left to draw."""
+        name = f"{FILE}{files['automaton']}" if "automaton" in files else settings.language
+        return build(
+            find(name, settings.alphabet),
+            sizes=settings.sizes,
+            max_length=settings.max_length,
+            balanced=settings.balanced,
+            seed=settings.seed,
+            target=settings.target,
+        )
 
 
-def build(language: Language, *, sizes: dict[str, int], max_length: int, balanced: bool, seed: int) -> Dataset:
-    """A data set with a split of each of the `sizes`, and with the four test sets where there is a test split.
+def from_settings(settings: LanguageSettings) -> Dataset:
+    """The words of a language that the settings describe; see `LanguageData`."""
+    return LanguageData().build(settings, {})
 
-    Words of the splits have every length from 0 to `max_length` in equal numbers, and `balanced` takes as many members
-    of the language as others wherever a length has both. A length whose fresh words are used up gives its share to the
-    rest; a language too small to have 1,000 words of a class repeats words instead.
 
-    The test sets are short-random and short-near-miss, of words of 1 to `max_length` symbols, long-random and
-    long-near-miss, of up to 2·`max_length` + 10: balanced, as large as the test split, and apart from training and
-    validation. A language of words of one length has none of them.
+def build(
+    language: Language,
+    *,
+    sizes: dict[str, int],
+    max_length: int,
+    balanced: bool,
+    seed: int,
+    target: str = "class",
+) -> Dataset:
+    """A dataset with a split of each of the `sizes`, and with the four test sets where there is a
+    test split.
+
+    Words of the splits have every length from 0 to `max_length` in equal numbers, and `balanced`
+    takes as many members of the language as others wherever a length has both. A length whose fresh
+    words are used up gives its share to the rest; a language too small to have 1,000 words of a
+    class repeats words instead.
+
+    The test sets are short-random and short-near-miss, of words of 1 to `max_length` symbols,
+    long-random and long-near-miss, of up to 2·`max_length` + 10: balanced, as large as the test
+    split, and apart from training and validation. A language of words of one length has none of
+    them.
 
     Raises:
         DataError: a split has no words left to draw."""
     automaton, fixed = language.automaton, language.fixed_length
+    teacher = replace(automaton, target=target)
     lengths = list(range(max_length + 1)) if fixed is None else [fixed]
     targets = range(len(CLASSES)) if balanced else [None]
-    enough = class_sizes(automaton, lengths).min() >= ENOUGH
+    enough = class_sizes(automaton, lengths).min() >= MIN_PER_CLASS
     splits: dict[str, Split] = {}
     seen: set[bytes] = set()
     for name, size in sizes.items():
@@ -62,41 +105,60 @@ def build(language: Language, *, sizes: dict[str, int], max_length: int, balance
         rng = stream(seed, "words", name)
         words = draw(automaton, size, lengths=lengths, targets=targets, exclude=exclude, rng=rng)
         if len(words) < size:
-            raise DataError(f"no words are left for the split '{name}': draw fewer, or raise max_length")
-        splits[name] = Split(sequences=words, labels=automaton.classify(words))
+            raise DataError(
+                f"no words are left for the split '{name}': draw fewer, or raise max_length"
+            )
+        splits[name] = Split(sequences=words, labels=teacher.classify(words), target=target)
         seen.update(words.keys())
     notes = []
     if fixed is None and "test" in sizes:
         learned = [splits[name].sequences for name in ("train", "validation") if name in splits]
-        met = {key for sequences in learned for key in sequences.keys()}  # noqa: SIM118
+        exclude = set().union(*(sequences.keys() for sequences in learned))
         for name, words in draw_test_sets(
-            language, size=sizes["test"], max_length=max_length, met=met, seed=seed
+            language, size=sizes["test"], max_length=max_length, exclude=exclude, seed=seed
         ).items():
             if len(words):
-                splits[name] = Split(sequences=words, labels=automaton.classify(words))
+                splits[name] = Split(sequences=words, labels=teacher.classify(words), target=target)
             else:
                 notes.append(f"there is no test set {name}: the language has no such words")
-    return Dataset(vocabulary=automaton.alphabet, classes=CLASSES, splits=splits, language=language, notes=tuple(notes))
+    return Dataset(
+        alphabet=automaton.alphabet,
+        classes=CLASSES,
+        splits=splits,
+        language=language,
+        notes=tuple(notes),
+    )
 
 
 def draw_test_sets(
-    language: Language, *, size: int, max_length: int, met: set[bytes], seed: int
+    language: Language, *, size: int, max_length: int, exclude: set[bytes], seed: int
 ) -> dict[str, Sequences]:
     """Random words and near misses, short ones and ones longer than training has seen."""
     automaton = language.automaton
     ranges = {"short": range(1, max_length + 1), "long": range(max_length + 1, 2 * max_length + 11)}
     sets = {}
-    for reach, lengths in ranges.items():
-        every, random, near = list(lengths), f"{reach}-random", f"{reach}-near-miss"
-        sizes = class_sizes(automaton, every)
-        excluded = [met if count >= ENOUGH else set() for count in sizes]  # of a small class every word may be met
+    for reach, span in ranges.items():
+        lengths, random, near = list(span), f"{reach}-random", f"{reach}-near-miss"
+        sizes = class_sizes(automaton, lengths)
         rng = stream(seed, "words", random)
         halves = [
-            draw(automaton, count, lengths=every, targets=[target], exclude=excluded[target], rng=rng)
+            draw(
+                automaton,
+                count,
+                lengths=lengths,
+                targets=[target],
+                # no word of a small class is excluded: none might be left
+                exclude=exclude if sizes[target] >= MIN_PER_CLASS else set(),
+                rng=rng,
+            )
             for target, count in enumerate((size - size // 2, size // 2))
         ]
         sets[random] = Sequences.join(halves if all(map(len, halves)) else [])
-        both = met if sizes.min() >= ENOUGH else set()
-        rng = stream(seed, "words", near)
-        sets[near] = near_misses(automaton, size, lengths=every, exclude=both, rng=rng)
+        sets[near] = near_misses(
+            automaton,
+            size,
+            lengths=lengths,
+            exclude=exclude if sizes.min() >= MIN_PER_CLASS else set(),
+            rng=stream(seed, "words", near),
+        )
     return sets

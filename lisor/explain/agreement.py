@@ -1,4 +1,4 @@
-"""Whether the symbols that move an automaton to another state are those that count for its network's answer.
+"""Rank correlation of attributions with the changes of an automaton's state.
 
 Shapes: P symbols of all sequences together, T steps of one."""
 
@@ -10,18 +10,20 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.stats import rankdata
 
-from lisor.explain.gradients import Attributions
-from lisor.fsa.automaton import Automaton
+from lisor.automata.automaton import Automaton
+from lisor.explain.gradients import Attributions, by_sequence
 from lisor.randomness import stream
 
 DRAWS = 20
-"""Of random attributions, to hold the others against."""
+"""Random attributions with which the others are compared."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Agreement:
-    """Spearman's rank correlation of |attribution| and change of state, mean over `sequences`, beside the mean and the
-    standard deviation of the same for attributions that were shuffled within each sequence."""
+    """Spearman's rank correlation of |attribution| and change of state, mean over `sequences`.
+
+    `shuffled` and `deviation` are its mean and standard deviation for attributions that are
+    shuffled within each sequence."""
 
     correlation: float
     shuffled: float
@@ -30,38 +32,40 @@ class Agreement:
 
 
 def agreement(automaton: Automaton, attributions: Attributions, *, seed: int = 0) -> Agreement:
-    """How well attributions and changes of state agree.
+    """The rank correlation of attributions and changes of state.
 
-    Counted are the sequences that have both a step which changes the state and one which does not, and attributions
-    that are not all alike; without any the correlations are not numbers."""
-    changes, rng = state_changes(automaton, attributions), stream(seed, "agreement")
-    found, shuffled = [], []
-    for first, last in zip(attributions.sequences.offsets[:-1], attributions.sequences.offsets[1:], strict=True):
-        own, moved = np.abs(attributions.values[first:last]), changes[first:last]
-        if own.size and moved.any() and not moved.all() and own.min() < own.max():
-            ranks, moves = _standard(rankdata(own)), _standard(moved)
-            found.append(ranks @ moves / len(own))
-            shuffled.append(rng.permuted(np.tile(ranks, (DRAWS, 1)), axis=1) @ moves / len(own))
-    if not found:
+    A sequence counts if the state changes at one of its steps and stays at another, and if its
+    attributions differ. The correlations are NaN where no sequence counts."""
+    sequences = attributions.sequences
+    all_sizes = by_sequence(sequences, np.abs(attributions.values))
+    all_changes = by_sequence(sequences, state_changes(automaton, attributions))
+    rng = stream(seed, "agreement")
+    correlations, shuffled = [], []
+    for sizes, moved in zip(all_sizes, all_changes, strict=True):
+        if sizes.size and moved.any() and not moved.all() and sizes.min() < sizes.max():
+            ranks, moves = _standard(rankdata(sizes)), _standard(moved)
+            correlations.append(ranks @ moves / len(sizes))
+            shuffled.append(rng.permuted(np.tile(ranks, (DRAWS, 1)), axis=1) @ moves / len(sizes))
+    if not correlations:
         return Agreement(correlation=np.nan, shuffled=np.nan, deviation=np.nan, sequences=0)
     draws = np.mean(shuffled, axis=0)
     return Agreement(
-        correlation=float(np.mean(found)),
+        correlation=float(np.mean(correlations)),
         shuffled=float(draws.mean()),
         deviation=float(draws.std(ddof=1)),
-        sequences=len(found),
+        sequences=len(correlations),
     )
 
 
 def state_changes(automaton: Automaton, attributions: Attributions) -> Bool[np.ndarray, " P"]:
-    """Whether each symbol leads the automaton out of the state that it is in."""
+    """Whether the automaton's state changes at each symbol."""
     after = automaton.trace(attributions.sequences)
-    changed: Bool[np.ndarray, " P"] = automaton.states_before(attributions.sequences, after) != after
-    return changed
+    return np.asarray(automaton.states_before(attributions.sequences, after) != after)
 
 
 def _standard(numbers: Float[np.ndarray, " T"] | Bool[np.ndarray, " T"]) -> Float[np.ndarray, " T"]:
-    """Numbers of mean 0 and variance 1: the mean product of two such rows is Pearson's correlation, and Spearman's
-    where they were ranks, since a yes and no correlates as its ranks do."""
-    standard: Float[np.ndarray, " T"] = (numbers - numbers.mean()) / numbers.std()
-    return standard
+    """The numbers with mean 0 and variance 1.
+
+    The mean product of two such rows is Pearson's correlation, and Spearman's if they were ranks.
+    Two values such as yes and no have the same correlation as their ranks."""
+    return np.asarray((numbers - numbers.mean()) / numbers.std())

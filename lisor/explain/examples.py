@@ -1,4 +1,4 @@
-"""Which sequences of a test split are shown: some that the networks have right, some wrong, some that they doubt.
+"""The sequences of a test split that are shown as examples: right, wrong and uncertain predictions.
 
 Shapes: N sequences, C classes."""
 
@@ -10,14 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from lisor.data.sequences import Sequences
+from lisor.sequences import Sequences
 
 KINDS = ("right", "wrong", "uncertain")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """The row of a sequence in its split, and which of the `KINDS` it is of."""
+    """The row of a sequence in its split, and its kind, one of `KINDS`."""
 
     row: int
     kind: str
@@ -31,9 +31,10 @@ def choose_examples(
 ) -> tuple[Example, ...]:
     """A third of `count` sequences of each kind, by the mean of the networks' class probabilities.
 
-    "right": answered rightly, the true class the likeliest; "wrong": answered wrongly, the true class the unlikeliest;
-    "uncertain": the two likeliest classes the nearest to each other. Ties go to the first in the split; empty sequences
-    and such as are there already are passed over."""
+    "right": predicted rightly, the highest probabilities of the true class first. "wrong":
+    predicted wrongly, the lowest probabilities of the true class first. "uncertain": the smallest
+    distances of the two most probable classes first. Ties go to the first in the split. Empty
+    sequences and duplicates are skipped."""
     mean = np.mean(probabilities, axis=0)
     true, ordered = mean[np.arange(len(labels)), labels], np.sort(mean, axis=1)
     is_right, keys = mean.argmax(axis=1) == labels, sequences.keys()
@@ -42,12 +43,12 @@ def choose_examples(
         "wrong": [row for row in np.argsort(true, kind="stable") if not is_right[row]],
         "uncertain": np.argsort(ordered[:, -1] - ordered[:, -2], kind="stable"),
     }
-    found, met = [], {b""}
-    for place, kind in enumerate(KINDS):
-        wanted = count // len(KINDS) + (place < count % len(KINDS))
+    examples, seen = [], {b""}
+    for index, kind in enumerate(KINDS):
+        wanted = count // len(KINDS) + (index < count % len(KINDS))
         for row in ranked[kind]:
-            if wanted and keys[row] not in met:
-                met.add(keys[row])
-                found.append(Example(row=int(row), kind=kind))
+            if wanted and keys[row] not in seen:
+                seen.add(keys[row])
+                examples.append(Example(row=int(row), kind=kind))
                 wanted -= 1
-    return tuple(found)
+    return tuple(examples)

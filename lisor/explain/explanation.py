@@ -1,4 +1,4 @@
-"""All that explains one trained network beside its automaton, as one value.
+"""The explanation of one trained network beside its automaton.
 
 Shapes: N sequences, F shares of a sequence, E steps before the end."""
 
@@ -13,43 +13,43 @@ import numpy as np
 from jaxtyping import Float
 from pydantic import TypeAdapter
 
+from lisor.automata.automaton import Automaton
 from lisor.data.dataset import Dataset
 from lisor.errors import SchemaError
 from lisor.explain.agreement import Agreement, agreement
 from lisor.explain.attention import attention
 from lisor.explain.examples import Example
-from lisor.explain.gradients import CLOSE, GRADIENTS, Attributions, attribute, decisiveness, reach
-from lisor.explain.neurons import Unit, units
-from lisor.explain.steps import Steps, walk
-from lisor.fsa.automaton import Automaton
+from lisor.explain.gradients import CLOSE, GRADIENTS, Attributions, attribute, reach, removal_curve
+from lisor.explain.steps import Steps, read_steps
+from lisor.explain.units import Unit, units
+from lisor.networks.hidden_states import Points
+from lisor.networks.trained import TrainedModel
 from lisor.randomness import stream_seed
-from lisor.rnn.classifier import TrainedModel
-from lisor.rnn.hidden_states import Points
 
 SCHEMA = 1
 """Version of the JSON written by `Explanation.to_json`."""
 
-MOST_SEQUENCES = 1000
-"""Of the test split, from the first, by which methods of attribution are judged."""
+MAX_SEQUENCES = 1000
+"""Sequences of the test split, from the first, by which methods of attribution are compared."""
 
 SHARES = tuple(np.linspace(0, 1, 11).tolist())
-"""Of a sequence's symbols: where deletion and insertion curves are taken."""
+"""The shares of a sequence's symbols at which deletion and insertion curves are computed."""
 
 RANDOM_DRAWS = 5
-"""Random orders of deletion, to hold an attribution's against."""
+"""Random orders of deletion with which an attribution's is compared."""
 
-MOST_BACK = 60
-"""Steps before the end up to which a network's reach is shown."""
+MAX_BACK = 60
+"""The most steps before the end for which a network's reach is shown."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """How a method of attribution does on a network.
+    """The quality of a method of attribution on a network.
 
-    `deletion` and `insertion` are mean probabilities at `SHARES`; `gain` is by how much the area under the deletion
-    curve of a random order is larger than that of the method's, mean over sequences, with its 95 % half-width
-    `gain_width`: a method finds what decides where all of that interval is above 0. `close` is the share of sequences
-    whose attributions add up to the margin within 1 %, of integrated gradients alone. `reach` holds quartiles."""
+    `deletion` and `insertion` are mean probabilities at `SHARES`. `gain` is the area between the
+    deletion curves of a random order and of the method, mean over sequences, with its 95 %
+    confidence interval ± `gain_width`. `close` is the share of sequences whose completeness error
+    is at most `CLOSE`, for integrated gradients alone. `reach` holds quartiles."""
 
     method: str
     deletion: tuple[float, ...]
@@ -62,7 +62,7 @@ class Judged:
 
     @property
     def finds(self) -> bool:
-        """Whether the symbols that it points at decide more than random ones."""
+        """Whether the method beats a random order: all of the gain's interval is above 0."""
         return self.gain > self.gain_width
 
 
@@ -77,8 +77,8 @@ class Shown:
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation:
-    """A network explained: methods of attribution judged, beside random deletion and insertion; its units; examples
-    step by step."""
+    """A network's methods of attribution beside random deletion and insertion, its units, and
+    examples step by step."""
 
     methods: tuple[Judged, ...]
     random_deletion: tuple[float, ...]
@@ -112,54 +112,78 @@ def explain(
     *,
     seed: int = 0,
 ) -> Explanation:
-    """The explanation of a network beside an automaton of it.
+    """The explanation of a network beside its automaton.
 
-    `points` are the steps of the validation split, `examples` rows of the test split, `notes` a person's own of units,
-    by number."""
+    `points` are the steps of the validation split, `examples` rows of the test split, `notes` a
+    person's on units, by number."""
     test = dataset.splits["test"]
-    some = np.flatnonzero(test.sequences.lengths > 0)[:MOST_SEQUENCES]
-    sequences = test.sequences.select(some)
-    found = [attribute(model, sequences, method) for method in GRADIENTS]
+    sequences = test.sequences.select(np.flatnonzero(test.sequences.lengths > 0)[:MAX_SEQUENCES])
+    attributions = [attribute(model, sequences, method) for method in GRADIENTS]
     if model.architecture.pools:
-        found.append(attention(model, sequences))
-    deleted, inserted = (_random(model, found[0], kept=kept, seed=seed) for kept in (False, True))
-    shown = [
-        Shown(
-            kind=it.kind,
-            row=it.row,
-            steps=walk(model, automaton, test.sequences[it.row], label=int(test.labels[it.row])),
-        )
-        for it in examples
-    ]
+        attributions.append(attention(model, sequences))
+    deleted, inserted = (
+        _random_curves(model, attributions[0], kept=kept, seed=seed) for kept in (False, True)
+    )
     return Explanation(
-        methods=tuple(_judge(model, automaton, own, deleted, seed) for own in found),
+        methods=tuple(_judge(model, automaton, each, deleted, seed) for each in attributions),
         random_deletion=tuple(deleted.mean(axis=1).tolist()),
         random_insertion=tuple(inserted.mean(axis=1).tolist()),
         units=units(model, dataset, points, automaton, notes, seed=seed),
-        examples=tuple(shown),
+        examples=tuple(
+            Shown(
+                kind=example.kind,
+                row=example.row,
+                steps=read_steps(
+                    model,
+                    automaton,
+                    test.sequences[example.row],
+                    label=int(test.labels[example.row]),
+                ),
+            )
+            for example in examples
+        ),
     )
 
 
-def _random(model: TrainedModel, attributions: Attributions, *, kept: bool, seed: int) -> Float[np.ndarray, "F N"]:
-    """The curves of each sequence when symbols are left out, or kept, at random: the mean of some draws."""
-    seeds = [stream_seed(seed, "random curves", draw) for draw in range(RANDOM_DRAWS)]
-    draws = [decisiveness(model, attributions, np.array(SHARES), kept=kept, seed=own) for own in seeds]
-    mean: Float[np.ndarray, "F N"] = np.mean(draws, axis=0)
-    return mean
+def _random_curves(
+    model: TrainedModel, attributions: Attributions, *, kept: bool, seed: int
+) -> Float[np.ndarray, "F N"]:
+    """The curve of each sequence when symbols are removed, or kept, in random order: the mean of
+    `RANDOM_DRAWS`."""
+    draws = [
+        removal_curve(
+            model,
+            attributions,
+            np.array(SHARES),
+            kept=kept,
+            seed=stream_seed(seed, "random curves", draw),
+        )
+        for draw in range(RANDOM_DRAWS)
+    ]
+    return np.asarray(np.mean(draws, axis=0))
 
 
 def _judge(
-    model: TrainedModel, automaton: Automaton, own: Attributions, random: Float[np.ndarray, "F N"], seed: int
+    model: TrainedModel,
+    automaton: Automaton,
+    attributions: Attributions,
+    random: Float[np.ndarray, "F N"],
+    seed: int,
 ) -> Judged:
-    deletion = decisiveness(model, own, np.array(SHARES), kept=False)
+    deletion, insertion = (
+        removal_curve(model, attributions, np.array(SHARES), kept=kept) for kept in (False, True)
+    )
     gains = np.trapezoid(random - deletion, SHARES, axis=0)
+    errors = attributions.completeness_errors
     return Judged(
-        method=own.method,
+        method=attributions.method,
         deletion=tuple(deletion.mean(axis=1).tolist()),
-        insertion=tuple(decisiveness(model, own, np.array(SHARES), kept=True).mean(axis=1).tolist()),
+        insertion=tuple(insertion.mean(axis=1).tolist()),
         gain=float(gains.mean()),
-        gain_width=float(1.96 * gains.std(ddof=1) / np.sqrt(len(gains))) if len(gains) > 1 else math.nan,
-        agreement=agreement(automaton, own, seed=seed),
-        close=None if own.misses is None else float((own.misses <= CLOSE).mean()),
-        reach=tuple(map(tuple, reach(own, MOST_BACK).tolist())),
+        gain_width=float(1.96 * gains.std(ddof=1) / np.sqrt(len(gains)))
+        if len(gains) > 1
+        else math.nan,
+        agreement=agreement(automaton, attributions, seed=seed),
+        close=None if errors is None else float((errors <= CLOSE).mean()),
+        reach=tuple(map(tuple, reach(attributions, MAX_BACK).tolist())),
     )

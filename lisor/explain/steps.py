@@ -1,4 +1,4 @@
-"""One sequence, step by step: the automaton's states, the network's mind, what each symbol counts.
+"""One sequence, step by step: the automaton's states, class probabilities, attributions.
 
 Shapes: T steps, C classes."""
 
@@ -11,26 +11,28 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
-from lisor.data.sequences import Sequences
-from lisor.data.text import tokenize
+from lisor.automata.automaton import Automaton
 from lisor.errors import DataError
 from lisor.explain.attention import attention, attention_matrix
 from lisor.explain.gradients import attribute
-from lisor.fsa.automaton import Automaton
-from lisor.rnn.classifier import RECURRENT, TrainedModel
+from lisor.networks.classifier import RECURRENT
+from lisor.networks.trained import TrainedModel
+from lisor.registry import TARGETS
+from lisor.sequences import Sequences
 
 METHOD = "integrated-gradients"
-"""How symbols are attributed in a walk."""
+"""The method of attribution of `Steps`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Steps:
-    """A sequence of T symbols on its way through a network and an automaton.
+    """What a network and an automaton do at each step of a sequence of T symbols.
 
-    `states` are the automaton's and `probabilities` the network's of each class, the start first: T+1 of each.
-    `attributions` are integrated gradients for `explained`, the class that the network answers. `attention` is the
-    weight of each symbol, or for attention in the recurrence a row of weights for each step; else None. `known` tells
-    which symbols the network knows; `label` is the true class where there is one."""
+    `states` and `outputs` are the automaton's and `probabilities` the network's of each class: T+1
+    of each, the start first. `attributions` are integrated gradients for `explained`, the predicted
+    class. `attention` is the weight of each symbol where the network pools its states, `looks` a
+    row of weights for each step where it attends to earlier ones; else None. `known` says which
+    symbols the network knows. `label` is the true class if there is one."""
 
     symbols: tuple[str, ...]
     known: tuple[bool, ...]
@@ -44,27 +46,40 @@ class Steps:
     label: int | None = None
 
 
-def encode(model: TrainedModel, text: str) -> tuple[list[str], list[int]]:
-    """The symbols of a text, or of a word of a language, as they are written and as the network numbers them.
+def check_predicts_once(model: TrainedModel) -> None:
+    """Check that a network makes one prediction for a sequence: one prediction is explained.
 
     Raises:
-        DataError: it is empty, a language's symbol is not in the alphabet, or no word of a text is known."""
-    vocabulary = {symbol: number for number, symbol in enumerate(model.vocabulary)}
-    symbols = (
-        tokenize(text) if model.tokenizer else list(text) if all(len(s) == 1 for s in vocabulary) else text.split()
-    )
+        DataError: the network predicts after each symbol."""
+    if not TARGETS[model.target].predicts_once:
+        raise DataError(
+            f"expected a network that predicts once for a sequence, got {model.name}, which "
+            "predicts after each symbol: turn explain off"
+        )
+
+
+def encode(model: TrainedModel, text: str) -> tuple[list[str], list[int]]:
+    """The symbols of a text, or of a word of a language: as they are written, and as indices.
+
+    Raises:
+        DataError: the text is empty, a language's symbol is not in the alphabet, no word of a text
+            is known, or the network predicts after each symbol."""
+    check_predicts_once(model)
+    symbols = model.alphabet.cut(text)
     if not symbols:
-        raise DataError("there is nothing to explain: expected a text with at least one word, got an empty one")
-    codes = [vocabulary.get(symbol, -1 if model.unknown is None else model.unknown) for symbol in symbols]
-    if -1 in codes:
-        foreign = symbols[codes.index(-1)]
-        raise DataError(f"expected symbols of the alphabet {', '.join(model.vocabulary[:10])}, got {foreign!r}")
-    if all(code == model.unknown for code in codes):
-        raise DataError(f"the network knows none of the words ({', '.join(symbols[:5])}); give a text that it can read")
-    return symbols, codes
+        raise DataError(
+            "there is nothing to explain: expected a text with at least one word, got an empty one"
+        )
+    numbers: list[int] = model.alphabet.encode([symbols]).symbols.tolist()
+    if all(number == model.alphabet.unknown for number in numbers):
+        raise DataError(
+            f"the network knows none of the words ({', '.join(symbols[:5])}); give a text that it "
+            "can read"
+        )
+    return symbols, numbers
 
 
-def walk(
+def read_steps(
     model: TrainedModel,
     automaton: Automaton,
     symbols: Int[np.ndarray, " T"] | Sequence[int],
@@ -72,31 +87,35 @@ def walk(
     names: Sequence[str] | None = None,
     label: int | None = None,
 ) -> Steps:
-    """The steps of one sequence; `names` are its symbols as they were written, the vocabulary's unless given."""
+    """The steps of one sequence. `names` are its symbols as they were written, by default the
+    alphabet's."""
     codes = np.asarray(symbols, np.int32)
-    alone = Sequences.from_lists([codes])
-    states = [automaton.start, *automaton.trace(alone).tolist()]
-    found = attribute(model, alone, METHOD)
+    sequence = Sequences.from_lists([codes])
+    states = [automaton.start, *automaton.trace(sequence).tolist()]
+    attributions = attribute(model, sequence, METHOD)
     looks = attention_matrix(model, codes) if model.architecture.cell == RECURRENT else None
     return Steps(
-        symbols=tuple(model.vocabulary[code] for code in codes) if names is None else tuple(names),
-        known=tuple((codes != model.unknown).tolist()) if model.unknown is not None else (True,) * len(codes),
+        symbols=tuple(model.alphabet[code] for code in codes) if names is None else tuple(names),
+        known=tuple(code != model.alphabet.unknown for code in codes.tolist()),
         states=tuple(states),
         outputs=tuple(automaton.outputs[states].tolist()),
-        probabilities=tuple(map(tuple, _readings(model, codes).tolist())),
-        attributions=tuple(found.values.tolist()),
-        explained=int(found.explained[0]),
-        attention=tuple(attention(model, alone).values.tolist()) if model.architecture.pools else None,
+        probabilities=tuple(map(tuple, _probabilities(model, codes).tolist())),
+        attributions=tuple(attributions.values.tolist()),
+        explained=int(attributions.explained[0]),
+        attention=tuple(attention(model, sequence).values.tolist())
+        if model.architecture.pools
+        else None,
         looks=None if looks is None else tuple(map(tuple, looks.tolist())),
         label=label,
     )
 
 
-def _readings(model: TrainedModel, symbols: Int[np.ndarray, " T"]) -> Float[np.ndarray, "T+1 C"]:
-    """The network's probability of each class after 0, 1, …, T symbols."""
+def _probabilities(
+    model: TrainedModel, symbols: Int[np.ndarray, " T"]
+) -> Float[np.ndarray, "T+1 C"]:
+    """The probability of each class after 0, 1, …, T symbols."""
     network = model.network
     read = torch.tensor(symbols, dtype=torch.long, device=model.device)[None, None]
     with torch.inference_mode():
-        summaries = network.summaries(network.hidden_states(read))[0, :, 0]
-        probabilities: Float[np.ndarray, "T+1 C"] = network.read_out(summaries[None])[0].softmax(dim=-1).cpu().numpy()
-    return probabilities
+        summaries = network.summaries(network.hidden_states(read))[:, :, 0]
+        return np.asarray(network.read_out(summaries)[0].softmax(dim=-1).cpu())

@@ -1,4 +1,4 @@
-"""What Hou & Zhou (2020) claim of the cells, put to the test over trials."""
+"""Tests over trials of what Hou & Zhou (2020) claim about the cells."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
 from scipy.stats import permutation_test
 
 from lisor.randomness import stream
@@ -15,9 +14,10 @@ from lisor.report.tables import Interval
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """A claim of Hou & Zhou (2020) that one cell needs fewer clusters than others, put to the test on paired trials.
+    """A claim of Hou & Zhou (2020) that some cells need fewer clusters than others, tested on
+    paired trials.
 
-    `difference` is what the others need beyond the cell; `p_value` that of the two-sided sign-flip test."""
+    `difference` is how many more the others need; `p_value` is of the two-sided sign-flip test."""
 
     text: str
     difference: Interval
@@ -33,42 +33,43 @@ class Claim:
 
 
 EXACT = 1 << 16
-"""Sign flips that are tried: all of them up to 16 trials, beyond that so many drawn at random."""
+"""Resamples of the sign-flip test: all of up to 16 trials, of more trials so many at random."""
 
 CLAIMS = {
     "mgu needs fewer clusters than srn": (("mgu",), ("srn",)),
     "mgu needs fewer clusters than gru": (("mgu",), ("gru",)),
     "mgu needs fewer clusters than lstm": (("mgu",), ("lstm",)),
-    "gates help: mgu, gru and lstm on average need fewer than srn": (("mgu", "gru", "lstm"), ("srn",)),
+    "gates help: mgu, gru and lstm on average need fewer than srn": (
+        ("mgu", "gru", "lstm"),
+        ("srn",),
+    ),
     "fewer gates are better: gru needs fewer than lstm": (("gru",), ("lstm",)),
     "fewer gates are better: mingru needs fewer than sru": (("mingru",), ("sru",)),
 }
-"""What Hou & Zhou (2020) say of the cells' n_c, as (those that need fewer, those that need more); the last asks it of
-cells that are younger than the claim."""
+"""What Hou & Zhou (2020) claim about n_c, as (cells that need fewer, cells that need more). The
+last is about cells that are younger than the paper."""
 
 
 def check_claims(numbers: pd.DataFrame) -> list[Claim]:
-    """The `CLAIMS` that can be tested on one method's n_c, a row for each cell and a column for each trial."""
+    """The `CLAIMS` that can be tested on one method's n_c, a row for each cell and a column for
+    each trial."""
     claims = []
     for text, (fewer, more) in CLAIMS.items():
-        if not {*fewer, *more} <= set(numbers.index):
-            continue
-        paired = numbers.loc[[*fewer, *more]].dropna(axis="columns")  # a trial counts where every cell has it
+        # A trial counts where every cell has it.
+        paired = numbers.reindex([*fewer, *more]).dropna(axis="columns")
         if paired.shape[1] < 2:
             continue
         left, right = paired.loc[list(fewer)].mean(), paired.loc[list(more)].mean()
         test = permutation_test(
             (right, left),
-            _mean_difference,
+            lambda right, left, axis: np.mean(right - left, axis=axis),
             permutation_type="samples",
             vectorized=True,
             n_resamples=EXACT,
             rng=stream(0, "sign flips"),
         )
         differences = (right - left).tolist()
-        claims.append(Claim(text=text, difference=Interval.of(differences), p_value=float(test.pvalue)))
+        claims.append(
+            Claim(text=text, difference=Interval.of(differences), p_value=float(test.pvalue))
+        )
     return claims
-
-
-def _mean_difference(right: Float[np.ndarray, "..."], left: Float[np.ndarray, "..."], axis: int) -> object:
-    return np.mean(right - left, axis=axis)

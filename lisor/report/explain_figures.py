@@ -1,4 +1,4 @@
-"""Plots of what explains networks: how far back they look, what deletion does, where their units and gates stand."""
+"""Plots of explanations: reach, deletion and insertion curves, units, gates and attention."""
 
 from __future__ import annotations
 
@@ -9,34 +9,37 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
+from lisor.automata.drawing import printable
 from lisor.explain.activations import BINS, Activations
 from lisor.explain.explanation import SHARES, Explanation
 from lisor.explain.steps import Steps
-from lisor.report.drawing import printable
 from lisor.report.figures import CELL_COLORS, NETWORK, STYLE, finish, grid_of_panels
 
 LINES = ("-", "--", "-.", ":")
-"""Styles that tell lines apart without color."""
+"""Styles that distinguish lines without color."""
 
 ATTENTION = (
-    "Dark is much. A strip: the share of each symbol in the answer. A square: in the row of each symbol, how much the "
-    "network looks back at each earlier one as it reads it. All shares of a strip, or of a row, sum to 1."
+    "Dark is much. A strip: the weight of each symbol in the prediction. A square: in the row of "
+    "each symbol, the attention to each earlier one. The weights of a strip, or of a row, sum to "
+    "1."
 )
 """How `attention_map` is read."""
 
 
 def reach(explanations: Mapping[str, Explanation], method: str) -> str:
-    """How far back each network looks: |attribution| by steps before the end, median and quartiles over sequences."""
+    """How far back each network looks: |attribution| by steps before the end, median and quartiles
+    over sequences."""
     figure, (row,) = grid_of_panels(1, len(explanations))
     for axes, (cell, explanation) in zip(row, explanations.items(), strict=True):
-        found = next(judged.reach for judged in explanation.methods if judged.method == method)
-        lower, middle, upper = found if found else ((), (), ())
+        quartiles = next(judged.reach for judged in explanation.methods if judged.method == method)
+        lower, middle, upper = quartiles or ((), (), ())
         back = range(len(middle))
-        axes.fill_between(back, lower, upper, color=CELL_COLORS[0], alpha=0.2, linewidth=0, label="middle half")
+        axes.fill_between(
+            back, lower, upper, color=CELL_COLORS[0], alpha=0.2, linewidth=0, label="middle half"
+        )
         axes.plot(back, middle, color=CELL_COLORS[0], label="median")
         axes.axhline(1, color=NETWORK, linestyle=":", label="a sequence's mean")
-        axes.set_title(cell)
-        axes.set_xlabel("steps before the end")
+        axes.set(title=cell, xlabel="steps before the end")
         axes.invert_xaxis()
         axes.set_ylim(bottom=0)
     row[0].set_ylabel("gradient, relative")
@@ -44,7 +47,8 @@ def reach(explanations: Mapping[str, Explanation], method: str) -> str:
 
 
 def deletion(explanations: Mapping[str, Explanation]) -> str:
-    """The answer's probability while symbols are left out (above) or put back (below), by each method and at random."""
+    """The deletion curves (above) and insertion curves (below) of each method and of a random
+    order."""
     figure, grid = grid_of_panels(2, len(explanations))
     for column, (cell, explanation) in enumerate(explanations.items()):
         for row, curve, random in (
@@ -52,8 +56,16 @@ def deletion(explanations: Mapping[str, Explanation]) -> str:
             (1, "insertion", explanation.random_insertion),
         ):
             axes = grid[row][column]
-            for judged, color, style in zip(explanation.methods, CELL_COLORS, itertools.cycle(LINES)):
-                axes.plot(SHARES, getattr(judged, curve), color=color, linestyle=style, label=judged.method)
+            for judged, color, style in zip(
+                explanation.methods, CELL_COLORS, itertools.cycle(LINES)
+            ):
+                axes.plot(
+                    SHARES,
+                    getattr(judged, curve),
+                    color=color,
+                    linestyle=style,
+                    label=judged.method,
+                )
             axes.plot(SHARES, random, color=NETWORK, linewidth=2.5, alpha=0.6, label="random order")
             axes.set_ylim(0, 1.02)
         grid[0][column].set_title(cell)
@@ -63,16 +75,17 @@ def deletion(explanations: Mapping[str, Explanation]) -> str:
     return finish(figure, max(grid[1], key=lambda axes: len(axes.lines)))
 
 
-def unit_means(found: Mapping[str, Activations], classes: Sequence[str]) -> str:
-    """The mean of each unit at each step, a row of panels for each class and a column for each cell."""
-    figure, grid = grid_of_panels(len(classes), len(found))
-    bound = max(activations.bound for activations in found.values())
-    for column, (cell, activations) in enumerate(found.items()):
+def unit_means(by_cell: Mapping[str, Activations], classes: Sequence[str]) -> str:
+    """The mean of each unit at each step, a row of panels for each class and a column for each
+    cell."""
+    figure, grid = grid_of_panels(len(classes), len(by_cell))
+    bound = max(activations.bound for activations in by_cell.values())
+    for column, (cell, activations) in enumerate(by_cell.items()):
         for row, name in enumerate(classes):
             axes = grid[row][column]
             image = axes.imshow(
-                activations.unit_means[row].T, cmap="PuOr_r", vmin=-bound, vmax=bound, aspect="auto",
-                interpolation="nearest",
+                activations.unit_means[row].T, cmap="PuOr_r", vmin=-bound, vmax=bound,
+                aspect="auto", interpolation="nearest",
             )  # fmt: skip
             if row == 0:
                 axes.set_title(cell)
@@ -83,10 +96,11 @@ def unit_means(found: Mapping[str, Activations], classes: Sequence[str]) -> str:
     return finish(figure)
 
 
-def unit_values(found: Mapping[str, Activations], classes: Sequence[str]) -> str:
-    """How often each unit stands where, over all steps: a row of panels for each class and a column for each cell."""
-    figure, grid = grid_of_panels(len(classes), len(found))
-    for column, (cell, activations) in enumerate(found.items()):
+def unit_values(by_cell: Mapping[str, Activations], classes: Sequence[str]) -> str:
+    """The histogram of each unit over all steps: a row of panels for each class and a column
+    for each cell."""
+    figure, grid = grid_of_panels(len(classes), len(by_cell))
+    for column, (cell, activations) in enumerate(by_cell.items()):
         for row, name in enumerate(classes):
             axes, counts = grid[row][column], activations.units[row]
             shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
@@ -103,10 +117,13 @@ def unit_values(found: Mapping[str, Activations], classes: Sequence[str]) -> str
     return finish(figure)
 
 
-def gates(found: Mapping[str, Activations], classes: Sequence[str]) -> str:
-    """Where each gate stands, over all units and steps (above), and its mean at each step (below), by class."""
+def gates(by_cell: Mapping[str, Activations], classes: Sequence[str]) -> str:
+    """The histogram of each gate over all units and steps (above), and its mean at each step
+    (below), by class."""
     columns = [
-        (cell, activations, gate) for cell, activations in found.items() for gate in range(len(activations.gates))
+        (cell, activations, gate)
+        for cell, activations in by_cell.items()
+        for gate in range(len(activations.gates))
     ]
     figure, grid = grid_of_panels(2, len(columns), sharey="row")
     middles = (np.arange(BINS) + 0.5) / BINS
@@ -115,39 +132,41 @@ def gates(found: Mapping[str, Activations], classes: Sequence[str]) -> str:
             color, style = CELL_COLORS[number % len(CELL_COLORS)], LINES[number % len(LINES)]
             counts = activations.gate_values[gate, number]
             label = f" {printable(name)}"
-            grid[0][column].plot(middles, counts / max(1, counts.sum()), color=color, linestyle=style, label=label)
+            grid[0][column].plot(
+                middles, counts / max(1, counts.sum()), color=color, linestyle=style, label=label
+            )
             means = activations.gate_means[gate, number]
-            grid[1][column].plot(range(1, len(means) + 1), means, color=color, linestyle=style, label=label)
-        grid[0][column].set_title(f"{cell}: {activations.gates[gate]}")
-        grid[0][column].set_xlabel("value, 0 is closed")
-        grid[1][column].set_xlabel("step")
-        grid[1][column].set_ylim(0, 1)
+            grid[1][column].plot(
+                range(1, len(means) + 1), means, color=color, linestyle=style, label=label
+            )
+        grid[0][column].set(title=f"{cell}: {activations.gates[gate]}", xlabel="value, 0 is closed")
+        grid[1][column].set(xlabel="step", ylim=(0, 1))
     grid[0][0].set_ylabel("share of steps")
     grid[1][0].set_ylabel("mean")
     return finish(figure, grid[0][0])
 
 
-def attention_map(walks: Mapping[str, Steps]) -> str:
-    """Where networks look in one sequence: a strip of its symbols for attention over all states, and for attention in
-    the recurrence a square, row t being where step t looks back."""
-    strips = {cell: steps for cell, steps in walks.items() if steps.attention is not None}
-    squares = {cell: steps for cell, steps in walks.items() if steps.looks is not None}
-    symbols = [printable(symbol) for symbol in next(iter(walks.values())).symbols]
+def attention_map(traces: Mapping[str, Steps]) -> str:
+    """The attention of networks in one sequence: a strip of its symbols for attention over all
+    states, and for attention in the recurrence a square, row t being where step t looks back."""
+    strips = {cell: steps for cell, steps in traces.items() if steps.attention is not None}
+    squares = {cell: steps for cell, steps in traces.items() if steps.looks is not None}
+    symbols = [printable(symbol) for symbol in next(iter(traces.values())).symbols]
     heights = [0.35] * len(strips) + [0.16 * max(6, len(symbols))] * len(squares)
     with mpl.rc_context(STYLE):
         size = (max(3.6, 0.2 * len(symbols) + 0.8), sum(heights) + 0.9 * len(heights) + 0.3)
         figure = Figure(figsize=size, layout="constrained")
         rows = figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
-    places = range(len(symbols))
     for axes, (cell, steps) in zip(rows, [*strips.items(), *squares.items()], strict=True):
         weights = np.array([steps.attention] if steps.looks is None else steps.looks)
         axes.imshow(weights, cmap="Greens", vmin=0, aspect="auto", interpolation="nearest")
         axes.set_title(cell)
         if steps.looks is not None:
-            axes.set_ylabel("as it reads")
-            axes.set_xlabel("it looks back at")
+            axes.set(ylabel="as it reads", xlabel="it looks back at")
         axes.set_yticks(
-            [] if steps.looks is None else places, labels=[] if steps.looks is None else symbols, fontsize=6
+            [] if steps.looks is None else range(len(symbols)),
+            labels=[] if steps.looks is None else symbols,
+            fontsize=6,
         )
-        axes.set_xticks(places, labels=symbols, rotation=90, fontsize=7)
+        axes.set_xticks(range(len(symbols)), labels=symbols, rotation=90, fontsize=7)
     return finish(figure)

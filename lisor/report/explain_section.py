@@ -1,107 +1,138 @@
-"""What the report says of why networks answer as they do, and what their units do."""
+"""The sections of the report that explain predictions and hidden units."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
 
+from lisor.automata.automaton import Automaton
 from lisor.data.dataset import Dataset
-from lisor.explain.evidence import DRAWS, LEVEL
-from lisor.explain.neurons import ALIKE, Unit
-from lisor.explain.steps import Steps
-from lisor.fsa.automaton import Automaton
-from lisor.report import explain_figures, walks
+from lisor.explain.associations import DRAWS, LEVEL
+from lisor.explain.units import ALIKE, Unit
+from lisor.report import explain_figures, traces
 from lisor.report.findings import Explained, Findings
-from lisor.report.page import Block, Detail, Gallery, Line, Picture, Section, Table, Walk, Walks
+from lisor.report.page import Block, Detail, Gallery, Line, Picture, Section, Table, Trace, Traces
 
-MOST_STATES_NAMED = 12
+MAX_STATES_NAMED = 12
 """Automaton states whose correlation with each unit is listed, the most frequent first."""
 
 
 def explain_sections(
     dataset: Dataset, networks: Sequence[Findings], selected: Callable[[Findings], Automaton]
 ) -> Iterator[Section]:
-    """What explains the networks of one data set; nothing where none is explained. `selected` finds the automaton that
-    stands for a network."""
-    explained = {network.cell: network.explained for network in networks if network.explained is not None}
+    """The section that explains the networks of one dataset, if any is explained. `selected` gives
+    the selected automaton of a network."""
+    explained = {
+        network.cell: network.explained for network in networks if network.explained is not None
+    }
     if not explained:
         return
-    first = {network.cell: network for network in networks if network.explained is not None}
     name, title = networks[0].name, networks[0].dataset
-    automata = {cell: selected(network) for cell, network in first.items()}
+    automata = {
+        network.cell: selected(network) for network in networks if network.explained is not None
+    }
+    explanations = {cell: each.explanation for cell, each in explained.items()}
     blocks: list[Block] = [
         _examples(name, dataset, explained, automata),
         *_attention(name, explained),
         _methods(name, explained),
-        _deletion(name, explained),
-        _reach(name, explained),
+        Picture(
+            name=f"{name}-deletion",
+            title="Leaving symbols out",
+            caption="The probability of a network's prediction when the symbols of the highest "
+            "attribution are left out (above: the faster it falls, the better) and when they "
+            "alone are kept (below: the faster it rises, the better).",
+            svg=explain_figures.deletion(explanations),
+        ),
+        Picture(
+            name=f"{name}-reach",
+            title="How far back the networks look",
+            caption="The gradient of the prediction by the symbol so many steps before the end, "
+            "as a multiple of the mean over the sequence: a network that forgets is high at the "
+            "right and low at the left.",
+            svg=explain_figures.reach(explanations, "saliency"),
+        ),
         *_activations(name, dataset, explained),
-        *(_units(name, cell, own) for cell, own in explained.items()),
+        *(_units(name, cell, each.explanation.units) for cell, each in explained.items()),
     ]
     yield Section(
         title=f"{title}: why this answer?",
-        introduction="The first network of each cell, looked at from close by: what it says of single sequences, which "
-        "symbols count, how far back it looks, and what its hidden units do.",
+        introduction="The first network of each cell: its predictions for single sequences, "
+        "attributions, how far back it looks, and what its hidden units do.",
         blocks=tuple(blocks),
     )
 
 
-def _examples(name: str, dataset: Dataset, explained: dict[str, Explained], automata: dict[str, Automaton]) -> Walks:
+def _examples(
+    name: str, dataset: Dataset, explained: dict[str, Explained], automata: dict[str, Automaton]
+) -> Traces:
     """The examples, each with every network."""
     first = next(iter(explained.values())).explanation.examples
     shown = []
-    for place, example in enumerate(first):
-        true = dataset.classes[example.steps.label] if example.steps.label is not None else "unknown"
+    for index, example in enumerate(first):
+        true = (
+            dataset.classes[example.steps.label] if example.steps.label is not None else "unknown"
+        )
         lines: list[Line] = []
         details: list[Detail] = []
-        for cell, own in explained.items():
-            steps, stem = own.explanation.examples[place].steps, f"{name}-{cell}-0-example-{place + 1}"
-            lines += walks.lines(cell, steps, dataset.classes)
-            details.append(walks.detail(stem, cell, steps, automata[cell], dataset.classes))
+        for cell, each in explained.items():
+            steps = each.explanation.examples[index].steps
+            stem = f"{name}-{cell}-0-example-{index + 1}"
+            lines += traces.lines(cell, steps, dataset.classes)
+            details.append(traces.detail(stem, cell, steps, automata[cell], dataset.classes))
         shown.append(
-            Walk(title=f"{place + 1}. {example.kind}: truly {true}", lines=tuple(lines), details=tuple(details))
+            Trace(
+                title=f"{index + 1}. {example.kind}: truly {true}",
+                lines=tuple(lines),
+                details=tuple(details),
+            )
         )
     kinds = "texts" if dataset.is_text else "words"
-    return Walks(
+    return Traces(
         title="Single sequences",
-        caption=f"Test {kinds} chosen by a rule, from the mean probabilities of the networks: right, those of the "
-        "surest right answers; wrong, of the surest wrong ones; uncertain, where the two likeliest classes are nearest "
-        "to each other. Beside each cell its answer and the probability that it gives it. Colors are what each symbol "
-        "counts for that answer (integrated gradients), or attention; the strongest color of a line is that of its "
-        "largest number. Hold the pointer over a symbol for its number and the automaton's states.",
-        walks=tuple(shown),
+        caption=f"Test {kinds} chosen by the mean probabilities of the networks: the surest right "
+        "predictions, the surest wrong ones, and the uncertain ones, where the two most probable "
+        "classes are nearest to each other. Each cell with its prediction and its probability. "
+        "Colors are attributions to that prediction (integrated gradients), or attention; the "
+        "largest number of a line has the strongest color. Hold the pointer over a symbol for its "
+        "number and the automaton's states.",
+        traces=tuple(shown),
     )
 
 
 def _attention(name: str, explained: dict[str, Explained]) -> Iterator[Gallery]:
     pictures = []
-    for place, example in enumerate(next(iter(explained.values())).explanation.examples):
-        found: dict[str, Steps] = {cell: own.explanation.examples[place].steps for cell, own in explained.items()}
+    for index, example in enumerate(next(iter(explained.values())).explanation.examples):
+        steps_of = {
+            cell: each.explanation.examples[index].steps for cell, each in explained.items()
+        }
         looking = {
-            cell: steps for cell, steps in found.items() if steps.attention is not None or steps.looks is not None
+            cell: steps
+            for cell, steps in steps_of.items()
+            if steps.attention is not None or steps.looks is not None
         }
         if looking:
             pictures.append(
                 Picture(
-                    name=f"{name}-attention-{place + 1}",
-                    title=f"{place + 1}. {example.kind}",
+                    name=f"{name}-attention-{index + 1}",
+                    title=f"{index + 1}. {example.kind}",
                     caption=explain_figures.ATTENTION,
                     svg=explain_figures.attention_map(looking),
                 )
             )
     if pictures:
         yield Gallery(
-            title="Where the networks with attention look",
-            caption="The attention weights of the sequences above. Attention says what a network looks at, not what "
-            "counts: whether both agree stands in the next table.",
+            title="Attention",
+            caption="The attention weights of the sequences above. Attention is not attribution: "
+            "the next table compares both.",
             pictures=tuple(pictures),
         )
 
 
 def _methods(name: str, explained: dict[str, Explained]) -> Table:
     rows = []
-    for cell, own in explained.items():
-        for judged in own.explanation.methods:
+    for cell, each in explained.items():
+        for judged in each.explanation.methods:
             agreed = judged.agreement
             rows.append(
                 (
@@ -109,111 +140,104 @@ def _methods(name: str, explained: dict[str, Explained]) -> Table:
                     judged.method,
                     _with_width(judged.gain, judged.gain_width, 3),
                     "yes" if judged.finds else "no",
-                    walks.signed(agreed.correlation, 2),
+                    traces.signed(agreed.correlation, 2),
                     _with_width(agreed.shuffled, 2 * agreed.deviation, 2),
                     "–" if judged.close is None else f"{judged.close:.1%}",
                 )
             )
     return Table(
         name=f"{name}-attribution-methods",
-        title="Do the attributions point at what counts?",
-        caption="Symbols are left out, those of the highest attribution first: the gain is the area between the "
-        "network's probability then and when symbols are left out at random (mean over test sequences, 95 % interval). "
-        "A method that does not beat a random order does not say what counts. Then the rank correlation of "
-        "|attribution| with the steps at which the selected automaton changes its state, beside that of shuffled "
-        "attributions (two standard deviations), and of integrated gradients the share of sequences whose attributions "
-        "add up to the network's margin within 1 %.",
-        headings=("cell", "method", "gain over random", "beats random", "agrees with automaton", "shuffled", "adds up"),
+        title="How good are the attributions?",
+        caption="Symbols are left out, those of the highest attribution first: the gain is the "
+        "area between the network's probability then and when symbols are left out at random "
+        "(mean over test sequences, 95 % interval). A method that does not beat a random order "
+        "explains nothing. Then the rank correlation of |attribution| with the steps at which the "
+        "selected automaton changes its state, beside that of shuffled attributions (two standard "
+        "deviations), and of integrated gradients the share of sequences whose attributions add "
+        "up to the network's margin within 1 %.",
+        headings=(
+            "cell",
+            "method",
+            "gain over random",
+            "beats random",
+            "agrees with automaton",
+            "shuffled",
+            "adds up",
+        ),
         rows=tuple(rows),
     )
 
 
 def _with_width(value: float, width: float, digits: int) -> str:
     """A number with half the width of its interval, where it has one."""
-    shown = walks.signed(value, digits)
+    shown = traces.signed(value, digits)
     return shown if math.isnan(width) else f"{shown} ± {width:.{digits}f}"
 
 
-def _deletion(name: str, explained: dict[str, Explained]) -> Picture:
-    return Picture(
-        name=f"{name}-deletion",
-        title="Leaving symbols out",
-        caption="The probability of a network's answer when the symbols of the highest attribution are left out "
-        "(above: the faster it falls, the better) and when they alone are kept (below: the faster it rises).",
-        svg=explain_figures.deletion({cell: own.explanation for cell, own in explained.items()}),
-    )
-
-
-def _reach(name: str, explained: dict[str, Explained]) -> Picture:
-    return Picture(
-        name=f"{name}-reach",
-        title="How far back the networks look",
-        caption="The gradient of the answer by the symbol so many steps before the end, as a multiple of the mean over "
-        "the sequence: a network that forgets is high at the right and low at the left.",
-        svg=explain_figures.reach({cell: own.explanation for cell, own in explained.items()}, "saliency"),
-    )
-
-
-def _activations(name: str, dataset: Dataset, explained: dict[str, Explained]) -> Iterator[Picture | Table]:
-    found = {cell: own.activations for cell, own in explained.items()}
+def _activations(
+    name: str, dataset: Dataset, explained: dict[str, Explained]
+) -> Iterator[Picture | Table]:
+    by_cell = {cell: each.activations for cell, each in explained.items()}
     yield Picture(
         name=f"{name}-unit-means",
         title="Hidden units over the steps",
-        caption="The mean of each hidden unit after so many symbols, by the true class: where the classes differ, a "
-        "unit tells them apart.",
-        svg=explain_figures.unit_means(found, dataset.classes),
+        caption="The mean of each hidden unit after so many symbols, by the true class: where the "
+        "classes differ, a unit distinguishes them.",
+        svg=explain_figures.unit_means(by_cell, dataset.classes),
     )
     yield Picture(
         name=f"{name}-unit-values",
         title="Where hidden units stand",
-        caption="How often each hidden unit has which value, over all steps of validation: dark at the edges is a unit "
-        "that works like a switch.",
-        svg=explain_figures.unit_values(found, dataset.classes),
+        caption="How often each hidden unit has which value, over all steps of validation: dark "
+        "at the edges is a unit that works like a switch.",
+        svg=explain_figures.unit_values(by_cell, dataset.classes),
     )
-    gated = {cell: own for cell, own in found.items() if own.gates}
+    gated = {cell: each for cell, each in by_cell.items() if each.gates}
     if not gated:
         return
     yield Picture(
         name=f"{name}-gates",
         title="Gates",
-        caption="Where gates stand, over all units and steps, and their mean at each step, by the true class. An "
-        "update gate of 1 keeps the state of a gru but renews that of a mingru; a forget gate of 1 keeps the cell of "
-        "an lstm or sru but renews the state of an mgu.",
+        caption="Where gates stand, over all units and steps, and their mean at each step, by the "
+        "true class. An update gate of 1 keeps the state of a gru but renews that of a mingru; a "
+        "forget gate of 1 keeps the cell of an lstm or sru but renews the state of an mgu.",
         svg=explain_figures.gates(gated, dataset.classes),
     )
     yield Table(
         name=f"{name}-saturation",
         title="Saturated gates",
-        caption="The share of steps and units at which a gate is nearly closed (below 0.1) or nearly open (above 0.9), "
-        "and the number of units whose gate is so at more than half of the steps.",
+        caption="The share of steps and units at which a gate is nearly closed (below 0.1) or "
+        "nearly open (above 0.9), and the number of units whose gate is so at more than half of "
+        "the steps.",
         headings=("cell", "gate", "closed", "open", "units mostly closed", "units mostly open"),
         rows=tuple(
             (
                 cell,
                 gate,
-                f"{own.closed[number].mean():.1%}",
-                f"{own.open[number].mean():.1%}",
-                str(int((own.closed[number] > 0.5).sum())),
-                str(int((own.open[number] > 0.5).sum())),
+                f"{each.closed[number].mean():.1%}",
+                f"{each.open[number].mean():.1%}",
+                str(int((each.closed[number] > 0.5).sum())),
+                str(int((each.open[number] > 0.5).sum())),
             )
-            for cell, own in gated.items()
-            for number, gate in enumerate(own.gates)
+            for cell, each in gated.items()
+            for number, gate in enumerate(each.gates)
         ),
     )
 
 
-def _units(name: str, cell: str, own: Explained) -> Table:
-    units: Sequence[Unit] = sorted(own.explanation.units, key=lambda unit: -unit.moves)
+def _units(name: str, cell: str, units: Sequence[Unit]) -> Table:
+    units = sorted(units, key=lambda unit: -unit.moves)
     noted = any(unit.note is not None for unit in units)
     return Table(
         name=f"{name}-{cell}-units",
         title=f"The hidden units of {cell}",
-        caption="Those that move most from step to step first. A sentence says only what a permutation test supports "
-        f"({DRAWS} arrangements, p < {LEVEL:.3f} after correction for all units and symbols together); a unit without "
-        "one has none. r is the correlation of its last value with the class it is highest for, alone the share of the "
-        "test set that this unit alone tells right. Units of one group correlate, on the average by "
-        f"{ALIKE} or more. The contexts are those of its highest and lowest values in validation, the symbol just read "
-        "last.",
+        caption="Those that move most from step to step first. A sentence says only what a "
+        f"permutation test supports ({DRAWS} arrangements, p < {LEVEL:.3f} after correction for "
+        "all units and symbols together); a unit without one has none. r is the correlation of "
+        "its last value with the class it is highest for, alone the share of the test set that "
+        "this unit alone classifies correctly. Units of one group correlate, on the average by "
+        f"{ALIKE} or more. The contexts are those of its highest and lowest values in validation, "
+        "the symbol just read last.",
         headings=(
             "unit", "group", "moves", "what it does", "r", "alone", "highest", "lowest", "states",
             *(("note", "the evidence on it") if noted else ()),
@@ -237,11 +261,24 @@ def _units(name: str, cell: str, own: Explained) -> Table:
 
 
 def _class_correlation(unit: Unit) -> str:
-    high = [link for link in unit.links if link.kind == "class" and link.correlation > 0]
+    high = [
+        association
+        for association in unit.associations
+        if association.kind == "class" and association.correlation > 0
+    ]
     return f"{high[0].correlation:.2f} ({high[0].name})" if high else "–"
 
 
 def _state_correlations(unit: Unit) -> str:
-    """The correlations with states of the automaton that the test lets stand, the strongest first."""
-    found = sorted((link for link in unit.links if link.kind == "state"), key=lambda link: -abs(link.correlation))
-    return ", ".join(f"{link.name}: {walks.signed(link.correlation, 2)}" for link in found[:MOST_STATES_NAMED]) or "–"
+    """The supported correlations with states of the automaton, the strongest first."""
+    states = sorted(
+        (association for association in unit.associations if association.kind == "state"),
+        key=lambda association: -abs(association.correlation),
+    )
+    return (
+        ", ".join(
+            f"{association.name}: {traces.signed(association.correlation, 2)}"
+            for association in states[:MAX_STATES_NAMED]
+        )
+        or "–"
+    )

@@ -17,11 +17,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from lisor.report.drawing import printable
-from lisor.report.plane import Plane
+from lisor.automata.drawing import printable
+from lisor.report.embedding import Embedding
 
 ACCURACY, FIDELITY, NETWORK, CHOSEN = "#0072b2", "#d55e00", "#555555", "#009e73"
-"""Colors of Okabe & Ito (2008), which color-blind readers can tell apart; line styles differ too."""
+"""Colors of Okabe & Ito (2008), which color-blind readers can distinguish; line styles differ
+too."""
 
 CELL_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 
@@ -40,17 +41,21 @@ STYLE: dict[Any, Any] = {
 
 
 def quality_against_k(results: pd.DataFrame, test_set: str = "test") -> str:
-    """Accuracy and fidelity of the automata of one data set against k: a column for each cell, a row for each way.
+    """Accuracy and fidelity of the automata of one dataset against k: a column for each cell, a
+    row for each method and rule.
 
-    A way is a method of clustering with a rule of extraction. Lines are means over trials, bands reach from the worst
-    trial to the best; a tick below marks each chosen k."""
+    Lines are means over trials, bands
+    reach from the worst trial to the best; a tick below marks each chosen k."""
     rows = results[results["test_set"] == test_set]
     cells = list(dict.fromkeys(rows["cell"]))
-    ways = list(dict.fromkeys(zip(rows["method"], rows["rule"], strict=True)))
-    figure, panels = grid_of_panels(len(ways), len(cells))
-    for line, (method, rule) in zip(panels, ways, strict=True):
+    variants = list(dict.fromkeys(zip(rows["method"], rows["rule"], strict=True)))
+    figure, panels = grid_of_panels(len(variants), len(cells))
+    for line, (method, rule) in zip(panels, variants, strict=True):
         for axes, cell in zip(line, cells, strict=True):
-            _draw_quality(axes, rows[(rows["cell"] == cell) & (rows["method"] == method) & (rows["rule"] == rule)])
+            _draw_quality(
+                axes,
+                rows[(rows["cell"] == cell) & (rows["method"] == method) & (rows["rule"] == rule)],
+            )
         line[0].set_ylabel(f"{method}, {rule}")
     for axes, cell in zip(panels[0], cells, strict=True):
         axes.set_title(cell)
@@ -60,14 +65,18 @@ def quality_against_k(results: pd.DataFrame, test_set: str = "test") -> str:
 
 
 def _draw_quality(axes: Axes, panel: pd.DataFrame) -> None:
-    if panel.empty:  # a way that is not possible with this cell
+    if panel.empty:  # a method or rule that is not possible with this cell
         axes.set_axis_off()
         return
     for column, color, style in (("accuracy", ACCURACY, "-"), ("fidelity", FIDELITY, "--")):
         by_k = panel.groupby("k")[column].agg(["mean", "min", "max"])
-        axes.fill_between(by_k.index, by_k["min"], by_k["max"], color=color, alpha=0.15, linewidth=0)
+        axes.fill_between(
+            by_k.index, by_k["min"], by_k["max"], color=color, alpha=0.15, linewidth=0
+        )
         axes.plot(by_k.index, by_k["mean"], color=color, linestyle=style, label=column)
-    axes.axhline(panel["rnn_accuracy"].mean(), color=NETWORK, linestyle=":", label="network's accuracy")
+    axes.axhline(
+        panel["rnn_accuracy"].mean(), color=NETWORK, linestyle=":", label="network's accuracy"
+    )
     chosen = panel[panel["chosen"]]["k"]
     axes.plot(chosen, [0.015] * len(chosen), "|", color=CHOSEN, markersize=9, markeredgewidth=2,
               transform=axes.get_xaxis_transform(), label="chosen k")  # fmt: skip
@@ -75,7 +84,8 @@ def _draw_quality(axes: Axes, panel: pd.DataFrame) -> None:
 
 
 def training_curves(histories: Mapping[str, Sequence[Mapping[str, Sequence[float]]]]) -> str:
-    """Validation accuracy and loss against epochs, a panel for each cell and a line for each trial."""
+    """Validation accuracy and loss against epochs, a panel for each cell and a line for each
+    trial."""
     figure, (panels,) = grid_of_panels(1, len(histories))
     for axes, (cell, trials) in zip(panels, histories.items(), strict=True):
         for number, history in enumerate(trials):
@@ -85,63 +95,82 @@ def training_curves(histories: Mapping[str, Sequence[Mapping[str, Sequence[float
             ):
                 label = curve.replace("_", " ") if number == 0 else None
                 epochs = range(1, len(history[curve]) + 1)
-                axes.plot(epochs, history[curve], color=color, linestyle=style, linewidth=1, label=label)
-        axes.set_title(cell)
-        axes.set_xlabel("epoch")
-        axes.set_ylim(0, 1.05)
+                axes.plot(
+                    epochs, history[curve], color=color, linestyle=style, linewidth=1, label=label
+                )
+        axes.set(title=cell, xlabel="epoch", ylim=(0, 1.05))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return finish(figure, panels[0])
 
 
 def accuracy_against_states(results: pd.DataFrame, test_set: str = "test") -> str:
-    """What being readable costs: the best accuracy that automata of so many states reach, beside their network's.
+    """The best accuracy of automata against their number of states, beside their network's.
 
-    A panel for each data set, a color for each cell: means over trials of the best deterministic automaton of at most
-    that many states, and dotted the network. The best is taken on the test set: this is a picture, not a choice."""
-    rows = results[(results["test_set"] == test_set) & (results["rule"] != "weighted")]
+    A panel for each dataset, a color for each cell: means over trials of the best deterministic
+    automaton of at most that many states, and dotted the network. The best is taken on the test
+    set: this is a picture, not a choice."""
+    rows = results[(results["test_set"] == test_set) & results["deterministic"]]
     datasets = list(dict.fromkeys(rows["dataset"]))
     cells = list(dict.fromkeys(rows["cell"]))
     figure, (panels,) = grid_of_panels(1, len(datasets))
     for axes, dataset in zip(panels, datasets, strict=True):
         for cell, color in zip(cells, itertools.cycle(CELL_COLORS)):
-            mine = rows[(rows["dataset"] == dataset) & (rows["cell"] == cell)]
-            best = mine.groupby(["trial", "n_states"])["accuracy"].max().unstack("trial").ffill().cummax().dropna()
+            panel = rows[(rows["dataset"] == dataset) & (rows["cell"] == cell)]
+            best = (
+                panel.groupby(["trial", "n_states"])["accuracy"]
+                .max()
+                .unstack("trial")
+                .ffill()
+                .cummax()
+                .dropna()
+            )
             axes.plot(best.index, best.mean(axis=1), color=color, label=cell)
-            axes.axhline(mine["rnn_accuracy"].mean(), color=color, linestyle=":", linewidth=1)
-        axes.set_title(dataset)
-        axes.set_xlabel("states of the automaton")
+            axes.axhline(panel["rnn_accuracy"].mean(), color=color, linestyle=":", linewidth=1)
+        axes.set(title=dataset, xlabel="states of the automaton")
     panels[0].set_ylabel("accuracy")
     panels[0].plot([], [], color=NETWORK, linestyle=":", label="network")
     return finish(figure, panels[0])
 
 
-class ClusteredPlane(NamedTuple):
-    """Hidden states of one network in the plane, and the cluster of each."""
+class ClusteredEmbedding(NamedTuple):
+    """The embedding of hidden states of one network, and the cluster of each."""
 
     title: str
-    plane: Plane
+    embedding: Embedding
     clusters: Int[np.ndarray, " M"]
 
 
-def hidden_states_in_the_plane(planes: Sequence[ClusteredPlane], classes: Sequence[str]) -> str:
-    """Hidden states of several networks: above colored by cluster, below by the class the network answers there."""
+def embedded_hidden_states(embeddings: Sequence[ClusteredEmbedding], classes: Sequence[str]) -> str:
+    """Hidden states of several networks: above colored by cluster, below by the class that the
+    network predicts."""
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(max(6.4, 2.6 * len(planes)), 5.2), layout="constrained")
-        grid = figure.subplots(2, len(planes), squeeze=False)
+        figure = Figure(figsize=(max(6.4, 2.6 * len(embeddings)), 5.2), layout="constrained")
+        grid = figure.subplots(2, len(embeddings), squeeze=False)
     colors = mpl.colormaps["tab20"].colors  # type: ignore[attr-defined]
-    for (title, plane, clusters), above, below in zip(planes, *grid, strict=True):
+    for (title, embedding, clusters), above, below in zip(embeddings, *grid, strict=True):
         above.set_title(title)
         size = min(max(3000 / max(1, len(clusters)), 4), 36)
-        above.scatter(*plane.places.T, s=size, linewidths=0, c=[colors[cluster % len(colors)] for cluster in clusters])
+        above.scatter(
+            *embedding.positions.T,
+            s=size,
+            linewidths=0,
+            c=[colors[cluster % len(colors)] for cluster in clusters],
+        )
         for number, name in enumerate(classes):
-            color = colors[(2 * number + 1) % len(colors)] if len(classes) > 2 else (ACCURACY, FIDELITY)[number]
+            color = (
+                colors[(2 * number + 1) % len(colors)]
+                if len(classes) > 2
+                else (ACCURACY, FIDELITY)[number]
+            )
             below.scatter(
-                *plane.places[plane.answers == number].T, s=size, linewidths=0, color=color, label=f" {printable(name)}"
+                *embedding.positions[embedding.predictions == number].T,
+                s=size,
+                linewidths=0,
+                color=color,
+                label=f" {printable(name)}",
             )
         for axes in (above, below):
-            axes.set_xticks([])
-            axes.set_yticks([])
-            axes.set_box_aspect(1)
+            axes.set(xticks=[], yticks=[], box_aspect=1)
     grid[0][0].set_ylabel("by cluster")
     grid[1][0].set_ylabel("by the network's answer")
     return finish(figure, grid[1][0])
@@ -150,14 +179,20 @@ def hidden_states_in_the_plane(planes: Sequence[ClusteredPlane], classes: Sequen
 def symbol_curves(windows: Sequence[Float[np.ndarray, "T C"]], names: Sequence[str]) -> str:
     """A panel for the window of steps that each symbol stands for, in the units of the series.
 
-    Of one channel its steps from left to right; of several a line for each step, the channels from left to right."""
+    Of one channel its steps from left to right; of several a line for each step, the channels from
+    left to right."""
     across = min(8, len(windows))
     lines = -(-len(windows) // across)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(1.4 * max(across, 3), 0.3 + 1.1 * lines), layout="constrained")
         panels = figure.subplots(lines, across, sharex=True, sharey=True, squeeze=False).ravel()
         for axes, window, name in zip(panels, windows, names, strict=False):
-            axes.plot(window if window.shape[1] == 1 else window.T, color=ACCURACY, linewidth=1.2, alpha=0.8)
+            axes.plot(
+                window if window.shape[1] == 1 else window.T,
+                color=ACCURACY,
+                linewidth=1.2,
+                alpha=0.8,
+            )
             axes.set_title(name, fontsize=7)
         for axes in panels[len(windows) :]:
             axes.set_axis_off()

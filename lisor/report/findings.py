@@ -1,21 +1,22 @@
-"""What is known of one network, as the report reads it."""
+"""The findings on one network that the report reads."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+import pandas as pd
+
+from lisor.clustering.clustering import Clustering
 from lisor.explain.activations import Activations
 from lisor.explain.explanation import Explanation
-from lisor.fsa.clustering import Clustering
-from lisor.fsa.extraction import Extraction
-from lisor.report.plane import Plane
+from lisor.extraction.extraction import Extraction, SearchLog, Variant
+from lisor.report.embedding import Embedding
 
 
 @dataclass(frozen=True, kw_only=True)
 class Explained:
-    """What explains one network beside its automaton."""
+    """The explanation of one network, and its activations."""
 
     explanation: Explanation
     activations: Activations
@@ -23,12 +24,12 @@ class Explained:
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """One network: the name of its data set in the results and in file names, its training, its clusterings and
-    automata, and its states in the plane.
+    """One network: the name of its dataset in the results and in file names, its training, its
+    clusterings and automata, and the embedding of its hidden states.
 
-    `clustering` finds one by method and k, `extraction` an automaton by method, rule and k, `variance` that of the
-    hidden states, summed over units; `plane` is None where the
-    states are not drawn. `restarts` counts how often training was begun anew."""
+    `clustering` finds one by method and k, `extraction` an automaton by method, rule and k,
+    `variance` that of the hidden states, summed over units. `embedding` is None where the
+    states are not drawn. `restarts` counts how often training was restarted."""
 
     dataset: str
     name: str
@@ -39,11 +40,11 @@ class Findings:
     clustering: Callable[[str, int], Clustering]
     extraction: Callable[[str, str, int], Extraction]
     variance: Callable[[], float]
-    plane: Plane | None = None
-    searches: tuple[Mapping[str, Any], ...] = ()
-    """How each search for a refined or distilled automaton went: method, rule, k, steps, complete, …"""
+    embedding: Embedding | None = None
+    searches: Mapping[Variant, SearchLog] = field(default_factory=dict)
+    """The log of the search for each automaton that was searched for."""
     unfinished: Mapping[str, str] = field(default_factory=dict)
-    """The baselines that did not come to an end on this network, and why."""
+    """The baselines that did not finish on this network, and why."""
     learned_steps: Mapping[str, int] = field(default_factory=dict)
     """How many symbols the network read for each baseline."""
     explained: Explained | None = None
@@ -52,3 +53,7 @@ class Findings:
     def label(self) -> str:
         """The network's name in file names."""
         return f"{self.name}-{self.cell}-{self.trial}"
+
+    def rows(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The rows of this network in a table of results of its dataset."""
+        return table[(table["cell"] == self.cell) & (table["trial"] == self.trial)]

@@ -20,33 +20,40 @@ _INK, _SOFT, _LINE = "#1c1e21", "#5b626b", "#9aa2ab"
 
 
 def draw() -> str:
-    """The framework of LISOR (after Hou & Zhou, 2020, figure 2) as SVG: five panels, read from left to right."""
+    """The framework of LISOR (after Hou & Zhou, 2020, figure 2) as SVG: five panels, read from left
+    to right."""
     head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" height="{_HEIGHT}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
+        f'width="{_WIDTH}" height="{_HEIGHT}" '
         'font-family="Helvetica, Arial, sans-serif" font-size="13" text-anchor="middle">'
     )
     marker = (
-        '<defs><marker id="framework-tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
+        '<defs><marker id="framework-tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" '
+        'markerHeight="7" '
         f'orient="auto"><path d="M0,0 L8,4 L0,8 z" fill="{_SOFT}"/></marker></defs>'
     )
     parts = [head, marker]
-    for place, panel in enumerate((_sequences, _network, _states, _clusters, _automaton)):
-        parts.append(f'<g transform="translate({place * _PANEL},0)">')
-        parts.append(f'<text x="90" y="18" font-weight="bold" fill="{_INK}">{_TITLES[place]}</text>')
+    for index, panel in enumerate((_sequences, _network, _states, _clusters, _automaton)):
+        parts.append(f'<g transform="translate({index * _PANEL},0)">')
+        parts.append(
+            f'<text x="90" y="18" font-weight="bold" fill="{_INK}">{_TITLES[index]}</text>'
+        )
         parts += panel()
-        parts.append(f'<text x="90" y="202" font-size="11.5" fill="{_SOFT}">{_NOTES[place]}</text></g>')
-        if place:
-            parts.append(_arrow(place * _PANEL - 14, 98, place * _PANEL + 12, 98))
+        parts.append(
+            f'<text x="90" y="202" font-size="11.5" fill="{_SOFT}">{_NOTES[index]}</text></g>'
+        )
+        if index:
+            parts.append(_arrow(index * _PANEL - 14, 98, index * _PANEL + 12, 98))
     return "\n".join([*parts, "</svg>\n"])
 
 
 def _sequences() -> Iterator[str]:
-    for row, (word, answer) in enumerate(
+    for row, (word, label) in enumerate(
         (("0 1 0 0 0", "yes"), ("1 0 0 1 0", "no"), ("0 0 0 1", "yes"), ("1 1", "no"))
     ):
         y = 62 + 28 * row
         yield f'<text x="74" y="{y}" font-family="monospace" font-size="14" fill="{_INK}">{word}</text>'
-        yield f'<text x="140" y="{y}" fill="{_COLORS[2] if answer == "yes" else _COLORS[1]}">{answer}</text>'
+        yield f'<text x="140" y="{y}" fill="{_COLORS[2] if label == "yes" else _COLORS[1]}">{label}</text>'
 
 
 def _network() -> Iterator[str]:
@@ -75,17 +82,21 @@ def _clusters() -> Iterator[str]:
 
 
 def _automaton() -> Iterator[str]:
-    places = [(x, y + 14) for x, y in _CENTERS]
-    for source, target, symbol, dx, dy in ((0, 1, "0", -10, -6), (1, 2, "0", 12, -2), (2, 0, "1", 0, 18)):
-        first, last = np.array(places[source]), np.array(places[target])
-        way = (last - first) / np.linalg.norm(last - first)
-        yield _arrow(*(first + 18 * way), *(last - 20 * way))
+    centers = [(x, y + 14) for x, y in _CENTERS]
+    for source, target, symbol, dx, dy in (
+        (0, 1, "0", -10, -6),
+        (1, 2, "0", 12, -2),
+        (2, 0, "1", 0, 18),
+    ):
+        first, last = np.array(centers[source]), np.array(centers[target])
+        direction = (last - first) / np.linalg.norm(last - first)
+        yield _arrow(*(first + 18 * direction), *(last - 20 * direction))
         middle = (first + last) / 2 + (dx, dy)
         yield f'<text x="{middle[0]:.1f}" y="{middle[1]:.1f}" font-size="12" fill="{_INK}">{symbol}</text>'
     for number, color in enumerate(_COLORS):
-        x, y = places[number]
+        x, y = centers[number]
         yield f'<circle cx="{x}" cy="{y}" r="17" fill="{color}" fill-opacity="0.16" stroke="{color}"/>'
-        if number == len(places) - 1:
+        if number == len(centers) - 1:
             yield f'<circle cx="{x}" cy="{y}" r="13.5" fill="none" stroke="{color}"/>'
         yield f'<text x="{x}" y="{y + 4.5}" fill="{_INK}">{number + 1}</text>'
 
@@ -94,8 +105,14 @@ def _points() -> Iterator[tuple[float, float, int]]:
     """Points around the three centers, always the same."""
     rng = stream(7, "framework")
     for cluster, (x, y) in enumerate(_CENTERS):
-        for angle, radius in zip(rng.uniform(0, 2 * np.pi, 13), 21 * np.sqrt(rng.uniform(0, 1, 13)), strict=True):
-            yield round(x + radius * np.cos(angle), 1), round(y + 14 + radius * np.sin(angle), 1), cluster
+        for angle, radius in zip(
+            rng.uniform(0, 2 * np.pi, 13), 21 * np.sqrt(rng.uniform(0, 1, 13)), strict=True
+        ):
+            yield (
+                round(x + radius * np.cos(angle), 1),
+                round(y + 14 + radius * np.sin(angle), 1),
+                cluster,
+            )
 
 
 def _arrow(x1: float, y1: float, x2: float, y2: float) -> str:

@@ -1,8 +1,8 @@
 """How the report looks: its style, its script, and the template that `page.render` fills.
 
-Attributions are blue where they speak for an answer and orange where they speak against it, which color-blind readers
-can tell apart (Okabe & Ito, 2008), and underlined, solid where strong for it and dotted or dashed against it, so that
-print without color says the same."""
+Attributions are blue where they speak for an answer and orange where they speak against it, which
+color-blind readers can distinguish (Okabe & Ito, 2008), and underlined, solid where strong for it
+and dotted or dashed against it, so that print without color says the same."""
 
 from markupsafe import Markup
 
@@ -30,9 +30,9 @@ figure { margin: 1rem 0; } .plot svg { max-width: 100%; min-width: 38rem; height
 .gallery.wide { grid-template-columns: minmax(0, 1fr); }
 .gallery.wide svg { min-width: 60rem; max-height: none; }
 .gallery .title { font-weight: 600; }
-.walk { border-left: 3px solid var(--line); padding: 0 0 .3rem .8rem; margin: 1rem 0; break-inside: avoid; }
-.walk .title { font-weight: 600; } .walk details details { margin-left: 1rem; }
-.walk summary { margin: .2rem 0; color: var(--soft); font-size: .9rem; }
+.trace { border-left: 3px solid var(--line); padding: 0 0 .3rem .8rem; margin: 1rem 0; break-inside: avoid; }
+.trace .title { font-weight: 600; } .trace details details { margin-left: 1rem; }
+.trace summary { margin: .2rem 0; color: var(--soft); font-size: .9rem; }
 .line { display: flex; flex-wrap: wrap; gap: 0 .8rem; margin: .35rem 0; }
 .line .who { flex: 0 0 11rem; color: var(--soft); font-size: .85rem; }
 .line .words { flex: 1 1 20rem; line-height: 1.9; }
@@ -135,15 +135,15 @@ PAGE = """<!doctype html>
 {{ drawn(picture, "drawing") }}
 {% endfor %}
 </div>
-{% elif block is walks %}
+{% elif block is traces %}
 <p class="caption">{{ block.caption }}</p>
 <p class="legend caption"><span class="for-3">strongly for</span> <span class="for-1">for</span> the network's answer,
 <span class="against-1">against</span> <span class="against-3">strongly against</span> it
 {%- if block.looks %}; <span class="look-1">looked at</span> <span class="look-3">closely</span>{% endif %}</p>
-{% for walk in block.walks %}
-<div class="walk">{% if walk.title %}<div class="title">{{ walk.title }}</div>{% endif %}
+{% for trace in block.traces %}
+<div class="trace">{% if trace.title %}<div class="title">{{ trace.title }}</div>{% endif %}
 
-{% for line in walk.lines %}
+{% for line in trace.lines %}
 <div class="line"><span class="who">{{ line.label }}</span><span class="words">
 {%- for word in line.words %}
 {% set tone = "look" if line.looks else "for" if word.level > 0 else "against" %}
@@ -152,9 +152,9 @@ PAGE = """<!doctype html>
 {% endfor -%}
 </span></div>
 {% endfor %}
-{% if walk.details %}
+{% if trace.details %}
 <details><summary>Step by step</summary>
-{% for detail in walk.details %}
+{% for detail in trace.details %}
 <details><summary>{{ detail.title }}</summary>
 {% for seen in detail.blocks %}
 <div class="title">{{ seen.title }}</div>

@@ -13,14 +13,14 @@ from markupsafe import Markup
 from lisor.report.layout import PAGE, SCRIPT, STYLE
 from lisor.spreadsheets import harmless
 
-MOST_PICTURES, MOST_ROWS = 8, 24
+MAX_PICTURES, MAX_ROWS = 8, 24
 """Longer galleries and tables are folded."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """An SVG with one plain sentence that says what it shows; `name` is that of its file. A `small` one keeps its size,
-    others are as wide as the page."""
+    """An SVG with one plain sentence that says what it shows; `name` is that of its file. A `small`
+    one keeps its size, others are as wide as the page."""
 
     name: str
     title: str
@@ -41,12 +41,13 @@ class Gallery:
     @property
     def folded(self) -> bool:
         """Whether there are so many that they are shown on demand only."""
-        return len(self.pictures) > MOST_PICTURES
+        return len(self.pictures) > MAX_PICTURES
 
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Rows of texts under headings, with one plain sentence that says what they are; `name` is that of its file.
+    """Rows of texts under headings, with one plain sentence that says what they are; `name` is that
+    of its file.
 
     `bold` holds the row and column of each text to set in bold type."""
 
@@ -60,7 +61,7 @@ class Table:
     @property
     def folded(self) -> bool:
         """Whether there are so many rows that they are shown on demand only."""
-        return len(self.rows) > MOST_ROWS
+        return len(self.rows) > MAX_ROWS
 
     def to_csv(self) -> str:
         """The headings and rows as CSV (RFC 4180), without cells that a spreadsheet would run."""
@@ -72,7 +73,8 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True)
 class Word:
-    """A symbol in a line of colored text: from -3, strongly against, over 0, neither, to 3, strongly for."""
+    """A symbol in a line of colored text: from -3, strongly against, over 0, neither, to 3,
+    strongly for."""
 
     text: str
     level: int
@@ -81,7 +83,7 @@ class Word:
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """A sequence in colors; `looks` where they tell how closely each symbol is looked at, and not for or against."""
+    """A sequence in colors, of attributions, or where `looks` of attention."""
 
     label: str
     words: tuple[Word, ...]
@@ -97,8 +99,8 @@ class Detail:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Walk:
-    """A sequence as colored text, a line for each way to look at it, and what there is to see from closer by."""
+class Trace:
+    """A sequence as lines of colored text, and details on demand."""
 
     title: str
     lines: tuple[Line, ...]
@@ -106,26 +108,26 @@ class Walk:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Walks:
+class Traces:
     """Sequences that are shown one after the other."""
 
     title: str
     caption: str
-    walks: tuple[Walk, ...]
+    traces: tuple[Trace, ...]
     folded: bool = False
 
     @property
     def looks(self) -> bool:
-        """Whether some line tells how closely symbols are looked at."""
-        return any(line.looks for walk in self.walks for line in walk.lines)
+        """Whether some line shows attention."""
+        return any(line.looks for trace in self.traces for line in trace.lines)
 
 
-Block = Table | Picture | Gallery | Walks
+Block = Table | Picture | Gallery | Traces
 
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """What there is to say of one data set, in the order in which it is read."""
+    """A section of the page: one subject, in the order in which it is read."""
 
     title: str
     introduction: str
@@ -146,12 +148,17 @@ class Section:
 
 
 def render(title: str, introduction: str, sections: Sequence[Section]) -> str:
-    """The page. Every text is escaped; only the SVG of pictures, which this program draws, goes in as it is."""
+    """The page. Every text is escaped; only the SVG of pictures, which this program draws, goes in
+    as it is."""
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["inline"] = _inline
-    environment.tests.update({kind.__name__.lower(): _is(kind) for kind in (Table, Picture, Gallery, Walks)})
+    environment.tests.update(
+        {kind.__name__.lower(): _is(kind) for kind in (Table, Picture, Gallery, Traces)}
+    )
     page = environment.from_string(PAGE)
-    return page.render(title=title, introduction=introduction, sections=sections, style=STYLE, script=SCRIPT)
+    return page.render(
+        title=title, introduction=introduction, sections=sections, style=STYLE, script=SCRIPT
+    )
 
 
 def _is(kind: type) -> Callable[[object], bool]:

@@ -1,27 +1,29 @@
-"""What a run found, as files: the page, its tables and pictures, and the automata as JSON, DOT and SVG."""
+"""The report of a run, as files: the page, its tables and pictures, and the automata as JSON, DOT
+and SVG."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from lisor.automata import drawing
+from lisor.automata.automaton import Automaton
+from lisor.automata.weighted import WeightedAutomaton
 from lisor.data.dataset import Dataset
-from lisor.data.quantizer import Quantizer
-from lisor.fsa.automaton import Automaton
-from lisor.fsa.weighted import WeightedAutomaton
-from lisor.report import automata_tables, drawing, figures, framework, page, tables
+from lisor.evaluation import references
+from lisor.networks.training import LEARNED
+from lisor.registry import PAPER_RULE, TARGETS
+from lisor.report import automata_tables, figures, framework, page, tables
 from lisor.report.caveats import caveats
 from lisor.report.explain_section import explain_sections
 from lisor.report.findings import Findings
 from lisor.report.language_section import language_blocks
 from lisor.report.series_section import series_blocks
 from lisor.report.text_section import text_blocks
-from lisor.rnn.training import LEARNED
 
 REPORT = "report.html"
 
@@ -34,28 +36,30 @@ def write(
     networks: Sequence[Findings],
     missing: Sequence[str] = (),
 ) -> None:
-    """Write `report.html`, its tables/ as CSV and figures/ as SVG, and automata/ with every chosen one and in selected/
-    the one that stands for each network. `missing` are notes of what was asked for and is not there."""
+    """Write `report.html`, its tables/ as CSV and figures/ as SVG, and automata/ with every chosen
+    one and in selected/ the one that stands for each network. `missing` are notes of what was asked
+    for and is not there."""
     for name in ("figures", "tables", "automata/selected"):
         (folder / name).mkdir(parents=True)
-    own = results[results["k"].notna()].astype({"k": int})
-    sections = [_overview(own, missing)]
+    automata_rows = results[results["k"].notna()].astype({"k": int})
+    sections = [_overview(automata_rows, missing)]
     for name, dataset in datasets.items():
-        rows = own[own["dataset"] == name]
+        rows = automata_rows[automata_rows["dataset"] == name]
         members = [network for network in networks if network.dataset == name]
         peers = results[(results["dataset"] == name) & results["k"].isna()]
-        selected = _write_automata(folder, rows, members, dataset.quantizer)
+        selected = _write_automata(folder, rows, members)
         sections.append(_section(rows, peers, dataset, members, selected))
         sections.extend(explain_sections(dataset, members, partial(_selected, rows)))
-    sections.append(_cost(own))
+    sections.append(_cost(automata_rows))
     for section in sections:
         for picture in section.pictures():
             (folder / "figures" / f"{picture.name}.svg").write_text(picture.svg, encoding="utf-8")
         for table in section.tables():
             (folder / "tables" / f"{table.name}.csv").write_text(table.to_csv(), encoding="utf-8")
     introduction = (
-        "Recurrent networks were trained, their hidden states clustered, and finite state automata read off the "
-        "clusters (LISOR; Hou & Zhou, 2020). Everything was chosen on a selection split that nothing was fitted to."
+        "Recurrent networks were trained, their hidden states clustered, and finite state "
+        "automata read off the clusters (LISOR; Hou & Zhou, 2020). Everything was chosen on a "
+        "selection split that nothing was fitted to."
     )
     (folder / REPORT).write_text(page.render(title, introduction, sections), encoding="utf-8")
 
@@ -64,20 +68,24 @@ def _overview(results: pd.DataFrame, missing: Sequence[str]) -> page.Section:
     method = page.Picture(
         name="framework",
         title="How an automaton is read off a network",
-        caption="Sequences leave hidden states behind in a trained network; clusters of hidden states become the "
-        "states of an automaton, and the symbols that led from one cluster to another its transitions.",
+        caption="Sequences leave hidden states behind in a trained network; clusters of hidden "
+        "states become the states of an automaton, and the symbols that led from one cluster to "
+        "another its transitions.",
         svg=framework.draw(),
     )
     summary = page.Table(
         name="summary",
         title="The selected automaton of each network",
-        caption="On the test set: mean over trials with its 95 % interval. Accuracy is agreement with the truth, "
-        "fidelity agreement with the network. One answer: automata that answer every sequence alike.",
+        caption="On the test set: mean over trials with its 95 % confidence interval. Accuracy is "
+        "agreement with the labels, fidelity agreement with the network. One answer: automata "
+        "that answer every sequence alike.",
         headings=tables.SummaryRow.HEADINGS,
         rows=tuple(row.cells() for row in tables.summarize(results)),
     )
-    introduction = "What was done, and what came out."
-    return page.Section(title="Overview", introduction=introduction, notes=tuple(missing), blocks=(method, summary))
+    introduction = "The method and its results."
+    return page.Section(
+        title="Overview", introduction=introduction, notes=tuple(missing), blocks=(method, summary)
+    )
 
 
 def _section(
@@ -105,24 +113,35 @@ def _section(
     quality = page.Picture(
         name=f"{name}-quality",
         title="Quality against the number of clusters",
-        caption="Agreement of the automata with the truth (accuracy) and with their network (fidelity) on the test "
-        "set. Lines are means over trials, bands run from the worst to the best, green ticks are the chosen k.",
+        caption="Agreement of the automata with the labels (accuracy) and with their network "
+        "(fidelity) on the test set. Lines are means over trials, bands run from the worst to the "
+        "best, green ticks are the chosen k.",
         svg=figures.quality_against_k(rows),
     )
-    by_majority = rows[rows["rule"] == "majority"]
+    by_majority = rows[rows["rule"] == PAPER_RULE]
     automata = page.Gallery(
         title="The selected automata",
-        caption="The automaton that stands for each network, chosen on the selection split. Those with too many "
-        "arrows to be read are not shown here; all are in automata/selected/.",
+        caption="The automaton that stands for each network, chosen on the selection split. Those "
+        "with too many arrows to be read are not shown here; all are in automata/selected/.",
         pictures=selected,
         wide=dataset.is_text,
     )
-    sizes = ", ".join(f"{len(split):,} {split_name}" for split_name, split in dataset.splits.items())
+    sizes = ", ".join(
+        f"{len(split):,} {split_name}" for split_name, split in dataset.splits.items()
+    )
+    always = ""
+    if not TARGETS[dataset.target].predicts_once:
+        usual, share = references.most_frequent(dataset)
+        always = (
+            f" Answering always {usual} is right at {share:.3f} of the test positions, what was "
+            "most frequent in training after the same symbol at "
+            f"{references.by_last_symbol(dataset):.3f}."
+        )
     kind = "texts" if dataset.is_text else "sequences" if dataset.language is None else "words"
     return page.Section(
         title=networks[0].dataset,
-        introduction=f"Labelled {kind} over {len(dataset.vocabulary):,} symbols with the classes "
-        f"{', '.join(dataset.classes)}: {sizes}.",
+        introduction=f"Labelled {kind} over {len(dataset.alphabet):,} symbols with the classes "
+        f"{', '.join(dataset.classes)}: {sizes}.{always}",
         notes=(
             *dataset.notes,
             *_short_grids(rows),
@@ -131,7 +150,7 @@ def _section(
         ),
         blocks=(
             *training,
-            *_planes(rows, name, dataset, networks),
+            *_embeddings(rows, name, dataset, networks),
             *_of_its_kind(by_majority, name, dataset, networks),
             quality,
             *([automata_tables.peers_table(rows, peers, name, networks)] if len(peers) else []),
@@ -147,7 +166,7 @@ def _of_its_kind(
     by_majority: pd.DataFrame, name: str, dataset: Dataset, networks: Sequence[Findings]
 ) -> Iterator[page.Table | page.Gallery | page.Picture]:
     """What is shown of texts, languages and series alone."""
-    if dataset.quantizer is not None:
+    if dataset.alphabet.quantizer is not None:
         yield from series_blocks(name, dataset)
     elif len(by_majority) and dataset.is_text:
         yield from text_blocks(by_majority, name, dataset, networks)
@@ -155,25 +174,31 @@ def _of_its_kind(
         yield from language_blocks(by_majority, name, dataset, networks)
 
 
-def _planes(rows: pd.DataFrame, name: str, dataset: Dataset, networks: Sequence[Findings]) -> Iterator[page.Picture]:
+def _embeddings(
+    rows: pd.DataFrame, name: str, dataset: Dataset, networks: Sequence[Findings]
+) -> Iterator[page.Picture]:
     """Figure 1 of Hou & Zhou (2020), clustered as the selected automaton is."""
     shown = []
     for network in networks:
-        if network.plane is None:
+        if network.embedding is None:
             continue
-        mine = (rows["cell"] == network.cell) & (rows["trial"] == network.trial) & rows["selected"]
-        method, k = rows.loc[mine, ["method", "k"]].iloc[0]
-        labels = network.clustering(str(method), int(k)).labels[network.plane.rows]
+        method, k = network.rows(rows[rows["selected"]])[["method", "k"]].iloc[0]
+        labels = network.clustering(str(method), int(k)).labels[network.embedding.rows]
         shown.append(
-            figures.ClusteredPlane(f"{network.cell}, k = {k}", network.plane, np.unique(labels, return_inverse=True)[1])
+            figures.ClusteredEmbedding(
+                f"{network.cell}, k = {k}",
+                network.embedding,
+                np.unique(labels, return_inverse=True)[1],
+            )
         )
     if shown:
         yield page.Picture(
             name=f"{name}-hidden-states",
-            title="Hidden states in the plane",
-            caption="Hidden states of the first network of each cell, put into the plane by t-SNE, which keeps near "
-            "states near: they gather in clusters, and a cluster mostly holds states of one answer.",
-            svg=figures.hidden_states_in_the_plane(shown, dataset.classes),
+            title="Hidden states, embedded by t-SNE",
+            caption="Hidden states of the first network of each cell, embedded by t-SNE, which "
+            "keeps near states near: they form clusters, and most states of a cluster have the "
+            "same prediction.",
+            svg=figures.embedded_hidden_states(shown, dataset.classes),
         )
 
 
@@ -181,9 +206,9 @@ def _cost(results: pd.DataFrame) -> page.Section:
     cost = page.Picture(
         name="accuracy-against-states",
         title="Accuracy against the number of states",
-        caption="The best accuracy on the test set among deterministic automata of at most so many states, mean over "
-        "trials; dotted, the network's own. The best is picked on the test set, so this shows what is there, not "
-        "what was chosen.",
+        caption="The best accuracy on the test set among deterministic automata of at most so "
+        "many states, mean over trials; dotted, the network's own. The best is picked on the test "
+        "set, so this shows what is there, not what was chosen.",
         svg=figures.accuracy_against_states(results),
     )
     return page.Section(
@@ -194,25 +219,25 @@ def _cost(results: pd.DataFrame) -> page.Section:
 
 
 def _write_automata(
-    folder: Path, rows: pd.DataFrame, networks: Sequence[Findings], quantizer: Quantizer | None
+    folder: Path, rows: pd.DataFrame, networks: Sequence[Findings]
 ) -> tuple[page.Picture, ...]:
     """Write the chosen and selected automata of each network; the pictures of the selected ones."""
     pictures = []
     for network in networks:
-        mine = rows[(rows["cell"] == network.cell) & (rows["trial"] == network.trial) & (rows["test_set"] == "test")]
-        for _, row in mine[mine["chosen"] | mine["selected"]].iterrows():
-            found = network.extraction(row["method"], row["rule"], int(row["k"]))
-            stem = f"{network.label}-{found.method}-{found.rule}-k{found.k}"
-            if isinstance(found.machine, WeightedAutomaton):
-                found.machine.write(folder / "automata" / f"{stem}.npz")
+        shown = rows[(rows["test_set"] == "test") & (rows["chosen"] | rows["selected"])]
+        for _, row in network.rows(shown).iterrows():
+            extraction = network.extraction(row["method"], row["rule"], int(row["k"]))
+            stem = f"{network.label}-{extraction.method}-{extraction.rule}-k{extraction.k}"
+            automaton = extraction.automaton
+            if isinstance(automaton, WeightedAutomaton):
+                automaton.write(folder / "automata" / f"{stem}.npz")
                 continue
-            automaton = replace(found.automaton, quantizer=quantizer)
-            dot = drawing.to_dot(automaton, found.seen)
+            dot = drawing.to_dot(automaton, extraction.seen)
             texts = {"json": automaton.to_json(), "dot": dot, "svg": drawing.render(dot)}
             names = [stem] if row["chosen"] else []
             if row["selected"]:
                 names.append(f"selected/{network.label}")
-                if dot.count(" -> ") <= drawing.MOST_EDGES:
+                if dot.count(" -> ") <= drawing.MAX_EDGES:
                     pictures.append(_picture(network, row, texts["svg"], automaton.classes))
             for name in names:
                 for ending, text in texts.items():
@@ -222,19 +247,21 @@ def _write_automata(
 
 def _selected(rows: pd.DataFrame, network: Findings) -> Automaton:
     """The automaton that stands for a network."""
-    mine = rows[(rows["cell"] == network.cell) & (rows["trial"] == network.trial) & rows["selected"]].iloc[0]
-    return network.extraction(mine["method"], mine["rule"], int(mine["k"])).automaton
+    row = network.rows(rows[rows["selected"]]).iloc[0]
+    return network.extraction(row["method"], row["rule"], int(row["k"])).deterministic
 
 
 def _picture(network: Findings, row: pd.Series, svg: str, classes: Sequence[str]) -> page.Picture:
-    exact = {True: " It is exactly the language.", False: " It is not exactly the language."}.get(row["exact"], "")
+    exact = {True: " It is exactly the language.", False: " It is not exactly the language."}.get(
+        row["exact"], ""
+    )
     if row["exact"] is None and len(classes) == 2:
         exact = f" States with a double circle answer {classes[1]}, others {classes[0]}."
     return page.Picture(
         name=f"{network.label}-selected",
         title=f"{network.cell}, trial {network.trial}",
-        caption=f"{row['n_states']} states ({row['n_states_minimal']} when minimal), accuracy {row['accuracy']:.3f}, "
-        f"fidelity {row['fidelity']:.3f}.{exact}",
+        caption=f"{row['n_states']} states ({row['n_states_minimal']} when minimal), accuracy "
+        f"{row['accuracy']:.3f}, fidelity {row['fidelity']:.3f}.{exact}",
         svg=svg,
     )
 
@@ -242,20 +269,29 @@ def _picture(network: Findings, row: pd.Series, svg: str, classes: Sequence[str]
 def _gate(rows: pd.DataFrame, networks: Sequence[Findings]) -> Iterator[str]:
     """A note for each network that has not learned its language, and how many were trained anew."""
     for network in networks:
-        mine = rows[(rows["cell"] == network.cell) & (rows["trial"] == network.trial)]
-        accuracy = float(mine.loc[mine["test_set"] == "validation", "rnn_accuracy"].iloc[0])
+        validation = network.rows(rows[rows["test_set"] == "validation"])
+        accuracy = float(validation["rnn_accuracy"].iloc[0])
         if accuracy < LEARNED:
             yield (
-                f"{network.cell}, trial {network.trial}: the network has not learned the language (validation accuracy "
-                f"{accuracy:.3f}, under {LEARNED}), so its automata explain something else."
+                f"{network.cell}, trial {network.trial}: the network has not learned the language "
+                f"(validation accuracy {accuracy:.3f}, under {LEARNED}), so its automata explain "
+                "something else."
             )
-    anew = [f"{network.cell}-{network.trial} ({network.restarts})" for network in networks if network.restarts]
+    anew = [
+        f"{network.cell}-{network.trial} ({network.restarts})"
+        for network in networks
+        if network.restarts
+    ]
     if anew:
-        yield f"Networks that are not of the first attempt, and how often training was begun anew: {', '.join(anew)}."
+        yield (
+            "Networks that are not of the first attempt, and how often training was begun anew: "
+            f"{', '.join(anew)}."
+        )
 
 
 def _short_grids(rows: pd.DataFrame) -> list[str]:
-    """A note for each network whose grid of k ended before that of others, for want of distinct hidden states."""
+    """A note for each network whose grid of k ended before that of others, for want of distinct
+    hidden states."""
     last = rows.groupby(["cell", "trial"], sort=False)["k"].max()
     return [
         f"{cell}, trial {trial}: the grid of k ends at {k}, the number of distinct hidden states."

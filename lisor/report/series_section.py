@@ -1,4 +1,5 @@
-"""What the report says of series of numbers: what each symbol stands for, and how often classes show it.
+"""The blocks of the report on series of numbers: what each symbol stands for, and its share in each
+class.
 
 Shapes: S symbols, C classes."""
 
@@ -13,37 +14,47 @@ from lisor.data.dataset import Dataset
 from lisor.report.figures import symbol_curves
 from lisor.report.page import Picture, Table
 
-MOST_DRAWN = 64
+MAX_DRAWN = 64
 """Prototypes that are drawn, the first."""
 
 
 def series_blocks(name: str, dataset: Dataset) -> Iterator[Picture | Table]:
-    """The prototypes as curves, and the share of each symbol in the training series of each class."""
-    quantizer = dataset.quantizer
+    """The prototypes as curves, and the share of each symbol in the training series of each
+    class."""
+    quantizer = dataset.alphabet.quantizer
     if quantizer is None:
         return
     shares = _shares(dataset)
     steps = f"{quantizer.window} steps" if quantizer.window > 1 else "a single step"
     if not quantizer.has_levels:
-        drawn = min(MOST_DRAWN, len(dataset.vocabulary))
+        drawn = min(MAX_DRAWN, len(dataset.alphabet))
         yield Picture(
             name=f"{name}-symbols",
             title="What the symbols stand for",
             caption=f"Each symbol stands for {steps} of a series, those nearest to its curve. "
-            + ("Lines are the steps, from left to right the channels." if quantizer.channels > 1 else "")
             + (
-                f" The first {drawn} of {len(dataset.vocabulary)} are drawn." if drawn < len(dataset.vocabulary) else ""
+                "Lines are the steps, from left to right the channels."
+                if quantizer.channels > 1
+                else ""
+            )
+            + (
+                f" The first {drawn} of {len(dataset.alphabet)} are drawn."
+                if drawn < len(dataset.alphabet)
+                else ""
             ),
-            svg=symbol_curves([quantizer.example(symbol) for symbol in range(drawn)], dataset.vocabulary),
+            svg=symbol_curves(
+                [quantizer.example(symbol) for symbol in range(drawn)], dataset.alphabet
+            ),
         )
     yield Table(
         name=f"{name}-symbol-shares",
         title="How often each class shows a symbol",
-        caption=f"A symbol is made of {steps} of a series, whose numbers the network reads as they are. "
-        "The share of each symbol in the training series of a class.",
+        caption=f"A symbol is made of {steps} of a series, whose numbers the network reads as "
+        "they are. The share of each symbol in the training series of a class.",
         headings=("symbol", *dataset.classes),
         rows=tuple(
-            (symbol, *(f"{share:.3f}" for share in row)) for symbol, row in zip(dataset.vocabulary, shares, strict=True)
+            (symbol, *(f"{share:.3f}" for share in row))
+            for symbol, row in zip(dataset.alphabet, shares, strict=True)
         ),
     )
 
@@ -51,7 +62,9 @@ def series_blocks(name: str, dataset: Dataset) -> Iterator[Picture | Table]:
 def _shares(dataset: Dataset) -> Float[np.ndarray, "S C"]:
     """The share of each symbol in the training sequences of each class."""
     split = dataset.splits["train"]
-    counts = np.zeros((len(dataset.vocabulary), len(dataset.classes)))
-    np.add.at(counts, (split.sequences.symbols, np.repeat(split.labels, split.sequences.lengths)), 1)
+    counts = np.zeros((len(dataset.alphabet), len(dataset.classes)))
+    np.add.at(
+        counts, (split.sequences.symbols, np.repeat(split.labels, split.sequences.lengths)), 1
+    )
     shares: Float[np.ndarray, "S C"] = counts / np.maximum(counts.sum(axis=0), 1)
     return shares

@@ -9,19 +9,17 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from lisor.names import FOLD
+from lisor.registry import PAPER_RULE
+from lisor.settings.series import FOLD
 
 TEST_SET = "test"
 """The set whose figures the summary shows."""
 
 
-NOT_REACHED = 65
-"""Stands for "not reached" in tables of n_c, as in Hou & Zhou (2020), whose grid ends at 64."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Interval:
-    """A mean with its 95 % confidence half-width (Student's t over trials); None where there is one trial only."""
+    """A mean and its 95 % confidence interval ± `half_width` (Student's t over trials), None
+    for a single trial."""
 
     mean: float
     half_width: float | None
@@ -43,8 +41,8 @@ class Interval:
 
 @dataclass(frozen=True, kw_only=True)
 class SummaryRow:
-    """The selected automata of one cell on one data set over its trials, or over all trials of its folds; `exact`
-    counts those equal to the language."""
+    """The selected automata of one cell on one dataset over its trials, or over all trials of its
+    folds; `exact` counts those equal to the language."""
 
     dataset: str
     cell: str
@@ -56,11 +54,21 @@ class SummaryRow:
     n_states_minimal: tuple[int, ...]
     exact: int | None
 
-    HEADINGS = ("data set", "cell", "network", "automaton", "fidelity", "states", "minimal", "exact")
+    HEADINGS = (
+        "dataset",
+        "cell",
+        "network",
+        "automaton",
+        "fidelity",
+        "states",
+        "minimal",
+        "exact",
+    )
 
     @property
     def constant(self) -> int:
-        """How many of the automata answer every sequence alike: their minimal automaton has one state."""
+        """How many of the automata answer every sequence alike: their minimal automaton has one
+        state."""
         return sum(states == 1 for states in self.n_states_minimal)
 
     def cells(self) -> tuple[str, ...]:
@@ -68,11 +76,19 @@ class SummaryRow:
         exact = "–" if self.exact is None else f"{self.exact} of {self.trials}"
         constant = f" (one answer: {self.constant} of {self.trials})" if self.constant else ""
         figures = (str(self.rnn_accuracy), str(self.accuracy) + constant, str(self.fidelity))
-        return (self.dataset, self.cell, *figures, _listed(self.n_states), _listed(self.n_states_minimal), exact)
+        return (
+            self.dataset,
+            self.cell,
+            *figures,
+            _listed(self.n_states),
+            _listed(self.n_states_minimal),
+            exact,
+        )
 
 
 def summarize(results: pd.DataFrame) -> list[SummaryRow]:
-    """A row for each data set and cell, in the order in which `results` has them; the folds of one share a row."""
+    """A row for each dataset and cell, in the order in which `results` has them; the folds of one
+    share a row."""
     rows = []
     selected = results[results["selected"] & (results["test_set"] == TEST_SET)]
     selected = selected.assign(dataset=without_fold(selected["dataset"]))
@@ -95,29 +111,33 @@ def summarize(results: pd.DataFrame) -> list[SummaryRow]:
 
 
 def without_fold(datasets: pd.Series) -> pd.Series:
-    """The names of data sets, those of folds without the number of their fold."""
+    """The names of datasets, those of folds without the number of their fold."""
     return datasets.str.replace(rf"{FOLD}\d+$", "", regex=True)
 
 
 def not_reached(results: pd.DataFrame) -> int:
-    """What stands for "not reached" in tables of n_c: 65 as in the paper, or one more than the largest k."""
-    return max(NOT_REACHED, int(results["k"].max()) + 1)
+    """What stands for "not reached" in tables of n_c: one more than the largest k, as in Hou & Zhou
+    (2020), whose grid ends at 64."""
+    return int(results["k"].max()) + 1
 
 
 def clusters_to_reach(results: pd.DataFrame, accuracy: float) -> pd.DataFrame:
-    """The smallest k at which each network's majority automaton reaches an accuracy on the test set (the paper's n_c).
+    """The smallest k at which each network's majority automaton reaches an accuracy on the test set
+    (the paper's n_c).
 
-    A row for each method and cell, a column for each trial; `not_reached` where no k of the grid does."""
+    A row for each method and cell, a column for each trial; `not_reached` where no k of the grid
+    does."""
     rows = _majority(results)
     reached = rows[rows["accuracy"] >= accuracy].groupby(["method", "cell", "trial"])["k"].min()
-    every = pd.MultiIndex.from_frame(rows[["method", "cell", "trial"]].drop_duplicates())
-    numbers = reached.reindex(every, fill_value=not_reached(results)).unstack("trial")
+    identities = pd.MultiIndex.from_frame(rows[["method", "cell", "trial"]].drop_duplicates())
+    numbers = reached.reindex(identities, fill_value=not_reached(results)).unstack("trial")
     order = rows[["method", "cell"]].drop_duplicates().sort_values("method", kind="stable")
     return numbers.reindex(pd.MultiIndex.from_frame(order))
 
 
 def at_clusters(results: pd.DataFrame, numbers: pd.DataFrame) -> pd.DataFrame:
-    """The test rows of the majority automata whose k is that of a table made by `clusters_to_reach`."""
+    """The test rows of the majority automata whose k is that of a table made by
+    `clusters_to_reach`."""
     wanted = pd.MultiIndex.from_tuples(
         [(*index, trial, k) for index, row in numbers.iterrows() for trial, k in row.items()]
     )
@@ -126,18 +146,22 @@ def at_clusters(results: pd.DataFrame, numbers: pd.DataFrame) -> pd.DataFrame:
 
 
 def means_at(results: pd.DataFrame, k: int) -> pd.DataFrame:
-    """Accuracy of the networks and of their majority automata of k clusters on the test set, with the fidelity.
+    """Accuracy of the networks and of their majority automata of k clusters on the test set, with
+    the fidelity.
 
-    A row for each method and cell; the columns rnn_accuracy, accuracy and fidelity hold an `Interval` over trials."""
+    A row for each method and cell; the columns rnn_accuracy, accuracy and fidelity hold an
+    `Interval` over trials."""
     rows = _majority(results)
     rows = rows[rows["k"] == k].sort_values("method", kind="stable")
     groups = rows.groupby(["method", "cell"], sort=False)
-    return groups[["rnn_accuracy", "accuracy", "fidelity"]].agg(lambda values: Interval.of(values.tolist()))
+    return groups[["rnn_accuracy", "accuracy", "fidelity"]].agg(
+        lambda values: Interval.of(values.tolist())
+    )
 
 
 def _majority(results: pd.DataFrame) -> pd.DataFrame:
     """The rows of the paper's own rule on the test set."""
-    return results[(results["test_set"] == TEST_SET) & (results["rule"] == "majority")]
+    return results[(results["test_set"] == TEST_SET) & (results["rule"] == PAPER_RULE)]
 
 
 def _listed(values: tuple[int, ...]) -> str:

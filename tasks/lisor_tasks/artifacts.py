@@ -1,8 +1,12 @@
-"""The content-addressed store: what tasks leave for each other, as files that are complete, checked and never change.
+"""The content-addressed store: the artifacts that tasks leave for each other, as files that are
+complete, checked and never changed.
 
-LISOR_HOME/store/<kind>/<key>/   the files of one artifact and, written last, manifest.json with their digests
+LISOR_HOME/store/<kind>/<key>/   the files of one artifact and, written last, manifest.json with
+                                 their digests
 LISOR_HOME/locks, scratch        kernel locks; artifacts still being built
-LISOR_HOME/results, mlflow.db, mlflow-artifacts, reports, runs      of Prefect, of MLflow, and of finished runs
+LISOR_HOME/prefect               what Prefect keeps
+LISOR_HOME/mlflow.db, mlflow-artifacts       of MLflow; tracked.json lists the runs that it shows
+LISOR_HOME/reports, runs         reports and records of finished runs
 """
 
 from __future__ import annotations
@@ -18,12 +22,16 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import count
 from pathlib import Path
 from typing import Any, TextIO
 
 from lisor.errors import StoreError
 from lisor.files import ENDINGS, MAX_BYTES, MAX_SOURCE_BYTES, check_file, reason, replacing, shorten
 from lisor_tasks.manifest import MANIFEST, Manifest
+
+COMPANIONS = ("-journal", "-wal", "-shm")
+"""Endings of the files that SQLite keeps beside a database."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +45,8 @@ class Ref:
 
 @dataclass(frozen=True)
 class Awaited(Ref):
-    """In the place of a reference to an artifact that is not there yet: the stages that have to run before it is."""
+    """A stand-in for the reference of an artifact that does not exist yet: the stages that have to
+    run first."""
 
     stages: frozenset[str]
 
@@ -63,21 +72,25 @@ class Store:
         write: Callable[[list[Path]], None],
         provenance: Mapping[str, Any] | None = None,
     ) -> list[Ref]:
-        """The artifacts of these keys, made by one call of `write` unless all of them are there and whole.
+        """References to the artifacts of these keys, made by one call of `write` unless all of them
+        are in the store and whole.
 
-        `write` fills one folder for each key. It runs under a kernel lock on the first key, which the system frees when
-        the process dies, so two runs never build the same artifact at a time; a folder enters the store whole or not.
-        A process that dies while it moves finished folders there leaves the rest of them to the next. Their manifests
-        keep the `provenance`: what the keys were made of.
+        `write` fills one folder for each key. It runs under a kernel lock on the first key, which
+        the system frees when the process dies: two runs never build the same artifact at the same
+        time. A folder enters the store whole or not at all. If a process dies while it moves
+        finished folders there, the next one moves the rest. The manifests keep the `provenance`:
+        what the keys were made of.
 
         Raises:
             StoreError: the store cannot be written."""
-        scratch, finished = (self.home / "scratch" / f"{prefix}{kind}-{keys[0]}" for prefix in ("", "finished-"))
+        scratch, finished = (
+            self.home / "scratch" / f"{prefix}{kind}-{keys[0]}" for prefix in ("", "finished-")
+        )
         with self.lock(f"{kind}-{keys[0]}"):
             self._enter(kind, finished)
-            found = self.find(kind, keys)
-            if found is not None:
-                return found
+            stored = self.find(kind, keys)
+            if stored is not None:
+                return stored
             shutil.rmtree(scratch, ignore_errors=True)  # left behind by a process that was killed
             folders = [scratch / key for key in keys]
             for folder in folders:
@@ -94,38 +107,51 @@ class Store:
             return refs
 
     def adopt(
-        self, kind: str, key: str, manifest: bytes, fetch: Callable[[str, Path], None], sha256: str | None
+        self,
+        kind: str,
+        key: str,
+        manifest: bytes,
+        fetch: Callable[[str, Path], None],
+        sha256: str | None,
     ) -> None:
-        """Take in an artifact that was built in another store; `fetch` brings its file of a name to a path,
-        and `sha256` is the digest that it must have, if that is known.
+        """Take in an artifact that was built in another store.
 
-        It enters whole or not at all, and only if its files are those of which its manifest tells.
+        `fetch` copies the file of a name to a path. `sha256` is the digest that the artifact must
+        have, if that is known. The artifact enters whole or not at all, and only if its files have
+        the digests in its manifest.
 
         Raises:
-            StoreError: they are not, or the manifest is damaged or another's, or the store cannot be written."""
-        found = Manifest.parse(manifest, kind, key)
-        if found is None:
+            StoreError: a file has another digest, the manifest is damaged or that of another
+                artifact, or the store cannot be written."""
+        parsed = Manifest.parse(manifest, kind, key)
+        if parsed is None:
             raise StoreError(
-                f"the manifest of {kind}/{key} is damaged or names files outside its folder: nothing was taken"
+                f"the manifest of {kind}/{key} is damaged or names files outside its folder: "
+                "nothing was taken"
             )
-        if sha256 not in (None, found.sha256):
-            raise StoreError(f"{kind}/{key} has another digest than its run says; push the run again")
+        if sha256 not in (None, parsed.sha256):
+            raise StoreError(
+                f"{kind}/{key} has another digest than its run says; push the run again"
+            )
         with self.lock(f"{kind}-{key}"):
             scratch = self.home / "scratch" / f"adopted-{kind}-{key}"
             shutil.rmtree(scratch, ignore_errors=True)
             try:
-                for name, digest in found.files.items():
+                for name, digest in parsed.files.items():
                     (scratch / name).parent.mkdir(parents=True, exist_ok=True)
                     fetch(name, scratch / name)
                     if _digest(scratch / name) != digest:
-                        raise StoreError(f"{name} of {kind}/{key} is not the file that was stored: push the run again")
+                        raise StoreError(
+                            f"{name} of {kind}/{key} is not the file that was stored: "
+                            "push the run again"
+                        )
                 write_text(scratch / MANIFEST, manifest.decode())
-                self._place(kind, key, scratch)
+                self._insert(kind, key, scratch)
             finally:
                 shutil.rmtree(scratch, ignore_errors=True)
 
     def find(self, kind: str, keys: Sequence[str]) -> list[Ref] | None:
-        """References to these artifacts if every one is there and whole, else None."""
+        """References to these artifacts; None unless every one is there and whole."""
         refs = []
         for key in keys:
             manifest = self._manifest(kind, key)
@@ -135,10 +161,10 @@ class Store:
         return refs
 
     def open(self, ref: Ref) -> Path:
-        """The folder of an artifact whose files are as they were when it was built.
+        """The folder of an artifact, whose files are unchanged since it was built.
 
         Raises:
-            StoreError: a file is missing or was altered."""
+            StoreError: a file is missing or was changed."""
         self._whole(ref)
         return self.folder(ref.kind, ref.key)
 
@@ -148,17 +174,18 @@ class Store:
         return sorted((folder.parent.name, folder.name) for folder in folders)
 
     def manifests(self, kind: str) -> list[Manifest | None]:
-        """What every artifact of a kind says of itself, the newest first; None for one whose manifest is damaged."""
-        found = []
+        """The manifest of every artifact of a kind, the newest first; None for one that is
+        damaged."""
+        manifests = {}
         for path in (self.home / "store" / kind).glob(f"*/{MANIFEST}"):
-            with suppress(OSError):
+            with suppress(OSError):  # removed by another process
                 manifest = Manifest.parse(path.read_bytes(), kind, path.parent.name)
-                found.append((path.stat().st_mtime_ns, path.parent.name, manifest))
-        return [manifest for _, _, manifest in sorted(found, key=lambda entry: entry[:2], reverse=True)]
+                manifests[path.stat().st_mtime_ns, path.parent.name] = manifest
+        return [manifests[when] for when in sorted(manifests, reverse=True)]
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """Says for as long as it is held that a run uses the store; many may.
+        """Marks the store as used by a run while the block runs; several runs may use it.
 
         Raises:
             StoreError: the store cannot be written."""
@@ -168,7 +195,7 @@ class Store:
 
     @contextmanager
     def unused(self) -> Iterator[None]:
-        """Keeps runs from beginning to use the store.
+        """Keeps runs from starting to use the store while the block runs.
 
         Raises:
             StoreError: a run uses it, or it cannot be written."""
@@ -176,22 +203,24 @@ class Store:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise StoreError(f"a run is using the store {self.home}; wait until it has ended") from None
+                raise StoreError(
+                    f"a run is using the store {self.home}; wait until it has ended"
+                ) from None
             yield
 
     def remove(self, kind: str, key: str) -> None:
-        """Take an artifact out of the store; it is gone at once, not file by file."""
+        """Take an artifact out of the store in one step, not file by file."""
         aside = self.home / "scratch" / f"removed-{kind}-{key}-{os.getpid()}"
         aside.parent.mkdir(exist_ok=True)
         self.folder(kind, key).replace(aside)
         shutil.rmtree(aside)
 
     def seconds(self, ref: Ref) -> float:
-        """How long it took to build an artifact."""
+        """The seconds that it took to build an artifact."""
         return self._whole(ref).seconds
 
     def folder(self, kind: str, key: str) -> Path:
-        """Where the artifact of a key lies, if it is there."""
+        """The path of the artifact of a key, whether it exists or not."""
         return self.home / "store" / kind / key
 
     @contextmanager
@@ -221,37 +250,42 @@ class Store:
     def _whole(self, ref: Ref) -> Manifest:
         manifest = self._manifest(ref.kind, ref.key)
         if manifest is None or manifest.sha256 != ref.sha256:
-            raise StoreError(f"the artifact {ref.kind}/{ref.key} is missing or damaged; run again to compute it anew")
+            raise StoreError(
+                f"the artifact {ref.kind}/{ref.key} is missing or damaged; run again to compute it "
+                "anew"
+            )
         return manifest
 
     def _manifest(self, kind: str, key: str) -> Manifest | None:
-        """The manifest of an artifact, if it is whole and every file has the digest it says."""
+        """The manifest of an artifact; None unless it is whole and every file has its digest."""
         folder = self.folder(kind, key)
         try:
             manifest = Manifest.parse((folder / MANIFEST).read_bytes(), kind, key)
             if manifest is None:
                 return None
-            whole = all(_digest_unchanged(folder / name) == digest for name, digest in manifest.files.items())
+            whole = all(
+                _digest_unchanged(folder / name) == digest
+                for name, digest in manifest.files.items()
+            )
         except OSError:
             return None
         return manifest if whole else None
 
     def _enter(self, kind: str, finished: Path) -> None:
-        """Move finished folders, if there are any, to their places in the store."""
+        """Move finished folders, if there are any, into the store."""
         if not finished.exists():
             return
         for folder in sorted(finished.iterdir()):
-            self._place(kind, folder.name, folder)
+            self._insert(kind, folder.name, folder)
         finished.rmdir()
 
-    def _place(self, kind: str, key: str, folder: Path) -> None:
-        place = self.folder(kind, key)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        if place.exists():  # a damaged one: set it aside first, since a folder cannot replace another
-            aside = self.home / "scratch" / f"damaged-{kind}-{key}-{os.getpid()}"
-            place.replace(aside)
-            shutil.rmtree(aside)
-        folder.replace(place)
+    def _insert(self, kind: str, key: str, folder: Path) -> None:
+        """Move the finished folder of an artifact into the store."""
+        path = self.folder(kind, key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists():  # a damaged one, which a folder cannot replace
+            self.remove(kind, key)
+        folder.replace(path)
 
 
 _HOME: ContextVar[str | None] = ContextVar("home", default=None)
@@ -259,7 +293,7 @@ _HOME: ContextVar[str | None] = ContextVar("home", default=None)
 
 @contextmanager
 def store_at(home: str | None) -> Iterator[None]:
-    """Makes this folder the store of what is done inside, whatever LISOR_HOME says where a task happens to run; None
+    """Makes this folder the store for the block, whatever LISOR_HOME is where a task runs; None
     changes nothing."""
     before = _HOME.set(home or _HOME.get())
     try:
@@ -272,49 +306,65 @@ def open_store() -> Store:
     """The store of this task or process: LISOR_HOME, or .lisor in the working folder.
 
     Raises:
-        StoreError: there is a file in its place."""
-    return Store(check_folder(Path(_HOME.get() or os.environ.get("LISOR_HOME") or ".lisor").absolute()))
+        StoreError: the path is a file."""
+    return Store(
+        check_folder(Path(_HOME.get() or os.environ.get("LISOR_HOME") or ".lisor").absolute())
+    )
 
 
 def check_folder(path: Path) -> Path:
-    """A path that is a folder, or can become one.
+    """The path, which is a folder or can become one.
 
     Raises:
-        StoreError: it, or what it lies in, is a file."""
-    for place in (path, *path.parents):
-        if place.is_dir():
-            break
-        if place.exists():
-            raise StoreError(f"expected a folder, but {place} is a file")
+        StoreError: it, or one of its parents, is a file."""
+    existing = next((folder for folder in (path, *path.parents) if folder.exists()), None)
+    if existing is not None and not existing.is_dir():
+        raise StoreError(f"expected a folder, but {existing} is a file")
     return path
 
 
 def open_artifact(ref: Ref) -> Path:
-    """The folder of an artifact in this process's store, checked."""
+    """The folder of an artifact in the store of this process, checked."""
     return open_store().open(ref)
 
 
 def describe_source(path: str, *, folder: bool = False) -> Source:
-    """A user's file, or where a `folder` of labelled texts may stand, that folder, with the digest of what is read.
+    """A user's file with its digest, or, where `folder` allows it, a folder of labelled texts.
 
     Raises:
         StoreError: it cannot be read, or is a pipe, a device or too large.
-        DataError: it is a folder that is laid out otherwise."""
+        DataError: it is a folder with another layout."""
     if not path:
         raise StoreError("expected a readable file or folder, but its name is empty")
-    place = Path(path).expanduser().absolute()
+    full = Path(path).expanduser().absolute()
     try:
-        if not (folder and place.is_dir()):
-            limit = MAX_BYTES if place.suffix.lower() in ENDINGS else MAX_SOURCE_BYTES
-            return Source(str(place), f"{place.suffix[1:]}-{_digest_unchanged(check_file(place, limit))}")
+        if not (folder and full.is_dir()):
+            limit = MAX_BYTES if full.suffix.lower() in ENDINGS else MAX_SOURCE_BYTES
+            digest = _digest_unchanged(check_file(full, limit))
+            return Source(str(full), f"{full.suffix[1:]}-{digest}")
         from lisor.data.text import layout  # loads pandas
 
-        files = sorted(file for file, _, _ in layout(place))
-        inside = {str(file.relative_to(place)): _digest_unchanged(file) for file in files}
+        files = sorted(file for file, _, _ in layout(full))
+        inside = {str(file.relative_to(full)): _digest_unchanged(file) for file in files}
     except (OSError, ValueError) as error:  # a name with a null byte is a ValueError
         shown = shorten(Path(path))
-        raise StoreError(f"expected a readable file or folder, but {shown!r} is not: {reason(error)}") from None
-    return Source(str(place), f"folder-{hashlib.sha256(json.dumps(inside, sort_keys=True).encode()).hexdigest()}")
+        raise StoreError(
+            f"expected a readable file or folder, but {shown!r} is not: {reason(error)}"
+        ) from None
+    digest = hashlib.sha256(json.dumps(inside, sort_keys=True).encode()).hexdigest()
+    return Source(str(full), f"folder-{digest}")
+
+
+def set_aside(database: Path) -> Path:
+    """The path to which a damaged SQLite database of the store is moved, NAME.damaged-N.
+
+    The files that SQLite keeps beside it are moved first: no new database may find them."""
+    numbered = (database.with_name(f"{database.name}.damaged-{number}") for number in count(1))
+    aside = next(path for path in numbered if not path.exists())
+    for companion in (*COMPANIONS, ""):
+        with suppress(FileNotFoundError):
+            database.with_name(database.name + companion).rename(f"{aside}{companion}")
+    return aside
 
 
 def write_text(path: Path, text: str) -> None:
@@ -327,9 +377,15 @@ def write_text(path: Path, text: str) -> None:
 
 
 def _seal(kind: str, folder: Path, seconds: float, provenance: Mapping[str, Any] | None) -> Ref:
-    """Write the manifest of a finished folder, whose name is its key."""
-    files = {str(file.relative_to(folder)): _digest(file) for file in sorted(folder.rglob("*")) if file.is_file()}
-    manifest = Manifest(kind=kind, key=folder.name, files=files, seconds=round(seconds, 4), provenance=provenance)
+    """Write the manifest of a finished folder, whose name is its key, and return its reference."""
+    files = {
+        str(file.relative_to(folder)): _digest(file)
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+    }
+    manifest = Manifest(
+        kind=kind, key=folder.name, files=files, seconds=round(seconds, 4), provenance=provenance
+    )
     write_text(folder / MANIFEST, manifest.to_json())
     return Ref(kind, folder.name, manifest.sha256)
 
@@ -340,7 +396,7 @@ def _digest(path: Path) -> str:
 
 
 def _digest_unchanged(path: Path) -> str:
-    """The digest of a file, read again only if its time, size or inode changed."""
+    """The digest of a file, which is read again only if its time, size or inode has changed."""
     status = path.stat()
     return _digest_at(path, status.st_mtime_ns, status.st_size, status.st_ino)
 

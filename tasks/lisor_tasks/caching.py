@@ -1,8 +1,8 @@
-"""Cached tasks: when a step has to run, and when its artifact is already there.
+"""Cached tasks: Prefect tasks that run only if the store does not have their artifacts.
 
-A step's key is made of its settings, the digests of its inputs, the code that it reaches and the versions of the
-libraries that this code imports. The store alone decides whether there is a whole artifact of that key; Prefect shows a
-task that found one as Cached."""
+The key of a step is made of its settings, the digests of its inputs, the code that it reaches and
+the versions of the libraries that this code imports. The store alone decides whether there is a
+whole artifact of that key; Prefect shows a cache hit as Cached."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, wraps
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
@@ -33,20 +34,21 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 EXECUTION = "execution"
-"""The argument of a cached task that says how it is executed, and is no part of its key."""
+"""The argument of a cached task that holds its `Execution`; it is part of no key."""
 
 HERE = Execution()
-"""How a task is executed unless it is handed to a runner: in the store of LISOR_HOME, on one thread."""
+"""The execution of a task without a runner: in the store of LISOR_HOME, on one thread."""
 
 CODE = CodeBase({package.__name__: Path(package.__path__[0]) for package in (lisor, lisor_tasks)})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """What a cached task makes and from what: enough to find it in the store without running anything.
+    """What a cached task makes, and of what: enough to find it in the store without running
+    anything.
 
-    `function` is the dotted name of the task's body. `title` is a format of the arguments; of a step that makes one
-    artifact for each member of an argument, `parts` is the name of that argument."""
+    `function` is the dotted name of the task's body. `title` is a format of the arguments. If the
+    step makes one artifact for each member of an argument, `parts` is the name of that argument."""
 
     name: str
     kind: str
@@ -63,9 +65,11 @@ class Step:
 
     def reached(self, arguments: dict[str, Any]) -> Reached:
         """The code that a call reaches."""
-        texts = [leaf if isinstance(leaf, list) else [leaf] for _, leaf in leaves(arguments)]
-        names = frozenset(text for some in texts for text in some if isinstance(text, str))
-        owners = frozenset(f"{owner.__module__}.{owner.__qualname__}" for owner in classes(arguments))
+        values = [leaf if isinstance(leaf, list) else [leaf] for _, leaf in leaves(arguments)]
+        names = frozenset(value for value in chain(*values) if isinstance(value, str))
+        owners = frozenset(
+            f"{owner.__module__}.{owner.__qualname__}" for owner in classes(arguments)
+        )
         return CODE.reach(self.function, names, owners)
 
     def provenance(self, arguments: dict[str, Any]) -> Provenance:
@@ -80,12 +84,12 @@ class Step:
         return [key] if self.parts is None else [f"{key}-{part}" for part in arguments[self.parts]]
 
     def result(self, refs: Sequence[Ref]) -> Any:
-        """What a call returns, given the references of its artifacts."""
+        """The result of a call, given the references of its artifacts."""
         return refs[0] if self.parts is None else list(refs)
 
 
 class CachedTask(Task[P, R]):
-    """A Prefect task that makes artifacts, and says how to find them."""
+    """A Prefect task that makes artifacts, with the step that finds them."""
 
     step: Step
 
@@ -95,9 +99,9 @@ def cached(
 ) -> Callable[[Callable[Concatenate[Path, P], None]], CachedTask[P, Ref]]:
     """A Prefect task that returns the reference of one artifact of this kind.
 
-    The decorated function fills the folder that it gets as its first argument; where it has an argument `execution`, it
-    gets that too. `name` is a format of the arguments that a person can read; `retry_after` the seconds after which a
-    task that needs a network is tried again."""
+    The decorated function fills the folder that is its first argument; if it has an argument
+    `execution`, it gets that too. `name` is a format of the arguments that a person can read.
+    `retry_after` holds the seconds after which a task that needs the internet is tried again."""
 
     def decorate(function: Callable[Concatenate[Path, P], None]) -> CachedTask[P, Ref]:
         return _make_task(function, _describe(function, kind, name, None), retry_after)
@@ -129,7 +133,9 @@ def _describe(function: Callable[..., None], kind: str, title: str, parts: str |
     )
 
 
-def _make_task(function: Callable[..., None], step: Step, retry_after: Sequence[float] = ()) -> CachedTask[Any, Any]:
+def _make_task(
+    function: Callable[..., None], step: Step, retry_after: Sequence[float] = ()
+) -> CachedTask[Any, Any]:
     wants_execution = EXECUTION in inspect.signature(function).parameters
 
     @wraps(function)
@@ -150,9 +156,9 @@ def _make_task(function: Callable[..., None], step: Step, retry_after: Sequence[
             made = step.result(open_store().build(step.kind, keys, write, provenance.to_json()))
         return made if ran else Completed(name="Cached", data=made)
 
-    how = inspect.Parameter(EXECUTION, inspect.Parameter.KEYWORD_ONLY, default=HERE)
+    parameter = inspect.Parameter(EXECUTION, inspect.Parameter.KEYWORD_ONLY, default=HERE)
     body.__signature__ = step.signature.replace(  # type: ignore[attr-defined]
-        parameters=[*step.signature.parameters.values(), how]
+        parameters=[*step.signature.parameters.values(), parameter]
     )
     made: CachedTask[Any, Any] = CachedTask(
         fn=body,
@@ -168,17 +174,18 @@ def _make_task(function: Callable[..., None], step: Step, retry_after: Sequence[
 
 def _prepare(modules: frozenset[str], threads: int) -> None:
     """Load modules, and give the numerical libraries so many threads."""
-    load("torch", *sorted(modules))  # not at the top: a run that is answered from the cache needs none of them
+    load("torch", *sorted(modules))  # not at the top: a run from the cache needs none of them
     import torch
 
     torch.set_num_threads(threads)
-    _libraries(modules).limit(limits=threads)  # for good, since all tasks of a run have the same number
+    # for good, since all tasks of a run have the same number
+    _libraries(modules).limit(limits=threads)
 
 
 @cache
 def _libraries(modules: frozenset[str]) -> ThreadpoolController:
-    """The libraries with threads of their own that are there once some modules are loaded. To find them takes longer
-    than many a task."""
+    """The loaded libraries that have threads of their own, found once for each set of modules: the
+    search takes longer than many tasks."""
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
@@ -188,18 +195,19 @@ _LOADING = Lock()
 
 
 def load(*modules: str) -> None:
-    """Import modules, one thread at a time: two that import libraries with cycles at once, as torch and scikit-learn
-    are, can see half of a module."""
+    """Import modules, one thread at a time: torch and scikit-learn have import cycles, so that two
+    threads could see half of a module."""
     with _LOADING:
         for module in modules:
             import_module(module)
 
 
 def load_ahead(*modules: str) -> None:
-    """Begin to import modules beside whatever comes next, which may wait for something else."""
+    """Import modules in a thread of its own, one by one: a task that needs the first goes on while
+    the next is loaded."""
 
     def load_each() -> None:
-        for module in modules:  # one by one: a task that needs the first goes on while the next is loaded
+        for module in modules:
             load(module)
 
     Thread(target=load_each, name="load-ahead").start()

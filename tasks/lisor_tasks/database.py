@@ -1,14 +1,15 @@
-"""MLflow's own database in the store: whole, of the version that the installed MLflow needs, with the paths of today.
+"""MLflow's database in the store: whole, of the version that the installed MLflow needs, with
+today's paths.
 
-A new one is made and filled beside and renamed into place: a process that dies leaves none that is half made."""
+A new one is made and filled under another name and then renamed: a process that dies leaves no half
+a database."""
 
 from __future__ import annotations
 
 import sqlite3
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
-from itertools import count
+from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
@@ -23,13 +24,12 @@ from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as Regi
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore as TrackingStore
 
 from lisor.errors import StoreWarning
-from lisor_tasks.told import ARTIFACTS, DATABASE, KEY
+from lisor_tasks.artifacts import COMPANIONS, set_aside
+from lisor_tasks.tracked import ARTIFACTS, DATABASE, KEY
 
 _DAMAGE = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-"""What SQLite says of a file that is no database or has no table of versions; a full disk or a lock says otherwise."""
-
-_COMPANIONS = ("-journal", "-wal", "-shm")
-"""Files of SQLite beside a database. They are moved before it: another database in its place must not find them."""
+"""SQLite's errors for a file that is no database or has no table of versions; a full disk or a lock
+gives others."""
 
 _OUR_LOCATIONS = """
 SELECT DISTINCT artifact_location
@@ -49,23 +49,24 @@ _COLUMNS_OF_PATHS = (
 
 @contextmanager
 def open_database(home: Path, fill: Callable[[MlflowClient], None]) -> Iterator[MlflowClient]:
-    """A client of the database in a store, which is made and filled by `fill` where there is none, or a damaged one.
+    """A client of the database in a store. If there is none, or a damaged one, a new one is made
+    and filled by `fill`.
 
-    Whoever asks holds the store's lock of MLflow."""
+    The caller must have the store's lock of MLflow."""
     path = home / DATABASE
-    for left in home.glob(f"{DATABASE}.new-*"):
-        left.unlink()  # by a process that was killed
-    with _spelled(home) as spelled:
-        wrong = _what_is_wrong(path) if path.exists() else "it is not there"
-        if wrong is not None:
-            _replace(path, spelled, wrong, fill)
+    for leftover in home.glob(f"{DATABASE}.new-*"):
+        leftover.unlink()  # of a process that was killed
+    with _plain_path(home) as plain:
+        problem = _find_problem(path) if path.exists() else "it is not there"
+        if problem is not None:
+            _replace(path, plain, problem, fill)
         _relocate(path, home)
-        yield MlflowClient(_uri(spelled / DATABASE))
+        yield MlflowClient(_uri(plain / DATABASE))
 
 
-def _replace(path: Path, spelled: Path, wrong: str, fill: Callable[[MlflowClient], None]) -> None:
-    """Put a database in the place of one with which something is wrong, which is set aside, or is upgraded."""
-    fresh = spelled / f"{DATABASE}.new-{uuid4().hex}"
+def _replace(path: Path, plain: Path, problem: str, fill: Callable[[MlflowClient], None]) -> None:
+    """Put a new database in place of an unusable one, which is upgraded or set aside."""
+    fresh = plain / f"{DATABASE}.new-{uuid4().hex}"
     try:
         upgraded = path.exists() and _upgrade(path, fresh)
         if not upgraded:
@@ -74,34 +75,33 @@ def _replace(path: Path, spelled: Path, wrong: str, fill: Callable[[MlflowClient
         fill(MlflowClient(_uri(fresh)))
         _close(fresh)
         if path.exists() and not upgraded:
-            aside = next(name for n in count(1) if not (name := path.with_name(f"{path.name}.damaged-{n}")).exists())
+            aside = set_aside(path)
             warnings.warn(
-                f"{path} was damaged ({wrong[:80]}); it is kept as {aside.name}, and MLflow shows the runs of the "
-                "store anew",
+                f"{path} was damaged ({problem[:80]}); it is kept as {aside.name}, "
+                "and MLflow shows the runs of the store anew",
                 StoreWarning,
                 stacklevel=2,
             )
-            _move(path, aside)
-        for companion in _COMPANIONS:
-            path.with_name(path.name + companion).unlink(missing_ok=True)  # of a database that somebody deleted
+        for companion in COMPANIONS:  # of a database that somebody deleted
+            path.with_name(path.name + companion).unlink(missing_ok=True)
         fresh.replace(path)
     finally:
         _close(fresh)
-        for left in path.parent.glob(f"{fresh.name}*"):
-            left.unlink()
-    _close(spelled / DATABASE)
+        for leftover in path.parent.glob(f"{fresh.name}*"):
+            leftover.unlink()
+    _close(plain / DATABASE)
 
 
-def _what_is_wrong(path: Path) -> str | None:
-    """Why MLflow cannot use a database, if it cannot.
+def _find_problem(path: Path) -> str | None:
+    """The reason why MLflow cannot use a database; None if it can.
 
     Raises:
-        sqlite3.Error: it cannot be known, because of a lock or a disk that is full."""
+        sqlite3.Error: a lock or a full disk prevents the check."""
     try:
-        # May be written to: SQLite undoes what a process that was killed had begun.
+        # opened for writing: SQLite undoes what a killed process had begun
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as database:
             (check,) = database.execute("PRAGMA integrity_check(1)").fetchone()
-            versions = [version for (version,) in database.execute("SELECT version_num FROM alembic_version")]
+            rows = database.execute("SELECT version_num FROM alembic_version").fetchall()
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode & 0xFF not in _DAMAGE:
             raise
@@ -109,11 +109,15 @@ def _what_is_wrong(path: Path) -> str | None:
     if check != "ok":
         return str(check).splitlines()[-1]
     needed = _get_latest_schema_revision()  # type: ignore[no-untyped-call]
-    return None if versions == [needed] else f"it has version {', '.join(versions) or 'none'}, MLflow needs {needed}"
+    if rows == [(needed,)]:
+        return None
+    versions = ", ".join(version for (version,) in rows) or "none"
+    return f"it has version {versions}, MLflow needs {needed}"
 
 
 def _upgrade(path: Path, fresh: Path) -> bool:
-    """Whether a copy of a database, which another version of MLflow has made, could be upgraded."""
+    """Copy a database that another version of MLflow has made, and return whether the copy could be
+    upgraded."""
     try:
         with closing(sqlite3.connect(path)) as old, closing(sqlite3.connect(fresh)) as new:
             old.backup(new)
@@ -122,44 +126,43 @@ def _upgrade(path: Path, fresh: Path) -> bool:
             _upgrade_db(engine)  # type: ignore[no-untyped-call]
         finally:
             engine.dispose()
-        return _what_is_wrong(fresh) is None
-    except Exception as error:  # whatever a damaged or half-made one leads to: it is not upgraded
+        return _find_problem(fresh) is None
+    except Exception as error:  # of any kind that a damaged database leads to
         code = getattr(getattr(error, "orig", error), "sqlite_errorcode", None)
         if isinstance(error, OSError) or (code is not None and code & 0xFF not in _DAMAGE):
             raise
         return False
 
 
-def _move(path: Path, aside: Path) -> None:
-    for companion in (*_COMPANIONS, ""):
-        with suppress(FileNotFoundError):
-            path.with_name(path.name + companion).rename(aside.with_name(aside.name + companion))
-
-
 def _relocate(path: Path, home: Path) -> None:
-    """Say where the artifacts are in a store that was moved or copied: MLflow knows them by absolute paths only."""
+    """Correct the paths of artifacts in a store that was moved or copied: MLflow keeps absolute
+    paths.
+
+    This is the only SQL on MLflow's tables: MLflow 3.17 has neither a function nor a command that
+    moves the artifacts of an experiment (its issues 3144 and 8226 ask for one)."""
     today = home.as_uri()
     with closing(sqlite3.connect(path)) as database, database:
-        locations = [location for (location,) in database.execute(_OUR_LOCATIONS, (KEY,)) if location]
-        former = {location.rpartition(f"/{ARTIFACTS}/")[0] for location in locations}
+        locations = database.execute(_OUR_LOCATIONS, (KEY,)).fetchall()
+        former = {(location or "").rpartition(f"/{ARTIFACTS}/")[0] for (location,) in locations}
         for before in former - {today, ""}:
             for table, column in _COLUMNS_OF_PATHS:
                 database.execute(
-                    f"UPDATE {table} SET {column} = replace({column}, :before, :today) WHERE instr({column}, :before)",
+                    f"UPDATE {table} SET {column} = replace({column}, :before, :today) "
+                    f"WHERE instr({column}, :before)",
                     {"before": f"{before}/", "today": f"{today}/"},
                 )
 
 
 @contextmanager
-def _spelled(home: Path) -> Iterator[Path]:
-    """A path to a folder that the address of a database can hold, which ends at a question mark."""
+def _plain_path(home: Path) -> Iterator[Path]:
+    """A path to a folder without a question mark, at which the address of a database would end."""
     if "?" not in str(home):
         yield home
         return
     with TemporaryDirectory() as folder:
-        link = Path(folder) / "home"
-        link.symlink_to(home)
-        yield link
+        alias = Path(folder) / "home"
+        alias.symlink_to(home)
+        yield alias
 
 
 def _uri(path: Path) -> str:
@@ -167,7 +170,7 @@ def _uri(path: Path) -> str:
 
 
 def _close(path: Path) -> None:
-    """Close what MLflow holds open of a database: its clients live as long as the process."""
+    """Close MLflow's connections to a database: its clients live as long as the process."""
     for kind in (TrackingStore, RegistryStore):
         engine = kind._engine_map.get(_uri(path))
         if engine is not None:

@@ -1,15 +1,14 @@
-"""The definitions of a module of source code: what each says, as a digest, and which names it reads.
+"""The definitions of a module of source code: the digest of each, and the names that it reads.
 
-A definition is a top-level function, class or assignment. Its digest is that of its syntax tree without comments,
-layout, docstrings, annotations and the messages of errors."""
+A definition is a top-level function, class or assignment. Its digest is that of its syntax tree
+without comments, layout, docstrings, annotations and the messages of errors."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 from typing import TypeAlias
@@ -19,18 +18,19 @@ from lisor_tasks.keys import digest
 Definition: TypeAlias = ast.stmt | ast.expr
 
 UNFOLLOWED = frozenset({"__import__", "eval", "exec", "globals", "importlib.import_module"})
-"""Calls after which any name may be meant."""
+"""Calls that may use any name."""
 
 STATEMENTS = "<statements>"
-"""In the place of a definition's name: what a module does when it is imported, beside defining."""
+"""Stands for the statements of a module that do more than define a name."""
 
 _PARSING = Lock()
-"""CPython 3.11 may raise SystemError where two threads parse at once (its issue 106905)."""
+"""CPython 3.11 may raise SystemError if two threads parse at the same time (its issue 106905)."""
 
 
 @dataclass(frozen=True)
 class Reference:
-    """A dotted name that a definition reads: its value, or where `looked_up` only an entry, that of a `key` or any."""
+    """A dotted name that a definition reads: its value, or, where `looked_up`, only an entry: that
+    of a `key`, or any."""
 
     name: str
     looked_up: bool = False
@@ -39,7 +39,7 @@ class Reference:
 
 @dataclass(frozen=True, kw_only=True)
 class Read:
-    """What a definition says, as a digest, and what it reads: dotted names from the top, and attributes of anything."""
+    """The digest of a definition, and what it reads: dotted names, and attributes of anything."""
 
     digest: str
     references: frozenset[Reference]
@@ -47,24 +47,29 @@ class Read:
 
     @classmethod
     def of(cls, definition: Definition, module: Module) -> Read:
-        visitor = _Names(module)
-        if isinstance(definition, ast.FunctionDef) and any(map(_makes_task, definition.decorator_list)):
-            definition = ast.FunctionDef(**{**dict(ast.iter_fields(definition)), "decorator_list": []})
-        visitor.visit(definition)
+        names = _Names(module)
+        if isinstance(definition, ast.FunctionDef) and any(
+            map(_makes_task, definition.decorator_list)
+        ):
+            definition = ast.FunctionDef(
+                **{**dict(ast.iter_fields(definition)), "decorator_list": []}
+            )
+        names.collect(definition)
         return cls(
-            digest=digest([_plain(definition), sorted(visitor.meant.items())])[:12],
-            references=frozenset(visitor.references),
-            attributes=frozenset(visitor.attributes),
+            digest=digest([_plain(definition), sorted(names.meant.items())])[:12],
+            references=frozenset(names.references),
+            attributes=frozenset(names.attributes),
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Module:
-    """The definitions of a module by name, what its imports bind, and what it does beside that when it is imported."""
+    """The definitions of a module by name, and what its imports bind."""
 
     name: str
     definitions: Mapping[str, list[Definition]]
     imports: Mapping[str, str]
+    _known: dict[int, Read] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def parse(cls, name: str, path: Path) -> Module:
@@ -80,84 +85,89 @@ class Module:
                     definitions.setdefault(defined, []).append(line)
         return cls(name=name, definitions=definitions, imports=imports)
 
-    @cached_property
-    def _known(self) -> dict[int, Read]:
-        return {}
-
     def read(self, definition: Definition) -> Read:
-        """What a definition of this module says and reads."""
+        """The digest of a definition of this module, and what it reads."""
         if id(definition) not in self._known:
             self._known[id(definition)] = Read.of(definition, self)
         return self._known[id(definition)]
 
     def table(self, name: str) -> dict[str, ast.expr]:
-        """The entries of a table from names to functions or classes; none where the definition is no such table."""
-        lines = self.definitions[name]
-        value = lines[0].value if len(lines) == 1 and isinstance(lines[0], ast.Assign | ast.AnnAssign) else None
-        if not isinstance(value, ast.Dict) or not all(
-            isinstance(entry, ast.Name | ast.Attribute) for entry in value.values
-        ):
+        """The entries of a table from names to functions or classes; none if the definition is no
+        such table."""
+        line, *more = self.definitions[name]
+        value = None if more else getattr(line, "value", None)
+        if isinstance(value, ast.Call) and ast.unparse(value.func) == "Registry" and value.args:
+            value = value.args[0]
+        if not isinstance(value, ast.Dict) or not all(map(_is_entry, value.values)):
             return {}
         keys = [_text(key) for key in value.keys]
         return {} if None in keys else dict(zip(map(str, keys), value.values, strict=True))
 
 
-class _Names(ast.NodeVisitor):
-    """Finds the names that a definition reads from outside itself, with what they mean."""
+class _Names:
+    """Collects the names that a definition reads from outside itself, with their meanings."""
 
     def __init__(self, module: Module) -> None:
         self._module = module
         self._scopes: list[dict[str, str | None]] = []
-        """What the functions around bind: what an import's name means, or None for a variable."""
+        """What the enclosing functions bind: the meaning of an import, None for a variable."""
         self.references: set[Reference] = set()
         self.attributes: set[str] = set()
         self.meant: dict[str, str] = {}
 
-    def visit(self, node: ast.AST) -> None:
-        """Go through a part of the definition."""
+    def collect(self, node: ast.AST) -> None:
+        """Collect the names of a part of the definition."""
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda():
-                self._visit_function(node)
+                self._collect_function(node)
             case ast.ListComp() | ast.SetComp() | ast.GeneratorExp() | ast.DictComp():
-                self.visit(node.generators[0].iter)  # outside of the scope that the rest is in
-                with self._scope(dict.fromkeys(name for part in node.generators for name in _stored(part.target))):
-                    self.generic_visit(node)
+                self.collect(node.generators[0].iter)  # which is outside the scope of the rest
+                with self._scope(
+                    dict.fromkeys(name for part in node.generators for name in _stored(part.target))
+                ):
+                    self._collect_all(ast.iter_child_nodes(node))
+            case ast.ClassDef():  # the parameter of a generic base concerns types alone
+                bases = [
+                    base.value if isinstance(base, ast.Subscript) else base for base in node.bases
+                ]
+                self._collect_all([*node.decorator_list, *bases, *node.keywords, *node.body])
             case ast.AnnAssign():
-                self._visit_all([node.target, node.value])
-            case ast.Raise():  # its class may be caught; what its message says changes no result
-                self._visit_all([node.exc.func if isinstance(node.exc, ast.Call) else node.exc])
+                self._collect_all([node.target, node.value])
+            case ast.Raise():  # its class may be caught; its message changes no result
+                self._collect_all([node.exc.func if isinstance(node.exc, ast.Call) else node.exc])
             case ast.Subscript():
                 self._read(node.value, looked_up=True, key=_text(node.slice))
-                self.visit(node.slice)
+                self.collect(node.slice)
             case ast.Call(func=ast.Attribute(attr="get") as function, args=[key, *_]):
                 self._read(function.value, looked_up=True, key=_text(key))
-                self._visit_all([*node.args, *node.keywords])
+                self._collect_all([*node.args, *node.keywords])
             case ast.Compare(ops=[ast.In() | ast.NotIn()], comparators=[table]):
-                self.visit(node.left)
+                self.collect(node.left)
                 self._read(table, looked_up=True)
             case ast.Attribute() | ast.Name():
                 self._read(node)
             case _:
-                self.generic_visit(node)
+                self._collect_all(ast.iter_child_nodes(node))
 
-    def _visit_all(self, nodes: Iterable[ast.AST | None]) -> None:
+    def _collect_all(self, nodes: Iterable[ast.AST | None]) -> None:
         for node in nodes:
             if node is not None:
-                self.visit(node)
+                self.collect(node)
 
-    def _visit_function(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> None:
-        given = node.args
-        self._visit_all([*getattr(node, "decorator_list", ()), *given.defaults, *given.kw_defaults])
+    def _collect_function(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> None:
+        defaults = [*node.args.defaults, *node.args.kw_defaults]
+        self._collect_all([*getattr(node, "decorator_list", ()), *defaults])
         body = [node.body] if isinstance(node, ast.Lambda) else node.body
-        every = [*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg]
-        scope: dict[str, str | None] = {argument.arg: None for argument in every if argument is not None}
+        given = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+        given += filter(None, [node.args.vararg, node.args.kwarg])
+        scope: dict[str, str | None] = {argument.arg: None for argument in given}
         for line in body:
             scope |= _bound_inside(line)
-        outside = {
-            name for line in body for part in ast.walk(line) if isinstance(part, ast.Global) for name in part.names
-        }
-        with self._scope({name: meaning for name, meaning in scope.items() if name not in outside}):
-            self._visit_all(body)
+        for part in (part for line in body for part in ast.walk(line)):
+            for name in part.names if isinstance(part, ast.Global) else ():
+                scope.pop(name, None)
+        with self._scope(scope):
+            self._collect_all(body)
 
     @contextmanager
     def _scope(self, scope: dict[str, str | None]) -> Iterator[None]:
@@ -166,7 +176,7 @@ class _Names(ast.NodeVisitor):
         self._scopes.pop()
 
     def _read(self, node: ast.expr, *, looked_up: bool = False, key: str | None = None) -> None:
-        """Note a dotted name, or visit what is no name."""
+        """Collect a dotted name, or the names in what is none."""
         attributes: list[str] = []
         base = node
         while isinstance(base, ast.Attribute):
@@ -174,7 +184,7 @@ class _Names(ast.NodeVisitor):
             base = base.value
         self.attributes.update(attributes)
         if not isinstance(base, ast.Name):
-            self.visit(base)
+            self.collect(base)
             return
         meaning = self._meaning(base.id)
         if meaning is not None:
@@ -182,12 +192,10 @@ class _Names(ast.NodeVisitor):
             self.meant[base.id] = meaning
 
     def _meaning(self, name: str) -> str | None:
-        """What a name means where it is read: a dotted name, or None for a variable or one of Python's own."""
-        for scope in reversed(self._scopes):
+        """The dotted name that a name means here; None for a variable or a name of Python's own."""
+        for scope in (*reversed(self._scopes), self._module.imports):
             if name in scope:
                 return scope[name]
-        if name in self._module.imports:
-            return self._module.imports[name]
         if name in self._module.definitions:
             return f"{self._module.name}.{name}"
         return name if name in UNFOLLOWED else None
@@ -200,27 +208,30 @@ def _plain(value: object) -> object:
     if not isinstance(value, ast.AST):
         return value if isinstance(value, str | int | None) else [type(value).__name__, repr(value)]
     if isinstance(value, ast.Import | ast.ImportFrom):
-        return "import"  # what its names mean is followed
+        return "import"  # the meanings of its names are part of the digest already
     fields = dict(ast.iter_fields(value))
     if isinstance(value, ast.Raise) and isinstance(value.exc, ast.Call):
         fields["exc"] = value.exc.func
     for annotation in ("annotation", "returns", "type_comment", "kind", "ctx", "type_params"):
         fields.pop(annotation, None)
-    return [type(value).__name__, {name: _plain(part) for name, part in fields.items() if part not in (None, [])}]
+    return [
+        type(value).__name__,
+        {name: _plain(part) for name, part in fields.items() if part not in (None, [])},
+    ]
 
 
 def _imported(line: ast.Import | ast.ImportFrom) -> dict[str, str]:
-    """What each name means that an import binds."""
+    """The meaning of each name that an import binds."""
     if isinstance(line, ast.ImportFrom):
         return {alias.asname or alias.name: f"{line.module}.{alias.name}" for alias in line.names}
+    plain = {alias: alias.name.partition(".")[0] for alias in line.names}
     return {
-        alias.asname or alias.name.partition(".")[0]: alias.name if alias.asname else alias.name.partition(".")[0]
-        for alias in line.names
+        alias.asname or top: alias.name if alias.asname else top for alias, top in plain.items()
     }
 
 
 def _bound_inside(node: ast.AST) -> dict[str, str | None]:
-    """What a part of a function binds in its scope."""
+    """The names that a part of a function binds in its scope, with their meanings."""
     if isinstance(node, ast.Import | ast.ImportFrom):
         return dict(_imported(node))
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -241,7 +252,7 @@ def _bound_inside(node: ast.AST) -> dict[str, str | None]:
 
 
 def _defined(line: ast.stmt) -> list[str]:
-    """The names that a top-level statement defines, and that of what it does beside."""
+    """The names that a top-level statement defines; with `STATEMENTS` if it does more than that."""
     if isinstance(line, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return [line.name]
     names = [
@@ -254,25 +265,42 @@ def _defined(line: ast.stmt) -> list[str]:
 
 def _stored(node: ast.AST) -> list[str]:
     """The names that are assigned to in a part of the code."""
-    return [part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)]
+    return [
+        part.id
+        for part in ast.walk(node)
+        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
+    ]
 
 
 def _makes_task(decorator: ast.expr) -> bool:
-    """Is this the decorator of a step? What it says stands in keys by itself."""
+    """Is this the decorator of a step? Its arguments are in the keys anyway."""
     name = decorator.func if isinstance(decorator, ast.Call) else decorator
     return isinstance(name, ast.Name) and name.id in ("cached", "cached_block")
 
 
 def _only_for_types(line: ast.stmt) -> bool:
     """Is this an `if TYPE_CHECKING:` block, which never runs?"""
-    return isinstance(line, ast.If) and isinstance(line.test, ast.Name) and line.test.id == "TYPE_CHECKING"
+    return (
+        isinstance(line, ast.If)
+        and isinstance(line.test, ast.Name)
+        and line.test.id == "TYPE_CHECKING"
+    )
 
 
 def _is_text(node: object) -> bool:
-    """Is this a text that stands alone, a docstring of a function or an attribute?"""
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    """Is this a string that stands alone: the docstring of a function or an attribute?"""
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
+
+
+def _is_entry(node: ast.expr) -> bool:
+    """Is this a function or a class, or the text `module:name` of one?"""
+    return isinstance(node, ast.Name | ast.Attribute) or ":" in (_text(node) or "")
 
 
 def _text(node: ast.expr | None) -> str | None:
-    """The text that a constant is; None for any other expression."""
+    """The value of a string constant; None for any other expression."""
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None

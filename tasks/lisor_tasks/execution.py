@@ -1,4 +1,4 @@
-"""How a call of a step is executed, which changes nothing of what it makes."""
+"""How a call of a step is executed, which does not change its artifacts."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ PROGRESS = "lisor_progress"
 
 @dataclass(frozen=True, kw_only=True)
 class Execution:
-    """In which store (its folder `home`, or that of LISOR_HOME), shown to people as `label`, with so many threads in
-    numerical libraries."""
+    """The store (its folder `home`, or LISOR_HOME if None), the `label` that people see, and the
+    number of threads in numerical libraries."""
 
     home: str | None = None
     label: str = ""
     threads: int = 1
 
     def progress_log(self) -> Callable[[str], None]:
-        """A function that logs a message to the run's log, unless it did so a moment ago."""
+        """A function that writes a message to the run's log, at most every `LOG_SECONDS`."""
         logger, logged = get_run_logger(), time.monotonic()
 
         def log(message: str) -> None:

@@ -1,6 +1,6 @@
-"""Tasks that explain networks beside their automata.
+"""Tasks that explain networks together with their automata.
 
-What a task runs is imported inside it, so that a run answered from the cache need not load torch and captum."""
+Tasks import what they need inside, so that a run from the cache does not load torch and captum."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lisor.config import ExplainConfig
+from lisor.settings.explain import ExplainSettings
 from lisor_tasks.artifacts import Ref, Source, open_artifact
 from lisor_tasks.caching import cached
 from lisor_tasks.data import read_dataset
-from lisor_tasks.evaluation import Network, selected_ways
-from lisor_tasks.fsa import read_extraction
+from lisor_tasks.evaluation import NetworkArtifacts, selected_variants
+from lisor_tasks.extraction import read_extraction
 from lisor_tasks.networks import NetworkRef
 
 if TYPE_CHECKING:
+    from lisor.automata.automaton import Automaton
     from lisor.explain.steps import Steps
-    from lisor.fsa.automaton import Automaton
 
 EXPLANATION, ACTIVATIONS = "explanation.json", "activations.npz"
 
@@ -31,57 +31,67 @@ def explain_network(
     states: Ref,
     dataset: Ref,
     automata: Sequence[Ref],
-    way: tuple[str, str, int],
+    variant: tuple[str, str, int],
     company: Sequence[Ref],
-    config: ExplainConfig,
+    settings: ExplainSettings,
     annotations: Source | None,
 ) -> None:
-    """A network explained beside the automaton that was made in one way: method, rule, k.
+    """The explanation of a network and of its automaton of one variant: method, rule, k.
 
-    `company` are the hidden states of all networks that are explained on the data set, itself among them: examples are
-    chosen for all together. `annotations` are a person's notes on units."""
+    `company` are the hidden states of all networks that are explained on the dataset, this one
+    included: they share their examples. `annotations` are a person's notes on units."""
     from lisor.explain import annotations as notes
     from lisor.explain.activations import activations
     from lisor.explain.examples import choose_examples
     from lisor.explain.explanation import explain
-    from lisor.rnn.classifier import TrainedModel
-    from lisor.rnn.hidden_states import HiddenStates
+    from lisor.explain.steps import check_predicts_once
+    from lisor.networks.hidden_states import HiddenStates
+    from lisor.networks.trained import TrainedModel
 
     model, data = TrainedModel.read(open_artifact(network.model)), read_dataset(dataset)
-    answers = [HiddenStates(folder=open_artifact(ref)).answers()["test"].probabilities for ref in company]
+    check_predicts_once(model)
+    probabilities = [
+        HiddenStates(folder=open_artifact(ref)).predictions()["test"].probabilities
+        for ref in company
+    ]
     test = data.splits["test"]
     explanation = explain(
         model,
-        read_extraction(automata, *way).automaton,
+        read_extraction(automata, *variant).deterministic,
         data,
         HiddenStates(folder=open_artifact(states)).read(),
-        choose_examples(test.sequences, test.labels, answers, config.examples),
+        choose_examples(test.sequences, test.labels, probabilities, settings.examples),
         {} if annotations is None else notes.read(Path(annotations.path)),
-        seed=config.seed,
+        seed=settings.seed,
     )
     (folder / EXPLANATION).write_text(explanation.to_json(), encoding="utf-8")
     activations(model, data.splits["validation"]).write(folder / ACTIVATIONS)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Walked:
-    """One sequence on its way through a network and the automaton that stands for it."""
+class ExplainedSequence:
+    """The steps of one sequence through a network and its automaton."""
 
     steps: Steps
     automaton: Automaton
     classes: tuple[str, ...]
 
 
-def walk_through(network: Network, results: Ref, text: str) -> Walked:
-    """The steps of a text, or of a word of a language, through a network and its selected automaton.
+def explain_sequence(network: NetworkArtifacts, results: Ref, text: str) -> ExplainedSequence:
+    """The steps of a text, or of a word of a language, through a network and its selected
+    automaton.
 
     Raises:
         DataError: the network cannot read it."""
-    from lisor.explain.steps import encode, walk
-    from lisor.rnn.classifier import TrainedModel
+    from lisor.explain.steps import encode, read_steps
+    from lisor.networks.trained import TrainedModel
 
     model = TrainedModel.read(open_artifact(network.model))
     names, codes = encode(model, text)
-    way = selected_ways(results)[network.identity]
-    automaton = read_extraction(network.every_automaton, *way).automaton
-    return Walked(steps=walk(model, automaton, codes, names=names), automaton=automaton, classes=model.classes)
+    variant = selected_variants(results)[network.identity]
+    automaton = read_extraction(network.automata, *variant).deterministic
+    return ExplainedSequence(
+        steps=read_steps(model, automaton, codes, names=names),
+        automaton=automaton,
+        classes=model.classes,
+    )

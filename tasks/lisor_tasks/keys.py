@@ -1,4 +1,5 @@
-"""What the key of an artifact is made of, as values: the settings and inputs of a call, and versions of libraries."""
+"""The values that the key of an artifact is made of: settings and inputs of a call, and versions of
+libraries."""
 
 from __future__ import annotations
 
@@ -7,17 +8,24 @@ import json
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import Field, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from functools import cache
-from importlib.metadata import Distribution, PackageNotFoundError, packages_distributions, requires, version
+from importlib.metadata import (
+    Distribution,
+    PackageNotFoundError,
+    packages_distributions,
+    requires,
+    version,
+)
 from typing import Any, TypeAlias
 
+from lisor.settings.base import Keyed, Settings
 from lisor_tasks.artifacts import Ref, Source
 
 Leaf: TypeAlias = Ref | Source | str | int | float | list[Any] | None
 
 OFF: tuple[object, ...] = (None, False, (), [])
-"""Values of a setting that asks for nothing."""
+"""Values of a setting that is off."""
 
 
 def digest(value: object) -> str:
@@ -29,19 +37,21 @@ def digest(value: object) -> str:
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Leaf]]:
     """The references, sources and plain values inside arguments, each with its dotted name.
 
-    A list of plain values is one of them. Left out are settings at their neutral value, at which everything is as it
-    was before there was such a setting: off, or what the metadata of the field says (`neutral`). Left out are also
-    fields whose metadata say that they are part of no key (`in_key`: False).
+    A list of plain values counts as one plain value. Left out are values that are off, settings at
+    their neutral value, and those that are part of no key; see `lisor.settings.base.Keyed`.
 
     Raises:
-        TypeError: there is something whose text may differ between processes."""
+        TypeError: a value's text may differ between processes."""
     if isinstance(value, Ref | Source):
         yield path, value
+    elif isinstance(value, Settings):
+        for name, field in type(value).model_fields.items():
+            inner = getattr(value, name)
+            keyed = next((one for one in field.metadata if isinstance(one, Keyed)), Keyed())
+            if keyed.in_key(inner) and not (_is_off(inner) or _same(inner, keyed.neutral)):
+                yield from leaves(inner, f"{path}.{name}")
     elif is_dataclass(value) and not isinstance(value, type):
-        for field in fields(value):
-            inner = getattr(value, field.name)
-            if not _is_neutral(field, inner):
-                yield from leaves(inner, f"{path}.{field.name}")
+        yield from leaves({field.name: getattr(value, field.name) for field in fields(value)}, path)
     elif isinstance(value, Mapping):
         for name, inner in value.items():
             if not _is_off(inner):
@@ -55,14 +65,20 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Leaf]]:
     elif _is_plain(value):
         yield path, value
     else:
-        raise TypeError(f"a {type(value).__name__} cannot be part of a key: pass settings, references or plain values")
+        raise TypeError(
+            f"a {type(value).__name__} cannot be part of a key: "
+            "pass settings, references or plain values"
+        )
 
 
 def classes(value: Any) -> Iterator[type]:
     """The classes of the objects inside arguments, references apart."""
     if isinstance(value, Ref | Source):
         return
-    if is_dataclass(value) and not isinstance(value, type):
+    if isinstance(value, Settings):
+        yield from type(value).__mro__
+        value = [inner for _, inner in value]
+    elif is_dataclass(value) and not isinstance(value, type):
         yield type(value)
         value = [getattr(value, field.name) for field in fields(value)]
     elif isinstance(value, Mapping):
@@ -73,23 +89,24 @@ def classes(value: Any) -> Iterator[type]:
 
 
 def library_versions() -> dict[str, str]:
-    """The versions of the libraries that most numbers come from, for people to see."""
+    """The versions of the libraries that compute most numbers, as summaries show them."""
     return {name: version(name) for name in ("torch", "numpy", "scikit-learn")}
 
 
 @cache
 def library_version(library: str) -> str | None:
-    """The version of the distribution that installs a library of this import name; None for Python's own."""
+    """The version of the distribution that installs a library of this import name; None for
+    Python's own."""
     if library in sys.stdlib_module_names:
         return None
     for name in (library, *_required()):
         try:
-            found = Distribution.from_name(name)
+            distribution = Distribution.from_name(name)
         except PackageNotFoundError:
             continue
-        listed = found.read_text("RECORD") or ""
-        if f"\n{library}/" in f"\n{listed}" or f"\n{library}.py" in f"\n{listed}":
-            return found.version
+        listed = "\n" + (distribution.read_text("RECORD") or "")
+        if f"\n{library}/" in listed or f"\n{library}.py" in listed:
+            return distribution.version
     owners = packages_distributions().get(library, [])  # reads every distribution: takes a second
     return ", ".join(Distribution.from_name(name).version for name in owners)
 
@@ -98,12 +115,6 @@ def library_version(library: str) -> str | None:
 def _required() -> tuple[str, ...]:
     """The distributions that lisor requires."""
     return tuple(dict.fromkeys(re.match(r"[\w.-]+", line)[0] for line in requires("lisor") or ()))  # type: ignore[index]
-
-
-def _is_neutral(field: Field[Any], value: object) -> bool:
-    if not field.metadata.get("in_key", True):
-        return True
-    return _is_off(value) or _same(value, field.metadata.get("neutral"))
 
 
 def _is_off(value: object) -> bool:

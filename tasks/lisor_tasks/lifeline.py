@@ -1,4 +1,4 @@
-"""Processes that end when the one that started them does, however that ended."""
+"""Processes that end when their parent process ends, for whatever reason."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from threading import Thread
 
 
 def end_after(wait: Callable[[], object]) -> None:
-    """End this process as soon as `wait` returns, which it does in a thread of its own: at the end of a pipe that only
-    the parent writes to, say."""
+    """End this process as soon as `wait`, called in a thread of its own, returns: for instance at
+    the end of a pipe to which only the parent writes."""
 
     def watch() -> None:
         wait()
@@ -20,7 +20,7 @@ def end_after(wait: Callable[[], object]) -> None:
 
 
 def end_with_parent() -> None:
-    """End this process, which multiprocessing has started, with the one that started it."""
+    """End this process, which multiprocessing has started, with its parent."""
     parent = parent_process()
     if parent is not None:
         end_after(parent.join)

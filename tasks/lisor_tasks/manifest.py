@@ -1,4 +1,5 @@
-"""What an artifact says of itself: its files with their digests, how long it took, and what its key was made of."""
+"""The manifest of an artifact: its files with their digests, how long it took, and what its key was
+made of."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ MANIFEST = "manifest.json"
 class Manifest:
     """The digests of an artifact's files by name, the seconds that it took, and its provenance.
 
-    Two machines that make the same artifact differ in the seconds alone."""
+    Where two computers make the same artifact, only the seconds differ."""
 
     kind: str
     key: str
@@ -33,30 +34,30 @@ class Manifest:
         return _digest(dict(self.files))
 
     def to_json(self) -> str:
-        """The manifest as text, with a digest of all that it says."""
+        """The manifest as JSON text, with a digest of everything in it."""
         fields = {"schema": SCHEMA, **vars(self), "sha256": self.sha256}
         return json.dumps({**fields, "digest": _digest(fields)}, indent=1)
 
     @classmethod
     def parse(cls, text: str | bytes, kind: str, key: str) -> Manifest | None:
-        """The manifest of an artifact of this kind and key; None where it is damaged, of another version or of another
-        artifact, or names a file outside of its folder."""
+        """The manifest of an artifact of this kind and key; None where it is damaged, of another
+        version or of another artifact, or names a file outside of its folder."""
         try:
             fields = json.loads(text)
             digest = fields.pop("digest")
             whole = digest == _digest(fields) and fields.pop("schema") == SCHEMA
             sha256 = fields.pop("sha256")
-            found = cls(**fields)
-            whole = whole and (found.kind, found.key, found.sha256) == (kind, key, sha256)
-            whole = whole and is_name(kind) and is_name(key) and MANIFEST not in found.files
-            whole = whole and all(is_name(part) for name in found.files for part in name.split("/"))
+            manifest = cls(**fields)
+            whole = whole and (manifest.kind, manifest.key, manifest.sha256) == (kind, key, sha256)
+            names = (kind, key, *(part for name in manifest.files for part in name.split("/")))
+            whole = whole and all(map(is_name, names)) and MANIFEST not in manifest.files
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
-        return found if whole else None
+        return manifest if whole else None
 
 
 def is_name(name: str) -> bool:
-    """Is this a plain name of a file or folder, which leads nowhere else?"""
+    """Is this a plain name of a file or folder, not a path to elsewhere?"""
     return name not in ("", ".", "..") and not set(name) & set("/\\\0")
 
 

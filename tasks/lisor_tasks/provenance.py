@@ -1,4 +1,5 @@
-"""What the keys of artifacts are made of, kept in their manifests, so that a run can say why it computes something."""
+"""Provenance: what the keys of artifacts are made of, kept in their manifests, so that a rerun can
+be explained."""
 
 from __future__ import annotations
 
@@ -20,8 +21,8 @@ PARTS = ("settings", "inputs", "code", "versions")
 
 
 class Difference(NamedTuple):
-    """One thing in which two provenances differ: in which of their `PARTS`, its name there, and what it was and is as
-    JSON; None where it is missing."""
+    """A value in which two provenances differ: which of their `PARTS` it is in, its name there, and
+    its former and its present value as JSON, None where it is missing."""
 
     part: str
     name: str
@@ -31,9 +32,9 @@ class Difference(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
-    """The step that makes an artifact; its settings by dotted names; the digests of its inputs, None for one that is
-    not there yet; the digests of the definitions that its code reaches; and the versions of the libraries that these
-    import."""
+    """The step that makes an artifact; its settings by dotted names; the digests of its inputs,
+    None for an input that does not exist yet; the digests of the definitions that its code reaches;
+    and the versions of the libraries that these import."""
 
     step: str
     settings: Mapping[str, Any]
@@ -43,43 +44,55 @@ class Provenance:
 
     @classmethod
     def of(
-        cls, step: str, found: Mapping[str, Leaf], code: Mapping[str, str], versions: Mapping[str, str]
+        cls,
+        step: str,
+        leaves: Mapping[str, Leaf],
+        code: Mapping[str, str],
+        versions: Mapping[str, str],
     ) -> Provenance:
         """The provenance of a call of a step, whose arguments have these leaves."""
-        inputs = {name: leaf for name, leaf in found.items() if isinstance(leaf, Ref | Source)}
+        inputs = {name: leaf for name, leaf in leaves.items() if isinstance(leaf, Ref | Source)}
         return cls(
             step=step,
-            settings={name: leaf for name, leaf in found.items() if name not in inputs},
-            inputs={name: None if isinstance(leaf, Awaited) else leaf.sha256 for name, leaf in inputs.items()},
+            settings={name: leaf for name, leaf in leaves.items() if name not in inputs},
+            inputs={
+                name: None if isinstance(leaf, Awaited) else leaf.sha256
+                for name, leaf in inputs.items()
+            },
             code=code,
             versions=versions,
         )
 
     def key(self, kind: str) -> str:
-        """The key of the artifact of a kind that is made so."""
+        """The key of an artifact of this kind and provenance."""
         return digest([kind, asdict(self)])
 
     def to_json(self) -> dict[str, Any]:
-        """The provenance as it stands in a manifest."""
+        """The provenance as a manifest keeps it."""
         return {"schema": SCHEMA, **asdict(self)}
 
     @classmethod
     def from_json(cls, value: object) -> Provenance | None:
-        """The provenance that stands in a manifest; None where there is none, or one of another version."""
+        """The provenance in a manifest; None if there is none, or one of another version."""
         if not isinstance(value, dict) or value.get("schema") != SCHEMA:
             return None
         try:
-            return _PROVENANCE.validate_python({name: field for name, field in value.items() if name != "schema"})
+            return _PROVENANCE.validate_python(
+                {name: field for name, field in value.items() if name != "schema"}
+            )
         except ValidationError:
             return None
 
     def differences(self, older: Provenance) -> list[Difference]:
-        """In what this provenance differs from an older one of the same step, inputs that are not there yet apart."""
+        """The values in which this provenance differs from an older one of the same step, without
+        inputs that do not exist yet."""
         different = sorted(self._different(older), key=lambda item: (PARTS.index(item[0]), item[1]))
-        return [Difference(*item, older._texts.get(item), self._texts.get(item)) for item in different]
+        return [
+            Difference(*item, older._texts.get(item), self._texts.get(item)) for item in different
+        ]
 
     def distance(self, older: Provenance) -> int:
-        """In how many things this provenance differs from an older one."""
+        """The number of values in which this provenance differs from an older one."""
         return len(self._different(older))
 
     def _different(self, older: Provenance) -> set[tuple[str, str]]:
@@ -108,25 +121,27 @@ class Provenances:
 
     def __init__(self, store: Store, kind: str) -> None:
         manifests = store.manifests(kind)
-        found = [Provenance.from_json(None if one is None else one.provenance) for one in manifests]
-        self.without = found.count(None)
-        """How many artifacts do not say what they were made of."""
+        self._known = [
+            Provenance.from_json(None if manifest is None else manifest.provenance)
+            for manifest in manifests
+        ]
+        self.without = self._known.count(None)
+        """The number of artifacts without a provenance."""
         self._nearest: dict[Any, Provenance | None] = {}
-        self._of_step: dict[str, list[Provenance]] = {}
-        for provenance in found:
-            if provenance is not None:
-                self._of_step.setdefault(provenance.step, []).append(provenance)
 
     def nearest(self, provenance: Provenance) -> Provenance | None:
-        """The provenance of the same step that differs in the fewest things, the newest of several, or None."""
+        """The provenance of the same step that differs in the fewest values, the newest of several;
+        None if the step has none."""
         key = (provenance.step, frozenset(provenance._texts.items()))
         if key not in self._nearest:
-            of_step = self._of_step.get(provenance.step, ())
+            of_step = [
+                one for one in self._known if one is not None and one.step == provenance.step
+            ]
             self._nearest[key] = min(of_step, key=provenance.distance, default=None)
         return self._nearest[key]
 
 
 def stages_before(arguments: Mapping[str, Any]) -> frozenset[str]:
-    """The stages that have to run before all inputs of a step are there."""
+    """The stages that have to run before all inputs of a step exist."""
     waits = [leaf.stages for _, leaf in leaves(arguments) if isinstance(leaf, Awaited)]
     return frozenset().union(*waits)

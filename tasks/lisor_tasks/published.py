@@ -1,30 +1,31 @@
-"""The folder in which a run leaves its files for a reader, among which the user may have files too.
+"""The folder of a run's report, in which the user may have files too.
 
-Only what a former run has listed in its `run.json` is replaced or removed."""
+Only files that a former run has listed in its `run.json` are replaced or removed."""
 
 from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from os.path import lexists
 from pathlib import Path
 
 from lisor.errors import StoreError, StoreWarning
 from lisor.files import kind_of, replacing, shorten
 from lisor_tasks.artifacts import check_folder
 from lisor_tasks.manifest import is_name
-from lisor_tasks.register import RECORD, Record, parse
+from lisor_tasks.register import DAMAGE, RECORD, Record, parse
 
 ALWAYS = ("report.html", "results.parquet", RECORD, "summary.json")
 """Files of every run, whatever else it leaves."""
 
 LATEST = "latest"
-"""The link beside the reports of a name that leads to the last of them."""
+"""The symbolic link to the last report of a name."""
 
 
 def check_out(folder: Path) -> None:
-    """Nothing, if a run may publish its report in a folder of the user's.
+    """Check that a run may publish its report in a folder of the user's.
 
     Raises:
         StoreError: the folder has files, but none of a run; or it is no folder."""
@@ -34,35 +35,29 @@ def check_out(folder: Path) -> None:
     except OSError as error:
         reason = f"{error.strerror}; give another --out"
         raise StoreError(f"{shorten(folder)} cannot be read: {reason}") from None
-    if not empty and not _exists(folder / RECORD):
+    if not empty and not lexists(folder / RECORD):
         raise StoreError(
             "expected a new or empty folder, or that of a run's report, "
             f"but {shorten(folder)} has other files; give another --out"
         )
     former = _listed(folder)
-    for name in sorted({*former, *ALWAYS}):
-        if not _is_free(folder, name, former):
-            what = f"{shorten(folder / name)} is not of a former run and would be replaced"
-            raise StoreError(f"{what}; move it away, or give another --out")
+    _check_free(folder, {*former, *ALWAYS}, former, "move it away, or give another --out")
 
 
 def publish_files(folder: Path, files: Mapping[str, bytes], record: Record) -> Record:
-    """The record of a run with a list of what is in the folder: these files and the record itself.
+    """Write the files of a run and its record to the folder; return the record, which lists them.
 
     Raises:
-        StoreError: one of them would replace what no former run has listed.
-        OSError: the folder cannot be written; what is there is listed, so that it can be tried
+        StoreError: a file would replace one that no former run has listed.
+        OSError: the folder cannot be written; its files are listed, so that the run can try
             again."""
     former = _listed(folder)
     names = sorted({*files, RECORD})
-    for name in names:
-        if not _is_free(folder, name, former):
-            what = f"{shorten(folder / name)} is not of a former run and would be replaced"
-            again = "what was computed is kept, so move that away, or run again with another --out"
-            raise StoreError(f"{what}; {again}")
+    again = "what was computed is kept, so move that away, or run again with another --out"
+    _check_free(folder, names, former, again)
     folder.mkdir(parents=True, exist_ok=True)
     record = replace(record, files=tuple(sorted({*former, *names})))
-    # first, so that what is there is listed at any moment
+    # first, so that the files in the folder are listed at any moment
     _write(folder / RECORD, record.to_json().encode())
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -76,57 +71,67 @@ def publish_files(folder: Path, files: Mapping[str, bytes], record: Record) -> R
 
 
 def point_latest(folder: Path) -> None:
-    """Lead the link `latest` beside a report's folder there, at once.
+    """Make `latest`, beside a report's folder, a symbolic link to that folder, in one step.
 
-    What has its place and is no link, such as a copy of what it led to, stays, and a StoreWarning says so.
+    Anything else of that name stays, and a StoreWarning says so.
 
     Raises:
         OSError: it cannot be written."""
-    link, fresh = folder.with_name(LATEST), folder.with_name(f".{LATEST}-{os.urandom(8).hex()}")
-    if _exists(link) and not link.is_symlink():
-        what = f"{shorten(link)} is no link and does not lead to the last report; remove it, and run again"
-        warnings.warn(what, StoreWarning, stacklevel=2)
+    latest, fresh = folder.with_name(LATEST), folder.with_name(f".{LATEST}-{os.urandom(8).hex()}")
+    if lexists(latest) and not latest.is_symlink():
+        warnings.warn(
+            f"{shorten(latest)} is no link and does not lead to the last report; "
+            "remove it, and run again",
+            StoreWarning,
+            stacklevel=2,
+        )
         return
     try:
         fresh.symlink_to(folder.name)
-        fresh.replace(link)
+        fresh.replace(latest)
     finally:
         fresh.unlink(missing_ok=True)
 
 
 def _listed(folder: Path) -> frozenset[str]:
-    """The files that a former run has left in a folder.
+    """The files in a folder that the record of a former run lists.
 
     Raises:
-        StoreError: its record is none."""
+        StoreError: the record is damaged."""
     path = folder / RECORD
-    if not _exists(path):
+    if not lexists(path):
         return frozenset()
     try:
         record = parse(path.read_text(encoding="utf-8"), str(folder))
         if all(is_name(part) for name in record.files for part in name.split("/")):
             return frozenset({*record.files, RECORD})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, StoreError):
+    except (OSError, StoreError, *DAMAGE):
         pass
-    where = shorten(path)
-    raise StoreError(f"expected the record of a run in {where}, but it is none; remove it, or give another --out")
+    raise StoreError(
+        f"expected the record of a run in {shorten(path)}, but it is none; "
+        "remove it, or give another --out"
+    )
+
+
+def _check_free(folder: Path, names: Iterable[str], former: Collection[str], advice: str) -> None:
+    """Raise a StoreError if a file of these names would replace one of the user's."""
+    for name in sorted(names):
+        if not _is_free(folder, name, former):
+            what = f"{shorten(folder / name)} is not of a former run and would be replaced"
+            raise StoreError(f"{what}; {advice}")
 
 
 def _is_free(folder: Path, name: str, former: Collection[str]) -> bool:
-    """Is there nothing at that name, or a file of a former run, and no link on the way?"""
+    """Is there nothing of that name, or a file of a former run, and no link on the way?"""
     path = folder / name
-    *folders, _ = Path(name).parents
-    if any(_exists(folder / place) and kind_of(folder / place) != "a folder" for place in folders):
+    *parents, _ = (folder / parent for parent in Path(name).parents)
+    if any(lexists(parent) and kind_of(parent) != "a folder" for parent in parents):
         return False
-    return not _exists(path) or (name in former and kind_of(path) is None)
-
-
-def _exists(path: Path) -> bool:
-    return os.path.lexists(path)
+    return not lexists(path) or (name in former and kind_of(path) is None)
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a file that is there whole or not at all, unless it is there."""
+    """Write a file, whole or not at all, unless it has this content."""
     if not path.is_file() or path.read_bytes() != content:
         with replacing(path) as file:
             file.write(content)
@@ -135,7 +140,7 @@ def _write(path: Path, content: bytes) -> None:
 def _remove(folder: Path, name: str) -> None:
     """Remove a file, and the folders that are empty then."""
     (folder / name).unlink(missing_ok=True)
-    *folders, _ = Path(name).parents
-    for place in folders:
-        if (folder / place).is_dir() and not any((folder / place).iterdir()):
-            (folder / place).rmdir()
+    *parents, _ = (folder / parent for parent in Path(name).parents)
+    for parent in parents:
+        if parent.is_dir() and not any(parent.iterdir()):
+            parent.rmdir()

@@ -1,32 +1,36 @@
-"""The code that a step reaches: definitions of lisor and lisor_tasks, followed by name from the task's own body.
+"""The code that a step reaches: definitions of lisor and lisor_tasks, found by name from the task's
+own body.
 
-A definition is a top-level function, class or assignment of a module. It is known by a digest of its syntax tree
-without comments, layout, docstrings, annotations and the messages of errors. From it every name that it reads is
-followed: to definitions of its module, through imports anywhere in it, through `module.attribute`, and through tables
-from names to functions or classes, of which those entries count that an argument names. Objects that arrive as
-arguments count by the methods and properties that the reached code may call. What cannot be followed, such as a module
-that is passed on as a value, counts whole and is listed."""
+A definition is a top-level function, class or assignment of a module. Its digest is that of its
+syntax tree without comments, layout, docstrings, annotations and the messages of errors. Every name
+that it reads leads on: to definitions of its module, through imports, through `module.attribute`,
+and through tables from names to functions or classes. Of a table only the entries count that an
+argument names. Of an argument's class only the methods and properties count that the reached code
+may call. A module whose use cannot be resolved, such as one that is passed as a value, counts whole
+and is listed."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lisor_tasks.definitions import STATEMENTS, UNFOLLOWED, Definition, Module, Reference
 
 STORE = "lisor_tasks.artifacts"
-"""The module whose code is not followed: an artifact is what its digest says, whatever code reads it."""
+"""The module whose code is part of no key: an artifact is known by its digest, whatever code reads
+it."""
 
 _NOT_CALLED = frozenset({"__init__", "__post_init__", "__new__"})
-"""Methods of an argument that ran before it became one: what they made are its values, which the key has."""
+"""Methods that ran before the object became an argument: they made its values, which are in the
+key."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reached:
-    """Digests of definitions by dotted name, the modules in which they stand, the top-level names of the libraries that
-    they import, and the definitions in which something cannot be followed."""
+    """Digests of definitions by dotted name, their modules, the top-level names of the libraries
+    that they import, and the definitions in which a name cannot be resolved."""
 
     definitions: Mapping[str, str]
     modules: frozenset[str]
@@ -35,7 +39,7 @@ class Reached:
 
 
 class CodeBase:
-    """Packages of source code by the folders in which they lie, each file parsed when it is first needed."""
+    """Packages of source code by their folders; each file is parsed when it is first needed."""
 
     def __init__(self, folders: Mapping[str, Path]) -> None:
         self._folders = dict(folders)
@@ -43,27 +47,30 @@ class CodeBase:
         self._searches: dict[tuple[str, frozenset[str]], list[_Search]] = {}
 
     def reach(
-        self, function: str, names: frozenset[str] = frozenset(), classes: frozenset[str] = frozenset()
+        self,
+        function: str,
+        names: frozenset[str] = frozenset(),
+        classes: frozenset[str] = frozenset(),
     ) -> Reached:
-        """What a function of a dotted name reaches, its own decorators apart, when its arguments hold these texts and
-        objects of these classes."""
+        """What a function of a dotted name reaches, without its decorators, when its arguments hold
+        these texts and objects of these classes."""
         parts = {part for name in names for part in (name, *name.split("-"))}
         earlier = self._searches.setdefault((function, classes), [])
         for search in earlier:
-            if search.would_go_alike(parts):
+            if search.is_same_for(parts):
                 return search.reached
         earlier.append(_Search(self, function, parts, classes))
         return earlier[-1].reached
 
     def module(self, name: str) -> Module | None:
-        """The module of that name; None where it is not in these packages."""
+        """The module of that name; None if it is not in these packages."""
         if name not in self._modules:
             path = self._path(name)
             self._modules[name] = None if path is None else Module.parse(name, path)
         return self._modules[name]
 
     def split(self, name: str) -> tuple[Module, list[str]] | None:
-        """The module that a dotted name begins with, as long as possible, and what of the name is left."""
+        """The longest module that a dotted name begins with, and the rest of the name."""
         parts = name.split(".")
         for length in range(len(parts), 0, -1):
             module = self.module(".".join(parts[:length]))
@@ -73,20 +80,24 @@ class CodeBase:
 
     def _path(self, module: str) -> Path | None:
         package, *parts = module.split(".")
-        if package not in self._folders:
-            return None
-        path = self._folders[package].joinpath(*parts)
-        places = (path / "__init__.py", path.with_suffix(".py"))
-        return next((place for place in places if place.is_file()), None)
+        return find_module(self._folders[package], parts) if package in self._folders else None
+
+
+def find_module(folder: Path, parts: Sequence[str]) -> Path | None:
+    """The file of a module in a folder, by the parts of its dotted name; None if there is none."""
+    path = folder.joinpath(*parts)
+    return next(filter(Path.is_file, (path / "__init__.py", path.with_suffix(".py"))), None)
 
 
 class _Search:
     """One search for all that a function reaches."""
 
-    def __init__(self, code: CodeBase, function: str, names: set[str], classes: frozenset[str]) -> None:
+    def __init__(
+        self, code: CodeBase, function: str, names: set[str], classes: frozenset[str]
+    ) -> None:
         self._code, self._names, self._classes = code, names, classes
         self._keys: set[str] = set()
-        """Of the tables in which an argument may be looked up."""
+        """Keys of the tables in which an argument may be looked up."""
         self._definitions: dict[str, list[str]] = {}
         self._modules: set[str] = set()
         self._libraries: set[str] = set()
@@ -95,8 +106,8 @@ class _Search:
         self._waiting: list[tuple[str, Module, Definition]] = []
         self.reached = self._run(function)
 
-    def would_go_alike(self, names: set[str]) -> bool:
-        """Would a search with other names find the same?"""
+    def is_same_for(self, names: set[str]) -> bool:
+        """Would a search with these names find the same?"""
         return self._keys & names == self._keys & self._names
 
     def _run(self, function: str) -> Reached:
@@ -106,22 +117,24 @@ class _Search:
             raise KeyError(f"{function} is no function of these packages")
         self._add_definition(module, Reference(function))
         while self._waiting or self._add_methods():
-            self._follow(*self._waiting.pop())
+            self._read(*self._waiting.pop())
         return Reached(
-            definitions={label: "+".join(found) for label, found in sorted(self._definitions.items())},
+            definitions={
+                label: "+".join(digests) for label, digests in sorted(self._definitions.items())
+            },
             modules=frozenset(self._modules),
             libraries=frozenset(self._libraries),
             unfollowed=frozenset(self._unfollowed),
         )
 
     def _add(self, label: str, module: Module, definition: Definition) -> None:
-        known, own = self._definitions.setdefault(label, []), module.read(definition).digest
-        if own not in known:
-            known.append(own)
+        digest = module.read(definition).digest
+        if digest not in self._definitions.setdefault(label, []):
+            self._definitions[label].append(digest)
             self._modules.add(module.name)
             self._waiting.append((label, module, definition))
 
-    def _follow(self, label: str, module: Module, definition: Definition) -> None:
+    def _read(self, label: str, module: Module, definition: Definition) -> None:
         read = module.read(definition)
         self._attributes |= read.attributes
         for line in module.definitions.get(STATEMENTS, ()):
@@ -142,20 +155,35 @@ class _Search:
             return
         if rest and rest[0] in module.definitions:
             whole = Reference(f"{module.name}.{rest[0]}")
-            self._add_definition(module, replace(reference, name=whole.name) if len(rest) == 1 else whole)
+            self._add_definition(
+                module, replace(reference, name=whole.name) if len(rest) == 1 else whole
+            )
         elif rest and rest[0] in module.imports:
-            self._resolve(label, replace(reference, name=".".join([module.imports[rest[0]], *rest[1:]])))
+            self._resolve(
+                label, replace(reference, name=".".join([module.imports[rest[0]], *rest[1:]]))
+            )
         elif not rest or not rest[0].startswith("__"):
             self._unfollowed.add(label)
             self._add_whole(module)
 
     def _add_definition(self, module: Module, reference: Reference) -> None:
         name = reference.name.rpartition(".")[2]
-        table = module.table(name) if reference.looked_up else {}
-        if reference.key is None:
+        table = module.table(name)
+        elsewhere = {
+            key: Reference(str(entry.value).replace(":", "."))
+            for key, entry in table.items()
+            if isinstance(entry, ast.Constant)
+        }
+        if not reference.looked_up and not elsewhere:
+            table = {}
+        if reference.looked_up and reference.key is None:
             self._keys.update(table)
         wanted = self._names if reference.key is None else {reference.key}
         entries = {key: entry for key, entry in table.items() if key in wanted}
+        if elsewhere:  # a registry: all its entries count if no argument names one
+            for key in entries or elsewhere:
+                self._resolve(f"{reference.name}[{key}]", elsewhere[key])
+            return
         for key, entry in entries.items():
             self._add(f"{reference.name}[{key}]", module, entry)
         if not entries:
@@ -167,7 +195,7 @@ class _Search:
             self._add_definition(module, Reference(f"{module.name}.{name}"))
 
     def _add_methods(self) -> bool:
-        """Add what may be called of the arguments' classes; is there anything new?"""
+        """Add the methods of the arguments' classes that may be called; is there anything new?"""
         for full in self._classes:
             split = self._code.split(full)
             if split is None or len(split[1]) != 1:
@@ -181,4 +209,4 @@ class _Search:
 
     def _may_be_called(self, method: str) -> bool:
         special = method.startswith("__") and method.endswith("__")
-        return method in self._attributes or (special and method not in _NOT_CALLED)
+        return method not in _NOT_CALLED and (special or method in self._attributes)

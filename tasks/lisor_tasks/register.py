@@ -1,42 +1,45 @@
-"""The register of runs: of which artifacts each finished run is made, wherever its report went.
+"""The register of runs: a record of each finished run, with its settings and artifacts.
 
 LISOR_HOME/runs/<name>/<key>.json
 
-A run is NAME/KEY; its key is made of its settings and of what it has made, so that another run of
-the same name is another record. NAME alone is the run that was last kept under it."""
+A run is NAME/KEY. Its key is made of its settings and artifacts, so that another run of the same
+name is another record. NAME alone is the newest run of that name."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from lisor.errors import StoreError
 from lisor.files import shorten
 from lisor_tasks.artifacts import Ref, check_folder, open_store, write_text
-from lisor_tasks.evaluation import Network
+from lisor_tasks.evaluation import NetworkArtifacts
 from lisor_tasks.keys import digest
 
-SCHEMA = 2
+SCHEMA = 4
 """Version of a record's JSON."""
 
 RECORD = "run.json"
 """The record in the folder of a run's report."""
 
+DAMAGE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+"""Errors of a damaged record; pydantic's are ValueErrors."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Artifacts:
-    """What a run has made."""
+    """The artifacts of a run."""
 
     results: Ref
     report: Ref
-    networks: tuple[Network, ...]
+    networks: tuple[NetworkArtifacts, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +55,7 @@ class Record:
 
     @property
     def key(self) -> str:
-        """What tells the run from others of its name."""
+        """The digest that distinguishes the run from others of its name."""
         return digest([self.settings, asdict(self.artifacts)])[:12]
 
     @property
@@ -66,8 +69,9 @@ class Record:
 
 
 def register(record: Record) -> None:
-    """Keep a record as the newest of its name; that of the same run is replaced, and those of runs
-    whose artifacts were since computed anew, with another content, go.
+    """Write a record as the newest of its name, in place of an earlier record of the same run.
+
+    Records of runs whose artifacts have been computed anew, with another content, are deleted.
 
     Raises:
         StoreError: it cannot be written."""
@@ -75,7 +79,7 @@ def register(record: Record) -> None:
     try:
         write_text(check_folder(path.parent) / path.name, record.to_json())
         for other in path.parent.glob("*.json"):
-            with suppress(StoreError):  # a damaged one
+            with suppress(StoreError):  # the other is damaged
                 if contradicts(record, _read(other, _run(other))):
                     other.unlink(missing_ok=True)  # another run may do the same
     except OSError as error:
@@ -84,27 +88,35 @@ def register(record: Record) -> None:
 
 
 def registered() -> list[str]:
-    """The runs that were kept, NAME/KEY, in the order of names and of each name the newest last."""
-    return [_run(path) for path in _paths()]
+    """The registered runs, NAME/KEY, sorted by names, the newest of each name last."""
+    files = check_folder(open_store().home / "runs").glob("*/*.json")
+    by_time = sorted(files, key=lambda path: (path.parent.name, path.stat().st_mtime_ns))
+    return [_run(path) for path in by_time]
 
 
 def matching(run: str) -> list[str]:
-    """The runs of a NAME, or that of a NAME/KEY, in the order of `registered`.
+    """The registered runs of a NAME, or that of a NAME/KEY, in the order of `registered`.
 
     Raises:
         StoreError: there is none."""
-    kept = registered()
-    found = [one for one in kept if run in (one, one.partition("/")[0])]
-    if not found:
-        names = sorted({one.partition("/")[0] for one in kept})
+    return select(run, registered(), shorten(open_store().home / "runs"))
+
+
+def select(run: str, runs: Sequence[str], folder: str) -> list[str]:
+    """Those of the runs of a folder that have this NAME or NAME/KEY, in their order.
+
+    Raises:
+        StoreError: there is none."""
+    selected = [one for one in runs if run in (one, one.partition("/")[0])]
+    if not selected:
+        names = sorted({one.partition("/")[0] for one in runs})
         known = ", ".join(names[:5]) or "none yet"
-        home = shorten(open_store().home / "runs")
-        raise StoreError(f"expected a run of {home} ({known}), got {run[:60]!r}")
-    return found
+        raise StoreError(f"expected a run of {folder} ({known}), got {run[:60]!r}")
+    return selected
 
 
 def look_up(run: str) -> Record:
-    """The record of a NAME/KEY, or the one that was last kept under a NAME.
+    """The record of a NAME/KEY, or the newest of a NAME.
 
     Raises:
         StoreError: there is none, it is damaged, or it was written by another version."""
@@ -113,7 +125,7 @@ def look_up(run: str) -> Record:
 
 
 def find(run: str) -> Record:
-    """The record in a report folder, or else the one that `look_up` finds.
+    """The record in a report folder, or else that of `look_up`.
 
     Raises:
         StoreError: there is neither, or it was written by another version."""
@@ -138,7 +150,7 @@ def report_folder(run: str) -> Path:
 def contradicts(record: Record, other: Record) -> bool:
     """Does the second record name an artifact of the first with another content?
 
-    A store holds one content of a key, so the artifacts of the second are there no more."""
+    A store has one content for each key, so those artifacts of the second no longer exist."""
     contents = {(ref.kind, ref.key): ref.sha256 for ref in refs(record.artifacts)}
     named = refs(other.artifacts)
     return any(contents.get((ref.kind, ref.key), ref.sha256) != ref.sha256 for ref in named)
@@ -162,10 +174,10 @@ def parse(text: str, name: str) -> Record:
     Raises:
         StoreError: it was written by another version.
         ValueError, KeyError, TypeError, AttributeError: it is damaged."""
-    said = json.loads(text)
-    if said.pop("schema") != SCHEMA:
+    content = json.loads(text)
+    if content.pop("schema") != SCHEMA:
         raise StoreError(f"the run {name!r} was recorded by another version; run it again")
-    return _reader().validate_python(said)
+    return _reader().validate_python(content)
 
 
 @cache
@@ -176,14 +188,9 @@ def _reader() -> TypeAdapter[Record]:
 def _read(path: Path, name: str) -> Record:
     try:
         return parse(path.read_text(encoding="utf-8"), name)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ValidationError, RecursionError):
+    except (OSError, *DAMAGE):
         again = f"run {name!r} again, which computes nothing anew, or delete that file"
         raise StoreError(f"the record {path} is damaged; {again}") from None
-
-
-def _paths() -> list[Path]:
-    found = check_folder(open_store().home / "runs").glob("*/*.json")
-    return sorted(found, key=lambda path: (path.parent.name, path.stat().st_mtime_ns))
 
 
 def _run(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Tasks that write the report and publish what a run found."""
+"""Tasks that write the report of a run and publish it."""
 
 from __future__ import annotations
 
@@ -16,60 +16,79 @@ from lisor.files import shorten
 from lisor_tasks.artifacts import Ref, open_artifact, open_store
 from lisor_tasks.caching import cached
 from lisor_tasks.data import read_dataset
-from lisor_tasks.evaluation import RESULTS, Network, read_failures, reported, with_seconds
+from lisor_tasks.evaluation import (
+    RESULTS,
+    NetworkArtifacts,
+    read_failures,
+    reported,
+    with_seconds,
+)
 from lisor_tasks.explain import ACTIVATIONS, EXPLANATION
-from lisor_tasks.fsa import LEARNED, SEARCHED, read_extraction
+from lisor_tasks.extraction import LEARNED, read_extraction
 from lisor_tasks.manifest import MANIFEST
 from lisor_tasks.networks import NetworkRef, read_about, read_network
 from lisor_tasks.published import point_latest, publish_files
 from lisor_tasks.register import Record, report_folder
 
 if TYPE_CHECKING:
-    from lisor.fsa.clustering import Clustering
+    from lisor.clustering.clustering import Clustering
     from lisor.report.findings import Explained, Findings
 
 SUMMARY = "summary.json"
 
 
-@cached("plane", name="t-SNE {execution.label}")
+@cached("embedding", name="t-SNE {execution.label}")
 def project_hidden_states(folder: Path, network: NetworkRef, states: Ref) -> None:
-    """A network's hidden states in the plane."""
-    from lisor.report import plane
-    from lisor.rnn.hidden_states import HiddenStates
+    """A t-SNE embedding of a network's hidden states."""
+    from lisor.networks.hidden_states import HiddenStates
+    from lisor.report import embedding
 
     model, points = read_network(network), HiddenStates(folder=open_artifact(states)).read()
-    plane.project(model, points.state, points.answer).write(folder)
+    embedding.project(model, points.state, points.prediction).write(folder)
 
 
 @cached("report", name="report {title}")
-def write_report(folder: Path, title: str, results: Ref, networks: Sequence[Network]) -> None:
-    """The report page, its tables and pictures, and every chosen and selected automaton as JSON, DOT and SVG."""
-    from lisor.fsa import evaluation
+def write_report(
+    folder: Path, title: str, results: Ref, networks: Sequence[NetworkArtifacts]
+) -> None:
+    """The page, tables and pictures of the report, and every chosen and selected automaton as JSON,
+    DOT and SVG."""
+    from lisor.evaluation import evaluation
     from lisor.report import report
 
     shown = reported(networks, results)
     datasets = {network.dataset: read_dataset(network.data) for network in shown}
     findings = [_find(network) for network in shown]
-    missing = [f"Failed, and nowhere below: {one}." for one in read_failures(results)]
-    missing += [f"Not explained: {network.label}: {network.unexplained}." for network in shown if network.unexplained]
+    missing = [f"Failed, and nowhere below: {failure}." for failure in read_failures(results)]
+    missing += [
+        f"Not explained: {network.label}: {network.unexplained}."
+        for network in shown
+        if network.unexplained
+    ]
     table = evaluation.read_results(open_artifact(results) / RESULTS)
     report.write(folder, title, table, datasets, findings, missing)
 
 
-def _find(network: Network) -> Findings:
-    """What the report reads of a network, its clusterings and automata one by one when they are asked for."""
-    from lisor.fsa import clustering
+def _find(network: NetworkArtifacts) -> Findings:
+    """The findings of a network; clusterings and automata are read one by one, when needed."""
+    from lisor.clustering import clustering
+    from lisor.extraction.extraction import read_searches
+    from lisor.networks.hidden_states import HiddenStates
+    from lisor.report.embedding import Embedding
     from lisor.report.findings import Findings
-    from lisor.report.plane import Plane
-    from lisor.rnn.hidden_states import HiddenStates
 
     def find_clustering(method: str, k: int) -> Clustering:
-        blocks = (clustering.read(open_artifact(block), {(method, k)}) for block in network.clusterings)
+        blocks = (
+            clustering.read(open_artifact(block), {(method, k)}) for block in network.clusterings
+        )
         return next(chain.from_iterable(blocks))
 
     about = read_about(network.model)
-    learned = [json.loads((open_artifact(automata) / LEARNED).read_text()) for automata, _ in network.baselines]
-    searches = [json.loads((open_artifact(automata) / SEARCHED).read_text()) for automata, _ in network.searched]
+    learned = [
+        json.loads((open_artifact(baseline.automata) / LEARNED).read_text())
+        for baseline in network.baselines
+    ]
+    searches = [read_searches(open_artifact(automata)) for automata in network.automata]
     return Findings(
         dataset=network.dataset,
         name=network.name,
@@ -78,12 +97,16 @@ def _find(network: Network) -> Findings:
         history=about["history"],
         restarts=about["restarts"],
         clustering=find_clustering,
-        extraction=partial(read_extraction, network.every_automaton),
+        extraction=partial(read_extraction, network.automata),
         variance=lambda: HiddenStates(folder=open_artifact(network.states)).variance(),
-        searches=tuple(search for block in searches for search in block),
-        unfinished={about["method"]: about["unfinished"] for about in learned if about["unfinished"]},
+        searches={variant: search for block in searches for variant, search in block.items()},
+        unfinished={
+            about["method"]: about["unfinished"] for about in learned if about["unfinished"]
+        },
         learned_steps={about["method"]: about["steps"] for about in learned},
-        plane=None if network.plane is None else Plane.read(open_artifact(network.plane)),
+        embedding=None
+        if network.embedding is None
+        else Embedding.read(open_artifact(network.embedding)),
         explained=None if network.explanation is None else _read_explained(network.explanation),
     )
 
@@ -102,15 +125,19 @@ def _read_explained(ref: Ref) -> Explained:
 
 @task(name="publish", task_run_name="publish to {record.out}", retries=1, retry_delay_seconds=1)
 def publish(record: Record, summary: str) -> Record:
-    """The record of a run whose files lie where its user looks for them, each whole or not at all.
+    """Write the files of a run to the folder of its report, each whole or not at all, and return
+    its record.
 
     Raises:
-        StoreError: the folder cannot be written, or files of the user's are in the way."""
+        StoreError: the folder cannot be written, or a file of the user's would be replaced."""
     folder, store = Path(record.out), open_store()
     report = store.open(record.artifacts.report)
     paths = {str(path.relative_to(report)): path for path in report.rglob("*") if path.is_file()}
     files = {name: path.read_bytes() for name, path in paths.items() if name != MANIFEST}
-    files |= {RESULTS: with_seconds(record.artifacts.results, record.artifacts.networks), SUMMARY: summary.encode()}
+    files |= {
+        RESULTS: with_seconds(record.artifacts.results, record.artifacts.networks),
+        SUMMARY: summary.encode(),
+    }
     with store.lock("publish"):
         try:
             record = publish_files(folder, files, record)

@@ -1,4 +1,5 @@
-"""The best automaton of each data set of a run in MLflow's registry, ready for `mlflow models serve`."""
+"""The best automaton of each dataset of a run in MLflow's registry, ready for `mlflow models
+serve`."""
 
 from __future__ import annotations
 
@@ -14,29 +15,36 @@ from mlflow import MlflowClient
 from mlflow.entities import LoggedModelOutput
 from mlflow.exceptions import MlflowException
 
-from lisor.fsa.automaton import Automaton
+from lisor.automata.automaton import Automaton
 from lisor.randomness import stream
+from lisor.registry import TARGETS
 
 CODE = Path(__file__).parent / "automaton_model.py"
 
 ALIAS = "newest"
-"""Of the version that the last run has registered."""
+"""The alias of the version that the last run has registered."""
 
 
 def best_networks(results: pd.DataFrame) -> pd.DataFrame:
-    """A row for each data set: the selected automaton that is the most faithful on validation, of the fewest states."""
+    """A row for each dataset: its selected automaton with the highest fidelity on validation; of
+    equals, that with the fewest states."""
     rows = results[results["selected"] & (results["test_set"] == "validation")]
     ordered = rows.sort_values(["fidelity", "n_states"], ascending=[False, True], kind="stable")
     return ordered.drop_duplicates("dataset").sort_index()
 
 
-def register_automaton(client: MlflowClient, name: str, automaton: Path, experiment: str, run: str) -> None:
-    """Log an automaton (JSON) as a model of a run, and register it as the newest version of a name."""
+def register_automaton(
+    client: MlflowClient, name: str, automaton: Path, experiment: str, run: str
+) -> None:
+    """Log an automaton (JSON) as a model of a run, and register it as the newest version of a
+    name."""
     with TemporaryDirectory() as folder:
         model = Path(folder) / "model"
-        # MLflow takes a path for a URI, in which some characters mean something
+        # MLflow reads a path as a URI, in which some characters have a meaning
         _save(Path(shutil.copy(automaton, Path(folder) / "automaton.json")), model)
-        logged = client.create_logged_model(experiment, name="automaton", source_run_id=run, model_type="automaton")
+        logged = client.create_logged_model(
+            experiment, name="automaton", source_run_id=run, model_type="automaton"
+        )
         client.log_model_artifacts(logged.model_id, str(model))
     client.finalize_logged_model(logged.model_id, "READY")
     client.log_outputs(run, [LoggedModelOutput(logged.model_id, step=0)])
@@ -45,21 +53,27 @@ def register_automaton(client: MlflowClient, name: str, automaton: Path, experim
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    made = client.create_model_version(name, logged.artifact_location, run_id=run, model_id=logged.model_id)
+    made = client.create_model_version(
+        name, logged.artifact_location, run_id=run, model_id=logged.model_id
+    )
     client.set_registered_model_alias(name, ALIAS, made.version)
 
 
 def _save(automaton: Path, folder: Path) -> None:
-    """An MLflow model from code, with its signature and an example: words over the automaton's own alphabet."""
+    """Write an MLflow model from code, with its signature and an example: words over the
+    automaton's alphabet."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # MLflow's, of type hints: here a signature says what goes in and out
-        import mlflow.pyfunc  # not at the top: it takes seconds, and a run that MLflow knows needs none of it
+        warnings.simplefilter("ignore")  # MLflow misses type hints; the signature has the types
+        # not at the top: it takes seconds, and a run that MLflow already shows does not need it
+        import mlflow.pyfunc
         from mlflow.models import ModelSignature
         from mlflow.types import ColSpec, DataType, Schema, TensorSpec
         from mlflow.types.schema import Array
 
-        answer: list[ColSpec | TensorSpec] = [
-            ColSpec(DataType.string, "class"),
+        read = Automaton.from_json(automaton.read_text(encoding="utf-8"))
+        once = TARGETS[read.target].predicts_once
+        outputs: list[ColSpec | TensorSpec] = [
+            ColSpec(DataType.string if once else Array(DataType.string), "class"),
             ColSpec(DataType.integer, "state"),
             ColSpec(Array(DataType.integer), "path"),
         ]
@@ -67,18 +81,20 @@ def _save(automaton: Path, folder: Path) -> None:
             folder,
             python_model=str(CODE),
             artifacts={"automaton": automaton.as_uri()},  # a path may hold a question mark
-            signature=ModelSignature(inputs=Schema([ColSpec(DataType.string, "text")]), outputs=Schema(answer)),
-            input_example=_example(Automaton.from_json(automaton.read_text(encoding="utf-8"))),
+            signature=ModelSignature(
+                inputs=Schema([ColSpec(DataType.string, "text")]), outputs=Schema(outputs)
+            ),
+            input_example=_example(read),
             pip_requirements=[f"lisor=={version('lisor')}", f"mlflow=={version('mlflow')}"],
         )
 
 
 def _example(automaton: Automaton) -> pd.DataFrame:
     """Three words of five symbols, as texts that the automaton reads."""
-    if automaton.quantizer is not None:
-        series = [automaton.quantizer.example(symbol).tolist() for symbol in range(2)]
-        return pd.DataFrame({"text": [json.dumps(one) for one in series]})
-    symbols = automaton.alphabet
-    between = "" if all(len(symbol) == 1 for symbol in symbols) else " "
-    numbers = stream(0, "example of a model").integers(0, len(symbols), (3, 5))
-    return pd.DataFrame({"text": [between.join(symbols[number] for number in word) for word in numbers]})
+    alphabet = automaton.alphabet
+    if alphabet.quantizer is not None:
+        series = [alphabet.quantizer.example(symbol).tolist() for symbol in range(2)]
+        return pd.DataFrame({"text": map(json.dumps, series)})
+    numbers = stream(0, "example of a model").integers(0, len(alphabet), (3, 5))
+    words = [alphabet.join(alphabet[number] for number in word) for word in numbers]
+    return pd.DataFrame({"text": words})

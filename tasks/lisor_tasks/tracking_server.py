@@ -1,5 +1,5 @@
-"""Telling an MLflow elsewhere, in a process of its own: a server that never answers cannot be waited for in a thread,
-which nobody can end."""
+"""Runs logged to an MLflow server, by a process of its own: a thread that waits for a server could
+not be ended."""
 
 from __future__ import annotations
 
@@ -18,51 +18,56 @@ from lisor_tasks.artifacts import Store
 from lisor_tasks.register import Record
 
 LOADING_SECONDS = 120
-"""A process that has not loaded MLflow by then does not run."""
+"""The most seconds until the process has loaded MLflow."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Patience:
-    """How long a server is waited for.
+    """The time that a server may take.
 
-    Its first answer may take `spare` seconds. Of every later one `each` seconds are free, and what they take beyond
-    that is at most `spare` seconds in all."""
+    Its first response may take `spare` seconds. Every later one may take `each` seconds, and all
+    together may take `spare` seconds more."""
 
     each: float
     spare: float = 8.0
 
 
 BESIDE_A_RUN = Patience(each=1.0)
-"""For who waits for a run, and not for MLflow."""
+"""For a run, which should not wait for MLflow."""
 
 WHEN_ASKED = Patience(each=60.0)
-"""For who waits for nothing else."""
+"""For a command that only logs to MLflow."""
 
 
 def log_to_server(record: Record, store: Store, patience: Patience) -> tuple[str, str]:
-    """The ids of the experiment and of the parent run that show a run in the MLflow of MLFLOW_TRACKING_URI.
+    """Log a run to the MLflow of MLFLOW_TRACKING_URI unless it is there; return the ids of its
+    experiment and parent run.
 
     Raises:
-        TrackingError: it does not answer in time, or refuses."""
+        TrackingError: the server does not answer in time, or refuses."""
     with subprocess.Popen(
         [sys.executable, "-P", "-m", __name__],
         env={**os.environ, "LISOR_HOME": str(store.home)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        start_new_session=True,  # Ctrl-C is for the run, which says what becomes of this
+        start_new_session=True,  # Ctrl-C is for the run, which ends this process
         text=True,
     ) as process:
         try:
             assert process.stdin is not None and process.stdout is not None
-            process.stdin.write(json.dumps({"name": record.name, "record": record.to_json()}) + "\n")
-            process.stdin.flush()
+            request = {"name": record.name, "record": record.to_json()}
+            print(json.dumps(request), file=process.stdin, flush=True)
             return _wait(process.stdout, patience)
         finally:
             process.kill()
 
 
 def _wait(output: IO[str], patience: Patience) -> tuple[str, str]:
+    """The ids of the experiment and of the parent run, as the process prints them.
+
+    Raises:
+        TrackingError: the process failed, or its server took too long."""
     lines: SimpleQueue[str] = SimpleQueue()
 
     def read() -> None:
@@ -75,71 +80,72 @@ def _wait(output: IO[str], patience: Patience) -> tuple[str, str]:
     while True:
         started = time.monotonic()
         try:
-            said = json.loads(lines.get(timeout=limit))
+            message = json.loads(lines.get(timeout=limit))
         except Empty:
             raise TrackingError(f"no answer in {limit:.0f} s") from None
-        match said:
+        match message:
             case {"asks": True}:
                 free = patience.each if answered else 0.0
                 limit = free + spare
             case {"asks": False}:
-                answered, spare = True, max(0.0, spare - max(0.0, time.monotonic() - started - free))
-                limit = LOADING_SECONDS  # for what this machine does before it asks again
+                answered = True
+                spare = max(0.0, spare - max(0.0, time.monotonic() - started - free))
+                limit = LOADING_SECONDS  # for local work before the next request
             case {"experiment": experiment, "run": run}:
                 return str(experiment), str(run)
             case {"error": error}:
                 raise TrackingError(str(error))
             case _:
-                raise TrackingError("the process that asked it has ended")
+                raise TrackingError("the process that logs the run has ended")
 
 
 class _Watched:
-    """An MLflow client that says when it asks and when it was answered."""
+    """An MLflow client that reports when it sends a request and when it has the response."""
 
-    def __init__(self, client: Any, say: Any) -> None:
-        self._client, self._say = client, say
+    def __init__(self, client: Any, report: Any) -> None:
+        self._client, self._report = client, report
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._client, name)
 
         def call(*arguments: Any, **named: Any) -> Any:
-            self._say(asks=True)
+            self._report(asks=True)
             result = method(*arguments, **named)
-            self._say(asks=False)
+            self._report(asks=False)
             return result
 
         return call
 
 
 def _main() -> None:
-    """Tell the server of the record on standard input, and say on standard output how that goes."""
+    """Log the record on standard input, and report the progress on standard output."""
     out = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # MLflow prints where a run can be seen
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # MLflow prints the addresses of runs
 
-    def say(**what: Any) -> None:
-        print(json.dumps(what), file=out, flush=True)
+    def report(**message: Any) -> None:
+        print(json.dumps(message), file=out, flush=True)
 
     from mlflow import MlflowClient
 
-    from lisor_tasks import tracking
     from lisor_tasks.artifacts import open_store
     from lisor_tasks.lifeline import end_after
     from lisor_tasks.register import parse
-    from lisor_tasks.told import tracking_uri
+    from lisor_tasks.tracked import tracking_uri
+    from lisor_tasks.tracking_run import log_run
 
-    given = json.loads(sys.stdin.readline())
+    request = json.loads(sys.stdin.readline())
     end_after(sys.stdin.read)
     store = open_store()
     try:
         with store.lock("mlflow"):  # search-then-create is not atomic
-            say(asks=True)
-            client: Any = _Watched(MlflowClient(tracking_uri(store.home)), say)
-            say(asks=False)
-            record = parse(given["record"], given["name"])
-            experiment, run = tracking._fill(client, record, store)
-        say(experiment=experiment, run=run)
+            report(asks=True)
+            client: Any = _Watched(MlflowClient(tracking_uri(store.home)), report)
+            report(asks=False)
+            record = parse(request["record"], request["name"])
+            experiment, run = log_run(client, record, store)
+        report(experiment=experiment, run=run)
     except Exception as error:
-        say(error=str(error) or type(error).__name__)
+        report(error=str(error) or type(error).__name__)
 
 
 if __name__ == "__main__":

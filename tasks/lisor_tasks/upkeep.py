@@ -1,4 +1,5 @@
-"""What is in the store, for which runs, whether it is whole, and what may go."""
+"""The artifacts in the store: which runs need them, whether they are whole, and which may be
+deleted."""
 
 from __future__ import annotations
 
@@ -11,13 +12,13 @@ from lisor_tasks.artifacts import open_store
 from lisor_tasks.register import forget, look_up, refs, registered
 
 KEPT = frozenset({"corpus"})
-"""Kinds that stay though no record of a run names them: to read a corpus again may need a network or a file."""
+"""Kinds that garbage collection keeps: to read a corpus again may need the internet or a file."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Held:
-    """An artifact: its size in bytes, its age in seconds, whether its files are as they were built, and for which runs
-    it is there."""
+class Stored:
+    """An artifact: its size in bytes, its age in seconds, whether its files are unchanged, and the
+    runs that need it."""
 
     kind: str
     key: str
@@ -27,12 +28,12 @@ class Held:
     runs: tuple[str, ...]
 
 
-def holdings(*, forgotten: Collection[str] = (), verify: bool = False) -> list[Held]:
-    """Every artifact in the store, as if some runs, each a NAME/KEY, were not registered.
+def inventory(*, forgotten: Collection[str] = (), verify: bool = False) -> list[Stored]:
+    """Every artifact in the store, as if the `forgotten` runs, each a NAME/KEY, did not exist.
 
-    `whole` is looked at only to `verify`.
+    Files are checked only to `verify`; else `whole` is true.
 
-    Artifacts that were made together, such as the trials of a block, are there for the same runs.
+    Artifacts that were made together, such as the trials of a block, are needed by the same runs.
 
     Raises:
         StoreError: the record of a run is damaged."""
@@ -42,42 +43,47 @@ def holdings(*, forgotten: Collection[str] = (), verify: bool = False) -> list[H
         if run not in forgotten:
             for ref in refs(look_up(run).artifacts):
                 users.setdefault((ref.kind, block(ref.key)), set()).add(run)
-    found = []
+    artifacts = []
     for kind, key in store.entries():
         files = [path.stat() for path in store.folder(kind, key).rglob("*") if path.is_file()]
-        held = Held(
-            kind=kind,
-            key=key,
-            size=sum(file.st_size for file in files),
-            age=now - max((file.st_mtime for file in files), default=0.0),
-            whole=not verify or store.find(kind, [key]) is not None,
-            runs=tuple(sorted(users.get((kind, block(key)), ()))),
+        artifacts.append(
+            Stored(
+                kind=kind,
+                key=key,
+                size=sum(file.st_size for file in files),
+                age=now - max((file.st_mtime for file in files), default=0.0),
+                whole=not verify or store.find(kind, [key]) is not None,
+                runs=tuple(sorted(users.get((kind, block(key)), ()))),
+            )
         )
-        found.append(held)
-    return found
+    return artifacts
 
 
-def collectable(*, older_than: float, forgotten: Collection[str] = ()) -> list[Held]:
-    """What no run needs, and is older than so many seconds."""
-    found = holdings(forgotten=forgotten)
-    return [held for held in found if not held.runs and held.kind not in KEPT and held.age > older_than]
+def unreachable(*, older_than: float, forgotten: Collection[str] = ()) -> list[Stored]:
+    """The artifacts that no run needs and that are older than so many seconds."""
+    return [
+        stored
+        for stored in inventory(forgotten=forgotten)
+        if not stored.runs and stored.kind not in KEPT and stored.age > older_than
+    ]
 
 
-def collect(*, older_than: float, forgotten: Collection[str] = ()) -> list[Held]:
-    """Delete what is `collectable`, what killed runs left half built, and the records of runs that are to be forgotten.
+def collect(*, older_than: float, forgotten: Collection[str] = ()) -> list[Stored]:
+    """Delete what is `unreachable`, what killed runs left half built, and the records of the
+    `forgotten` runs; return the deleted artifacts.
 
     Raises:
         StoreError: a run is using the store, or it cannot be written."""
     store = open_store()
     with store.unused():
-        gone = collectable(older_than=older_than, forgotten=forgotten)
+        gone = unreachable(older_than=older_than, forgotten=forgotten)
         forget(forgotten)
-        for held in gone:
-            store.remove(held.kind, held.key)
+        for stored in gone:
+            store.remove(stored.kind, stored.key)
         shutil.rmtree(store.home / "scratch", ignore_errors=True)
     return gone
 
 
 def block(key: str) -> str:
-    """What the keys of artifacts that one task made together have in common."""
+    """The common beginning of the keys of artifacts that one task made together."""
     return key.partition("-")[0]

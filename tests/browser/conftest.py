@@ -28,7 +28,7 @@ IMAGE = f'<img src=x onerror="{TAKE_OVER}">'
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
-        pytest.skip("there is no browser; say: apt-get install chromium")
+        pytest.skip("there is no browser; run: apt-get install chromium")
     expect.set_options(timeout=PATIENCE)
     with chromium() as running:
         yield running
@@ -36,7 +36,8 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A page with nothing in it, of a profile that has seen nothing; none of its scripts may fail."""
+    """A page with nothing in it, of a profile that has seen nothing; none of its scripts may
+    fail."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     errors: list[Error] = []
     context.set_default_timeout(PATIENCE)
@@ -49,7 +50,8 @@ def page(browser: Browser) -> Iterator[Page]:
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run: its store, the folder of its report, and the page that explains one review."""
+    """A finished run: its store, the folder of its report, and the page that explains one
+    review."""
 
     home: Path
     report: Path
@@ -58,15 +60,26 @@ class Run:
 
 @pytest.fixture(scope="package")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A language and reviews in which symbols, classes, reviews and notes are HTML that would take over the page."""
+    """A language and reviews in which symbols, classes, reviews and notes are HTML that would take
+    over the page."""
     folder = tmp_path_factory.mktemp("browsed")
     config, home = folder / "browsed.yaml", folder / "store"
     config.write_text(yaml.safe_dump(write_data(folder)), encoding="utf-8")
     environment = {**os.environ, "LISOR_HOME": str(home), "PREFECT_HOME": str(folder / "prefect")}
-    asked = ["explain", "--run", "browsed", "--text", f"{SCRIPT} good", "--out", str(folder / "explanation.html")]
+    asked = [
+        "explain",
+        "--run",
+        "browsed",
+        "--text",
+        f"{SCRIPT} good",
+        "--out",
+        str(folder / "explanation.html"),
+    ]
     for arguments in (["run", str(config)], asked):
         command = [sys.executable, "-m", "lisor_flows.cli", *arguments]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400, check=False)
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=400, check=False
+        )
         assert done.returncode == 0, done.stderr
     return Run(home, home / "reports/browsed/latest", folder / "explanation.html")
 
@@ -95,12 +108,14 @@ def write_data(folder: Path) -> dict[str, object]:
                 "train": 200, "validation": 60, "test": 40, "selection": 40, "max_length": 8,
             },
             {
-                "text": str(folder / "reviews.csv"), "max_length": 30, "vectors": "learned", "min_count": 1,
+                "text": str(folder / "reviews.csv"),
+                "max_length": 30, "vectors": "learned", "min_count": 1,
                 "models": {"cells": ["gru"]}, "training": {"trials": 1},
                 "explain": {"enabled": True, "annotations": str(folder / "notes.csv")},
             },
         ],
         "models": {"cells": ["srn", "mgu", "gru"], "hidden_size": 5},
-        "training": {"trials": 3, "max_epochs": 6, "learning_rate": 0.03},  # nine networks: a gallery that is folded
+        # nine networks: a gallery that is folded
+        "training": {"trials": 3, "max_epochs": 6, "learning_rate": 0.03},
         "clustering": {"k": [2, 5]},
     }  # fmt: skip

@@ -19,7 +19,10 @@ def runs(run: Run) -> dict[str, str]:
     client = MlflowClient(f"sqlite:///{run.home / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("browsed").experiment_id
     found = client.search_runs([experiment])
-    return {str(one.info.run_name): f"#/experiments/{experiment}/runs/{one.info.run_id}" for one in found}
+    return {
+        str(one.info.run_name): f"#/experiments/{experiment}/runs/{one.info.run_id}"
+        for one in found
+    }
 
 
 @pytest.fixture(scope="module")
@@ -28,14 +31,20 @@ def pages(run: Run) -> Iterator[str]:
         yield url
 
 
-def test_the_page_of_a_run_has_its_parameters_and_metrics(page: Page, pages: str, runs: dict[str, str]) -> None:
+def test_the_page_of_a_run_has_its_parameters_and_metrics(
+    page: Page, pages: str, runs: dict[str, str]
+) -> None:
     page.goto(f"{pages}/{runs['language-gru-0']}")
-    page.get_by_placeholder("Search metrics").fill("selected.fidelity")  # only rows in view are there
+    page.get_by_placeholder("Search metrics").fill(
+        "selected.fidelity"
+    )  # only rows in view are there
     expect(page.get_by_text("selected.fidelity").first).to_be_visible()
     expect(page.get_by_text("network.hidden_size").first).to_be_visible()
 
 
-@pytest.mark.parametrize("metric", ["train_loss", "test/kmeans.majority.fidelity"], ids=["epochs", "k"])
+@pytest.mark.parametrize(
+    "metric", ["train_loss", "test/kmeans.majority.fidelity"], ids=["epochs", "k"]
+)
 def test_curves_are_drawn(page: Page, pages: str, runs: dict[str, str], metric: str) -> None:
     page.goto(f"{pages}/{runs['language-gru-0']}/model-metrics")
     page.get_by_role("searchbox", name="Search metric charts").fill(f"^{metric}$")
@@ -43,7 +52,9 @@ def test_curves_are_drawn(page: Page, pages: str, runs: dict[str, str], metric: 
     expect(page.locator(".js-plotly-plot .scatterlayer path.js-line").first).to_be_attached()
 
 
-def test_the_report_is_shown_among_the_artifacts(page: Page, pages: str, runs: dict[str, str]) -> None:
+def test_the_report_is_shown_among_the_artifacts(
+    page: Page, pages: str, runs: dict[str, str]
+) -> None:
     page.goto(f"{pages}/{runs['browsed']}/artifacts/report.html")
     shown = page.frame_locator("iframe")
     expect(shown.get_by_role("heading", name="browsed", exact=True)).to_be_visible()

@@ -23,7 +23,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def place(server: str, deployment: str) -> str:
-    with urllib.request.urlopen(f"{server}/api/deployments/name/lisor/{deployment}", timeout=30) as answer:
+    with urllib.request.urlopen(
+        f"{server}/api/deployments/name/lisor/{deployment}", timeout=30
+    ) as answer:
         return f"{server}/deployments/deployment/{json.loads(answer.read())['id']}"
 
 
@@ -41,7 +43,12 @@ def test_the_page_of_a_deployment_has_its_runs_schedule_and_limit(page: Page, se
     expect(page.get_by_text("At 02:00 AM every day")).to_be_visible()
 
 
-def test_the_page_of_a_deployment_has_the_settings(page: Page, server: str) -> None:
+def test_the_page_of_a_deployment_names_its_settings(page: Page, server: str) -> None:
     page.goto(place(server, "quickstart"))
     page.get_by_text("Parameters", exact=True).first.click()
-    expect(page.get_by_text("movie-reviews").first).to_be_visible()
+    expect(page.get_by_text("settings").first).to_be_visible()
+
+
+def test_the_form_of_a_run_takes_the_name_of_settings(page: Page, server: str) -> None:
+    page.goto(f"{place(server, 'quickstart')}/run")
+    expect(page.get_by_text("the name of a file of settings in configs").first).to_be_visible()

@@ -32,10 +32,10 @@ def test_what_is_folded_opens_and_closes_again(report: Page) -> None:
 
 
 def test_a_sequence_opens_step_by_step(report: Page) -> None:
-    walk = report.locator(".walk").filter(has=report.locator("details")).first
-    inner = walk.locator("details details").first
+    trace = report.locator(".trace").filter(has=report.locator("details")).first
+    inner = trace.locator("details details").first
     expect(inner.locator("table, svg").first).to_be_hidden()
-    walk.locator("summary").first.click()
+    trace.locator("summary").first.click()
     inner.locator("summary").first.click()
     expect(inner.locator("table, svg").first).to_be_visible()
 
@@ -65,7 +65,9 @@ def test_a_picture_is_saved_as_svg(report: Page) -> None:
     with report.expect_download() as download:
         button.click()
     assert download.value.suggested_filename == "accuracy-against-states.svg"
-    assert ElementTree.parse(download.value.path()).getroot().tag == "{http://www.w3.org/2000/svg}svg"
+    assert (
+        ElementTree.parse(download.value.path()).getroot().tag == "{http://www.w3.org/2000/svg}svg"
+    )
 
 
 @pytest.mark.parametrize("width", [320, 768, 1600])
@@ -81,7 +83,10 @@ def test_what_data_say_is_shown_and_never_run(page: Page, run: Run) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.on("dialog", lambda dialog: pytest.fail(dialog.message))
-    for place, title in ((run.report / "report.html", "browsed"), (run.explanation, "Why this answer?")):
+    for place, title in (
+        (run.report / "report.html", "browsed"),
+        (run.explanation, "Why this answer?"),
+    ):
         page.goto(place.as_uri())
         open_all(page)
         page.wait_for_load_state("networkidle")
@@ -90,7 +95,9 @@ def test_what_data_say_is_shown_and_never_run(page: Page, run: Run) -> None:
         assert SCRIPT in shown  # a review
         assert page.title() == title
         assert page.locator("script").count() == 1
-        assert page.locator("img, iframe, object, embed, [onerror], [onload], [onclick]").count() == 0
+        assert (
+            page.locator("img, iframe, object, embed, [onerror], [onload], [onclick]").count() == 0
+        )
     assert asked == [(run.report / "report.html").as_uri(), run.explanation.as_uri()]
 
 
@@ -102,7 +109,10 @@ def test_notes_and_symbols_of_automata_are_shown_as_they_are(report: Page) -> No
 
 
 def test_svg_files_do_not_run_either(page: Page, run: Run) -> None:
-    files: list[Path] = [*run.report.rglob("automata/selected/*.svg"), *run.report.rglob("figures/*.svg")]
+    files: list[Path] = [
+        *run.report.rglob("automata/selected/*.svg"),
+        *run.report.rglob("figures/*.svg"),
+    ]
     hostile = [file for file in files if "taken" in file.read_text(encoding="utf-8")]
     assert hostile
     for file in hostile:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import product
 
 from lisor.data.dataset import Split
-from lisor.data.sequences import Sequences
+from lisor.sequences import Sequences
 
 
 def every_word(length: int, signs: str = "01") -> list[str]:

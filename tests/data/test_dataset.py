@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lisor.alphabet import Alphabet
+from lisor.automata.languages import LANGUAGES, Language
 from lisor.data.dataset import Dataset, Split
-from lisor.data.languages import LANGUAGES, Language
-from lisor.data.sequences import Sequences
 from lisor.errors import DataError, SchemaError
+from lisor.sequences import Sequences
 from tests.strategies import automata, ragged_sequences
 
 CLASSES = ("no", "yes")
@@ -24,23 +25,32 @@ def splits(draw: st.DrawFn) -> Split:
 
 def dataset(**fields) -> Dataset:
     split = Split(sequences=Sequences.from_lists([[0, 2], []]), labels=np.array([1, 0]))
-    return Dataset(**{"vocabulary": ("a", "b", "ç"), "classes": CLASSES, "splits": {"train": split}} | fields)
+    return Dataset(
+        **{"alphabet": ("a", "b", "ç"), "classes": CLASSES, "splits": {"train": split}} | fields
+    )
 
 
 def as_plain(splits: dict[str, Split]) -> dict[str, tuple[list[list[int]], list[int]]]:
-    return {name: ([s.tolist() for s in split.sequences], split.labels.tolist()) for name, split in splits.items()}
+    return {
+        name: ([s.tolist() for s in split.sequences], split.labels.tolist())
+        for name, split in splits.items()
+    }
 
 
 @settings(max_examples=30)
 @given(st.dictionaries(st.sampled_from(["train", "validation", "test"]), splits(), min_size=1))
 def test_a_data_set_is_read_as_it_was_written(tmp_path_factory, splits):
     folder = tmp_path_factory.mktemp("dataset")
-    written = dataset(splits=splits, unknown=1, tokenizer="words", notes=("5 rows dropped: no text",))
+    written = dataset(
+        splits=splits,
+        alphabet=Alphabet(symbols=("a", "b", "ç"), unknown=1, tokenizer="words"),
+        notes=("5 rows dropped: no text",),
+    )
     written.write(folder)
     read = Dataset.read(folder)
     assert list(read.splits) == list(splits)
     assert as_plain(read.splits) == as_plain(splits)
-    for name in ("vocabulary", "classes", "unknown", "tokenizer", "notes"):
+    for name in ("alphabet", "classes", "notes"):
         assert getattr(read, name) == getattr(written, name)
     assert read.vectors is None
     assert read.language is None
@@ -91,13 +101,15 @@ def test_another_schema_is_refused(tmp_path):
     table = pq.read_table(path)
     about = json.loads(table.schema.metadata[b"lisor"]) | {"schema": 99}
     pq.write_table(table.replace_schema_metadata({"lisor": json.dumps(about)}), path)
-    with pytest.raises(SchemaError, match="schema 3, got 99"):
+    with pytest.raises(SchemaError, match="schema 5, got 99"):
         Dataset.read(tmp_path)
 
 
 @pytest.mark.parametrize(("tokenizer", "is_text"), [(None, False), ("words", True)])
 def test_a_data_set_with_a_tokenizer_is_text(tokenizer, is_text):
-    assert dataset(tokenizer=tokenizer).is_text == is_text
+    assert (
+        dataset(alphabet=Alphabet(symbols=("a", "b", "ç"), tokenizer=tokenizer)).is_text == is_text
+    )
 
 
 def test_splits_and_labels_cannot_be_changed():
@@ -110,12 +122,12 @@ def test_splits_and_labels_cannot_be_changed():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"vocabulary": ("a", "b")}, "'train' holds symbols outside the vocabulary of 2"),
+        ({"alphabet": ("a", "b")}, "'train' holds symbols outside the alphabet of 2"),
         ({"classes": ("no",)}, "'train' holds labels outside the 1 classes"),
         ({"vectors": np.zeros((2, 5))}, "3 words need as many vectors, got 2"),
     ],
 )
-def test_symbols_labels_and_vectors_must_fit_the_vocabulary_and_classes(fields, message):
+def test_symbols_labels_and_vectors_must_fit_the_alphabet_and_classes(fields, message):
     with pytest.raises(DataError, match=message):
         dataset(**fields)
 

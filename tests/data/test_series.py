@@ -3,8 +3,9 @@ import pandas as pd
 import pytest
 
 from lisor.data.dataset import Dataset
-from lisor.data.series import build, load_aeon, parse, read_table
+from lisor.data.series import build, load_aeon, read_table
 from lisor.errors import DataError, DataWarning
+from lisor.quantizer import parse_series
 
 HOW = {
     "method": "kmeans",
@@ -21,7 +22,9 @@ HOW = {
 def table(count: int = 60, **columns) -> pd.DataFrame:
     rng = np.random.default_rng(0)
     series = pd.Series([rng.normal(i % 3, size=(8, 2)) for i in range(count)], dtype=object)
-    return pd.DataFrame({"series": series, "label": [f"class {i % 3}" for i in range(count)], **columns})
+    return pd.DataFrame(
+        {"series": series, "label": [f"class {i % 3}" for i in range(count)], **columns}
+    )
 
 
 @pytest.mark.parametrize(
@@ -36,7 +39,7 @@ def table(count: int = 60, **columns) -> pd.DataFrame:
     ],
 )
 def test_a_series_is_steps_by_channels_however_it_is_written(cell, steps):
-    assert parse(cell).tolist() == steps
+    assert parse_series(cell).tolist() == steps
 
 
 @pytest.mark.parametrize(
@@ -53,18 +56,22 @@ def test_a_series_is_steps_by_channels_however_it_is_written(cell, steps):
 )
 def test_what_is_no_series_is_refused(cell, says):
     with pytest.raises(DataError, match=says):
-        parse(cell, 7)
+        parse_series(cell, 7)
 
 
 @pytest.mark.parametrize("ending", ["parquet", "csv"])
 def test_a_file_is_read_with_its_labels_and_splits(tmp_path, ending):
     path = tmp_path / f"a.{ending}"
-    frame = pd.DataFrame({"series": [[[1.0, 2.0]], [[3.0, 4.0]]], "label": ["x", "y"], "time": [1, 2]})
+    frame = pd.DataFrame(
+        {"series": [[[1.0, 2.0]], [[3.0, 4.0]]], "label": ["x", "y"], "time": [1, 2]}
+    )
     frame.to_parquet(path) if ending == "parquet" else frame.to_csv(path, index=False)
     found = read_table(path)
     assert [cell.tolist() for cell in found["series"]] == [[[1, 2]], [[3, 4]]]
     assert list(found) == ["series", "label"]
-    assert found.attrs["notes"] == ["the column 'time' is not read: what counts is the order of the symbols"]
+    assert found.attrs["notes"] == [
+        "the column 'time' is not read: only the order of the symbols is used"
+    ]
 
 
 def test_symbols_are_fitted_to_the_training_series_alone():
@@ -73,9 +80,9 @@ def test_symbols_are_fitted_to_the_training_series_alone():
     changed = table(split=given)
     changed["series"] = [one if i < 40 else 100 * one for i, one in enumerate(changed["series"])]
     second = build(changed, **HOW)
-    assert (first.quantizer.prototypes == second.quantizer.prototypes).all()
+    assert (first.alphabet.quantizer.prototypes == second.alphabet.quantizer.prototypes).all()
     assert len(first.splits["test"]) == 20
-    assert (first.vectors == first.quantizer.prototypes.astype(np.float32)).all()
+    assert (first.vectors == first.alphabet.quantizer.prototypes.astype(np.float32)).all()
 
 
 def test_folds_test_every_series_once_and_no_split_shares_one():
@@ -83,7 +90,10 @@ def test_folds_test_every_series_once_and_no_split_shares_one():
     for fold in range(3):
         dataset = build(table(), **{**HOW, "folds": 3, "fold": fold})
         assert sum(map(len, dataset.splits.values())) == 60
-        assert np.bincount(dataset.splits["test"].labels).tolist() == [7, 7, 6] or len(dataset.splits["test"]) == 20
+        assert (
+            np.bincount(dataset.splits["test"].labels).tolist() == [7, 7, 6]
+            or len(dataset.splits["test"]) == 20
+        )
         tests += [key.tobytes() for key in np.asarray(dataset.splits["test"].sequences.numbers)]
     assert len(tests) == 60 * 4
 
@@ -95,7 +105,7 @@ def test_numbers_and_quantizer_are_read_back(tmp_path):
     for name, split in dataset.splits.items():
         assert (again.splits[name].sequences.numbers == split.sequences.numbers).all()
         assert (again.splits[name].sequences.symbols == split.sequences.symbols).all()
-    assert again.quantizer.to_json() == dataset.quantizer.to_json()
+    assert again.alphabet == dataset.alphabet
 
 
 def test_steps_that_fill_no_window_are_noted():
@@ -106,7 +116,8 @@ def test_steps_that_fill_no_window_are_noted():
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
-    ("name", "series", "channels", "classes"), [("JapaneseVowels", 640, 12, 9), ("ItalyPowerDemand", 1096, 1, 2)]
+    ("name", "series", "channels", "classes"),
+    [("JapaneseVowels", 640, 12, 9), ("ItalyPowerDemand", 1096, 1, 2)],
 )
 def test_aeon_has_its_sets_in_its_wheel(name, series, channels, classes):
     pytest.importorskip("aeon")

@@ -13,12 +13,14 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lisor.data import streams
-from lisor.data.streams import ROWS, stream_texts
+from lisor.data.streams import ROWS, stream_rows
 from lisor.errors import DataError
 
 TEXTS = ["good, really", "", "bad \u2019til the end", "", "NA", " two\nlines ", 'a "quoted" word']
 
-lines = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\n\r\ufeff"), max_size=5)
+lines = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\0\n\r\ufeff"), max_size=5
+)
 texts = st.lists(lines | st.sampled_from(["\n", "a\r\nb", '"', "NA", "null", ","]), max_size=8)
 shared_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -46,7 +48,7 @@ def end_to_end(batches: Iterable[list[str]]) -> list[str]:
 
 
 def read(path: Path) -> list[str]:
-    return end_to_end(stream_texts(path))
+    return end_to_end(stream_rows(path))
 
 
 # Every format
@@ -71,7 +73,9 @@ def test_the_column_of_a_parquet_file_is_streamed(tmp_path, column):
 
 
 def test_pandas_categories_are_streamed_as_texts(tmp_path):
-    pd.DataFrame({"text": ["b", "a", "b", None]}).astype("category").to_parquet(tmp_path / "a.parquet")
+    pd.DataFrame({"text": ["b", "a", "b", None]}).astype("category").to_parquet(
+        tmp_path / "a.parquet"
+    )
     assert read(tmp_path / "a.parquet") == ["b", "a", "b", ""]
 
 
@@ -79,7 +83,9 @@ def test_pandas_categories_are_streamed_as_texts(tmp_path):
 @pytest.mark.parametrize("newline", ["\n", "\r\n"], ids=["LF", "CRLF"])
 def test_the_lines_of_a_text_file_are_streamed(tmp_path, newline, last):
     path = tmp_path / "a.txt"
-    path.write_bytes(newline.join(["0110", "", " café ", "1"]).encode() + last.replace("\n", newline).encode())
+    path.write_bytes(
+        newline.join(["0110", "", " café ", "1"]).encode() + last.replace("\n", newline).encode()
+    )
     assert read(path) == ["0110", "", " café ", "1"]
 
 
@@ -91,7 +97,11 @@ def test_a_quoted_newline_ends_no_row(tmp_path):
 
 @pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
 def test_a_row_without_a_text_is_the_empty_sequence(tmp_path, name):
-    assert read(write_delimited(tmp_path / name, ["a", None, "b"], number=[1, 2, 3])) == ["a", "", "b"]
+    assert read(write_delimited(tmp_path / name, ["a", None, "b"], number=[1, 2, 3])) == [
+        "a",
+        "",
+        "b",
+    ]
     assert read(write_delimited(tmp_path / name, [None, None], number=[1, 2])) == ["", ""]
 
 
@@ -108,7 +118,9 @@ def test_a_row_that_ends_before_the_text_is_the_empty_sequence(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "content"), [("a.csv", b"text,label\n"), ("a.tsv", b"text\n"), ("a.txt", b"")], ids=["csv", "tsv", "txt"]
+    ("name", "content"),
+    [("a.csv", b"text,label\n"), ("a.tsv", b"text\n"), ("a.txt", b"")],
+    ids=["csv", "tsv", "txt"],
 )
 def test_a_file_without_rows_has_no_sequences(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
@@ -141,31 +153,39 @@ def test_a_text_of_nothing_but_blanks_is_a_row(tmp_path):
 @shared_folder
 @given(column=texts, name=st.sampled_from(["a.csv", "a.tsv"]))
 @example(column=["a"] * 6, name="a.csv")
-def test_batches_of_a_delimited_file_are_the_column_end_to_end(tmp_path, three_rows_at_a_time, column, name):
+def test_batches_of_a_delimited_file_are_the_column_end_to_end(
+    tmp_path, three_rows_at_a_time, column, name
+):
     path = write_delimited(tmp_path / name, column, number=list(range(len(column))))
-    batches = list(stream_texts(path))
-    whole = pd.read_csv(path, sep="\t" if name == "a.tsv" else ",", dtype=str, keep_default_na=False)
+    batches = list(stream_rows(path))
+    whole = pd.read_csv(
+        path, sep="\t" if name == "a.tsv" else ",", dtype=str, keep_default_na=False
+    )
     assert end_to_end(batches) == column == whole["text"].tolist()
     assert all(len(batch) == 3 for batch in batches[:-1])
 
 
 @shared_folder
 @given(st.lists(st.none() | lines, max_size=8), st.booleans(), st.integers(1, 8))
-def test_batches_of_a_parquet_file_are_the_column_end_to_end(tmp_path, three_rows_at_a_time, column, encoded, group):
+def test_batches_of_a_parquet_file_are_the_column_end_to_end(
+    tmp_path, three_rows_at_a_time, column, encoded, group
+):
     array = pa.array(column, pa.string())
     path = tmp_path / "a.parquet"
     write_parquet(path, array.dictionary_encode() if encoded else array, row_group_size=group)
-    batches = list(stream_texts(path))
+    batches = list(stream_rows(path))
     assert end_to_end(batches) == [text or "" for text in pq.read_table(path)["text"].to_pylist()]
     assert all(len(batch) <= 3 for batch in batches)
 
 
 @shared_folder
 @given(st.lists(lines, max_size=8), st.sampled_from(["\n", "\r\n"]))
-def test_batches_of_a_text_file_are_the_lines_end_to_end(tmp_path, three_rows_at_a_time, column, newline):
+def test_batches_of_a_text_file_are_the_lines_end_to_end(
+    tmp_path, three_rows_at_a_time, column, newline
+):
     path = tmp_path / "a.txt"
     path.write_bytes("".join(line + newline for line in column).encode())
-    batches = list(stream_texts(path))
+    batches = list(stream_rows(path))
     assert end_to_end(batches) == column
     assert all(len(batch) == 3 for batch in batches[:-1])
 
@@ -180,7 +200,7 @@ def test_a_file_of_more_rows_than_fit_is_read_in_several_batches(tmp_path, name)
         write_parquet(path, pa.array(column))
     else:
         write_delimited(path, column)
-    batches = list(stream_texts(path))
+    batches = list(stream_rows(path))
     assert [len(batch) for batch in batches] == [ROWS, ROWS, 1]
     assert end_to_end(batches) == column
 
@@ -196,7 +216,7 @@ def test_a_file_is_closed_where_reading_stops_early(tmp_path, name):
     (tmp_path / name).write_text("text\n0\n1\n")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        stream = stream_texts(tmp_path / name)
+        stream = stream_rows(tmp_path / name)
         next(stream)
         stream.close()
         del stream
@@ -211,10 +231,22 @@ pq.write_table(pa.table({"text": TEXTS, "label": TEXTS}), whole, compression=Non
 PARQUET = whole.getvalue().to_pybytes()
 
 NO_SEQUENCES = {
-    "suffix": ("a.json", b"[]", r"expected a \.csv, \.tsv, \.parquet or \.txt file of sequences, got a\.json"),
+    "suffix": (
+        "a.json",
+        b"[]",
+        r"expected a \.csv, \.tsv, \.parquet or \.txt file of sequences, got a\.json",
+    ),
     "no suffix": ("a", b"text\n", "file of sequences, got a"),
-    "no column": ("a.csv", b"review,label\na,b\n", r"expected the column 'text' in a\.csv, found 'review', 'label'"),
-    "separator": ("a.tsv", b"text,label\na,b\n", r"expected the column 'text' in a\.tsv, found 'text,label'"),
+    "no column": (
+        "a.csv",
+        b"review,label\na,b\n",
+        r"expected the column 'text' in a\.csv, found 'review', 'label'",
+    ),
+    "separator": (
+        "a.tsv",
+        b"text,label\na,b\n",
+        r"expected the column 'text' in a\.tsv, found 'text,label'",
+    ),
     "empty": ("a.csv", b"", r"expected the column 'text' in a\.csv, found none"),
     "latin-1": ("a.csv", "text\ncafé\n".encode("latin-1"), r"a\.csv cannot be read as CSV"),
     "latin-1 lines": ("a.txt", "café\n".encode("latin-1"), r"a\.txt cannot be read as TXT"),
@@ -222,7 +254,11 @@ NO_SEQUENCES = {
     "empty parquet": ("a.parquet", b"", r"a\.parquet cannot be read as PARQUET"),
     "no parquet": ("a.parquet", b"PAR1 and nothing else PAR1", "cannot be read as PARQUET"),
     "parquet cut short": ("a.parquet", PARQUET[:-20], "cannot be read as PARQUET"),
-    "parquet damaged": ("a.parquet", b"PAR1" + b"\xff" * 60 + PARQUET[64:], "cannot be read as PARQUET"),
+    "parquet damaged": (
+        "a.parquet",
+        b"PAR1" + b"\xff" * 60 + PARQUET[64:],
+        "cannot be read as PARQUET",
+    ),
 }
 
 
@@ -235,7 +271,9 @@ def test_a_file_that_holds_no_sequences_is_refused(tmp_path, name, content, mess
 
 @pytest.mark.parametrize("name", ["a.csv", "a.parquet", "a.txt"])
 def test_a_missing_file_is_refused(tmp_path, name):
-    with pytest.raises(DataError, match=rf"expected a file of sequences, but .*{name} does not exist"):
+    with pytest.raises(
+        DataError, match=rf"expected a file of sequences, but .*{name} does not exist"
+    ):
         read(tmp_path / name)
 
 
@@ -277,7 +315,9 @@ def test_a_cell_of_many_lines_that_would_fill_the_memory_is_refused(tmp_path, mo
         read(tmp_path / "a.csv")
 
 
-def test_rows_that_would_fill_the_memory_are_refused_before_they_are_unpacked(tmp_path, monkeypatch):
+def test_rows_that_would_fill_the_memory_are_refused_before_they_are_unpacked(
+    tmp_path, monkeypatch
+):
     monkeypatch.setattr(streams, "MAX_BATCH", 10_000)
     repeated = pa.DictionaryArray.from_arrays(pa.array([0] * 100, pa.int32()), ["a" * 1000])
     path = write_parquet(tmp_path / "a.parquet", repeated)
@@ -295,19 +335,27 @@ def test_a_null_is_refused_where_training_refuses_it_too(tmp_path, name):
 
 def test_a_parquet_file_without_the_column_is_refused(tmp_path):
     pq.write_table(pa.table({"review": ["a"], "label": ["b"]}), tmp_path / "a.parquet")
-    with pytest.raises(DataError, match=r"expected the column 'text' in a\.parquet, found 'review', 'label'"):
+    with pytest.raises(
+        DataError, match=r"expected the column 'text' in a\.parquet, found 'review', 'label'"
+    ):
         read(tmp_path / "a.parquet")
 
 
 def test_a_parquet_file_with_the_column_twice_is_refused(tmp_path):
-    pq.write_table(pa.table([pa.array(["a"]), pa.array(["b"])], names=["text", "text"]), tmp_path / "a.parquet")
+    pq.write_table(
+        pa.table([pa.array(["a"]), pa.array(["b"])], names=["text", "text"]), tmp_path / "a.parquet"
+    )
     with pytest.raises(DataError):
         read(tmp_path / "a.parquet")
 
 
 @pytest.mark.parametrize(
     "content",
-    ["text\nwell\nwell, no\n", "text\nwell, yes\nwell, no\n", "text,label\nwell, yes,pos\nwell, no,neg\n"],
+    [
+        "text\nwell\nwell, no\n",
+        "text\nwell, yes\nwell, no\n",
+        "text,label\nwell, yes,pos\nwell, no,neg\n",
+    ],
     ids=["one row", "every row", "every row, two columns"],
 )
 def test_rows_longer_than_the_header_are_refused(tmp_path, content):

@@ -2,7 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lisor.data.symbols import assign_splits, build, number, number_labels, read_table
+from lisor.data.labels import number_labels
+from lisor.data.splits import split_external
+from lisor.data.symbols import build, number, read_table
 from lisor.errors import DataError
 
 
@@ -17,9 +19,9 @@ from lisor.errors import DataError
     ],
 )
 def test_symbols_are_numbered_in_the_order_of_the_alphabet(given, alphabet, numbers, known):
-    sequences, vocabulary = number(given, alphabet)
+    sequences, alphabet = number(given, alphabet)
     assert [sequence.tolist() for sequence in sequences] == numbers
-    assert vocabulary == tuple(known)
+    assert alphabet == tuple(known)
 
 
 @pytest.mark.parametrize(
@@ -76,16 +78,20 @@ def test_a_file_without_the_column_is_refused(tmp_path):
 
 def test_every_row_is_in_one_split():
     table = pd.DataFrame({"symbols": [["a"]] * 100})
-    rows = assign_splits(table, sizes={}, seed=0)
-    assert {name: len(some) for name, some in rows.items()} == {"validation": 50, "selection": 25, "test": 25}
+    rows = split_external(table, sizes={}, seed=0)
+    assert {name: len(some) for name, some in rows.items()} == {
+        "validation": 50,
+        "selection": 25,
+        "test": 25,
+    }
     assert sorted(np.concatenate(list(rows.values()))) == list(range(100))
     given = table.assign(split=["train"] * 60 + ["validation"] * 20 + ["test"] * 20)
-    rows = assign_splits(given, sizes={"test": 5}, seed=0)
+    rows = split_external(given, sizes={"test": 5}, seed=0)
     assert {name: len(some) for name, some in rows.items()} == {
         "train": 60, "validation": 10, "selection": 10, "test": 5
     }  # fmt: skip
     with pytest.raises(DataError, match="too few"):
-        assign_splits(table[:2], sizes={}, seed=0)
+        split_external(table[:2], sizes={}, seed=0)
 
 
 def test_the_classes_that_are_given_have_the_order_in_which_they_are():
@@ -95,8 +101,10 @@ def test_the_classes_that_are_given_have_the_order_in_which_they_are():
     assert (plain.classes, turned.classes) == (("x", "y"), ("y", "x", "z"))
     for dataset in (plain, turned):
         for split in dataset.splits.values():
-            read = [dataset.vocabulary[word[0]] for word in split.sequences]
-            assert [dataset.classes[label] for label in split.labels] == [{"a": "x", "b": "y"}[word] for word in read]
+            read = [dataset.alphabet[word[0]] for word in split.sequences]
+            assert [dataset.classes[label] for label in split.labels] == [
+                {"a": "x", "b": "y"}[word] for word in read
+            ]
     with pytest.raises(DataError, match="among the 2 classes 'x', 'z', found 'y'"):
         build(table, classes=["x", "z"], **how)
 

@@ -7,7 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from lisor.data import tables
-from lisor.data.tables import deal, name_columns, read_columns, split_names, unpacked_bytes
+from lisor.data.splits import split_names, split_stratified
+from lisor.data.tables import name_columns, read_columns, unpacked_bytes
 from lisor.errors import DataError
 
 LABELS = np.array([0, 1] * 20)
@@ -22,7 +23,9 @@ def write(path: Path, **columns: pa.Array) -> Path:
 
 
 @pytest.mark.parametrize("ending", ["csv", "tsv", "parquet"])
-def test_the_columns_that_are_asked_for_are_read_and_all_are_named(tmp_path: Path, ending: str) -> None:
+def test_the_columns_that_are_asked_for_are_read_and_all_are_named(
+    tmp_path: Path, ending: str
+) -> None:
     table, path = (
         pd.DataFrame({"b": ["1", "2"], "text": ["x", "y"], "a": ["3", "4"]}),
         tmp_path / f"x.{ending}",
@@ -82,7 +85,9 @@ def test_a_column_is_refused_that_cannot_be_what_its_name_says(
             read_columns(path, (name,))
 
 
-def test_what_is_small_on_disk_and_large_in_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_small_on_disk_and_large_in_memory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(tables, "MAX_BYTES", 10_000)
     repeated = pa.DictionaryArray.from_arrays(pa.array([0] * 1000, pa.int32()), ["a" * 1000])
     path = write(tmp_path / "x.parquet", text=repeated)
@@ -94,7 +99,9 @@ def test_what_is_small_on_disk_and_large_in_memory_is_refused(tmp_path: Path, mo
         read_columns(write(tmp_path / "x.parquet", symbols=lists), ("symbols",))
 
 
-def test_more_values_than_are_read_are_refused_before_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_values_than_are_read_are_refused_before_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(tables, "MAX_VALUES", 99)
     path = write(tmp_path / "x.parquet", symbols=pa.array([[0] * 100]))
     with pytest.raises(DataError, match=r"x\.parquet has 100 values of .* at most 99"):
@@ -145,7 +152,7 @@ def test_the_usual_names_of_splits_are_known_whatever_their_case_and_blanks() ->
 
 def test_a_column_of_one_split_is_read() -> None:
     how = {"sizes": {}, "held_out": 0.5, "folds": None, "fold": 0, "seed": 0}
-    every = deal(pd.DataFrame({"split": ["train"] * 40}), LABELS, **how)
+    every = split_stratified(pd.DataFrame({"split": ["train"] * 40}), LABELS, **how)
     assert {name: len(rows) for name, rows in every.items()} == {
         "train": 10,
         "validation": 5,
@@ -153,4 +160,4 @@ def test_a_column_of_one_split_is_read() -> None:
         "test": 20,
     }
     with pytest.raises(DataError, match="no rows are left for the split 'train'"):
-        deal(pd.DataFrame({"split": ["test"] * 40}), LABELS, **how)
+        split_stratified(pd.DataFrame({"split": ["test"] * 40}), LABELS, **how)

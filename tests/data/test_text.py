@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lisor import tokenizer
 from lisor.data import text
 from lisor.data.dataset import Dataset
 from lisor.data.vectors import Word2Vec
@@ -21,11 +22,14 @@ PARQUET = RAW.to_parquet(index=False, compression=None)
 def raw(rows: int = 100, **columns) -> pd.DataFrame:
     """Texts that are all different, of two classes by turns."""
     texts = [f"text number {i}" for i in range(rows)]
-    return pd.DataFrame({"text": texts, "label": [("neg", "pos")[i % 2] for i in range(rows)]} | columns)
+    return pd.DataFrame(
+        {"text": texts, "label": [("neg", "pos")[i % 2] for i in range(rows)]} | columns
+    )
 
 
 def prepared(rows: dict[str, list[tuple[str, str]]]) -> pd.DataFrame:
-    """A table as `prepare` makes it, from (text, label) by split; the other splits are filled up."""
+    """A table as `prepare` makes it, from (text, label) by split; the other splits are filled
+    up."""
     filler = [("good", "pos"), ("bad", "neg")]
     filled = {name: rows.get(name, filler) for name in SPLITS}
     return pd.DataFrame(
@@ -39,7 +43,7 @@ def build(table: pd.DataFrame, **options) -> Dataset:
 
 
 def read_back(dataset: Dataset, split: str) -> list[str]:
-    return [" ".join(dataset.vocabulary[i] for i in row) for row in dataset.splits[split].sequences]
+    return [" ".join(dataset.alphabet[i] for i in row) for row in dataset.splits[split].sequences]
 
 
 # Cutting into words
@@ -47,8 +51,8 @@ def read_back(dataset: Dataset, split: str) -> list[str]:
 
 def test_a_reference_to_a_character_beyond_unicode_is_no_character():
     for digits in ("9" * 7, "9" * 30, "9" * 5000, "0" * 5000 + "65"):
-        assert text.tokenize(f"good &#{digits}; film") == ["good", "\ufffd", "film"]
-    assert text.tokenize("&#65;&#0000000000065;&#x41;") == ["aaa"]
+        assert tokenizer.tokenize(f"good &#{digits}; film") == ["good", "\ufffd", "film"]
+    assert tokenizer.tokenize("&#65;&#0000000000065;&#x41;") == ["aaa"]
 
 
 @pytest.mark.parametrize(
@@ -70,16 +74,16 @@ def test_a_reference_to_a_character_beyond_unicode_is_no_character():
     ],
 )
 def test_a_text_is_cut_into_words_and_marks(raw, words):
-    assert text.tokenize(raw) == words.split()
+    assert tokenizer.tokenize(raw) == words.split()
 
 
 def test_a_comparison_is_not_a_tag():
-    assert text.tokenize("3 < 4 and 5 > 2") == ["3", "<", "4", "and", "5", ">", "2"]
+    assert tokenizer.tokenize("3 < 4 and 5 > 2") == ["3", "<", "4", "and", "5", ">", "2"]
 
 
 @given(st.text())
 def test_words_are_never_empty_and_hold_no_space(raw):
-    for word in text.tokenize(raw):
+    for word in tokenizer.tokenize(raw):
         assert word
         assert not re.search(r"\s", word)
 
@@ -90,10 +94,19 @@ def test_words_are_never_empty_and_hold_no_space(raw):
 TABLES = {
     "csv": ("a.csv", lambda path: RAW.to_csv(path, index=False)),
     "tsv": ("a.tsv", lambda path: RAW.to_csv(path, index=False, sep="\t")),
-    "csv with a byte order mark": ("a.csv", lambda path: RAW.to_csv(path, index=False, encoding="utf-8-sig")),
-    "csv with more columns": ("a.csv", lambda path: RAW.assign(stars=3)[["stars", "label", "text"]].to_csv(path)),
+    "csv with a byte order mark": (
+        "a.csv",
+        lambda path: RAW.to_csv(path, index=False, encoding="utf-8-sig"),
+    ),
+    "csv with more columns": (
+        "a.csv",
+        lambda path: RAW.assign(stars=3)[["stars", "label", "text"]].to_csv(path),
+    ),
     "parquet": ("a.parquet", lambda path: RAW.to_parquet(path, index=False)),
-    "parquet with a foreign index": ("a.parquet", lambda path: RAW.set_index(pd.Index([7, 7])).to_parquet(path)),
+    "parquet with a foreign index": (
+        "a.parquet",
+        lambda path: RAW.set_index(pd.Index([7, 7])).to_parquet(path),
+    ),
     "parquet indexed by text": ("a.parquet", lambda path: RAW.set_index("text").to_parquet(path)),
     "parquet of categories": ("a.parquet", lambda path: RAW.astype("category").to_parquet(path)),
 }
@@ -114,7 +127,12 @@ def test_texts_that_look_like_missing_values_are_texts(tmp_path):
 
 
 def test_a_folder_is_read_as_the_imdb_reviews_are_laid_out(tmp_path):
-    for place in ("train/pos/0_9.txt", "train/neg/1_1.txt", "train/unsup/2_0.txt", "test/pos/0_10.txt"):
+    for place in (
+        "train/pos/0_9.txt",
+        "train/neg/1_1.txt",
+        "train/unsup/2_0.txt",
+        "test/pos/0_10.txt",
+    ):
         file = tmp_path / place
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(place, encoding="utf-8")
@@ -128,8 +146,16 @@ def test_a_folder_is_read_as_the_imdb_reviews_are_laid_out(tmp_path):
 
 
 NO_TABLES = {
-    "suffix": ("a.doc", b"text,label\na,b\n", r"expected a \.csv, \.tsv or \.parquet file or a folder.*got a\.doc"),
-    "no text": ("a.csv", b"review,label\na,b\n", r"'text' and 'label' in a\.csv, found 'review', 'label'"),
+    "suffix": (
+        "a.doc",
+        b"text,label\na,b\n",
+        r"expected a \.csv, \.tsv or \.parquet file or a folder.*got a\.doc",
+    ),
+    "no text": (
+        "a.csv",
+        b"review,label\na,b\n",
+        r"'text' and 'label' in a\.csv, found 'review', 'label'",
+    ),
     "no label": ("a.csv", b"text,stars\na,b\n", "found 'text', 'stars'"),
     "separator": ("a.tsv", b"text,label\na,b\n", "found 'text,label'"),
     "empty": ("a.csv", b"", r"a\.csv cannot be read as CSV"),
@@ -138,7 +164,11 @@ NO_TABLES = {
     "latin-1": ("a.csv", "text,label\ncafé,b\n".encode("latin-1"), "cannot be read as CSV"),
     "open quote": ("a.csv", b'text,label\n"a,b\n', "cannot be read as CSV"),
     "a longer row": ("a.csv", b"text,label\na,b\nwell, no,b\n", "cannot be read as CSV: .*line 3"),
-    "rows longer than the header": ("a.csv", b"text,label\nwell, yes,pos\nwell, no,neg\n", r"a\.csv"),
+    "rows longer than the header": (
+        "a.csv",
+        b"text,label\nwell, yes,pos\nwell, no,neg\n",
+        r"a\.csv",
+    ),
     "empty parquet": ("a.parquet", b"", r"a\.parquet cannot be read as Parquet"),
     "no parquet": ("a.parquet", b"PAR1 and nothing else PAR1", "cannot be read as Parquet"),
     "parquet cut short": ("a.parquet", PARQUET[:-20], "cannot be read as Parquet"),
@@ -211,14 +241,21 @@ def test_no_damage_to_parquet_crashes_the_reader(tmp_path, data):
     read_or_refuse(path)
 
 
-cells = st.sampled_from(["good", "bad.", "<br />", '""', " ", "", "1", "1.0", "nan", "train", "dev", "test", "a,b"])
+cells = st.sampled_from(
+    ["good", "bad.", "<br />", '""', " ", "", "1", "1.0", "nan", "train", "dev", "test", "a,b"]
+)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @pytest.mark.filterwarnings("ignore::lisor.errors.DataWarning")
-@given(st.lists(st.tuples(cells, cells, cells), max_size=12), st.sampled_from([".csv", ".tsv"]), st.booleans())
+@given(
+    st.lists(st.tuples(cells, cells, cells), max_size=12),
+    st.sampled_from([".csv", ".tsv"]),
+    st.booleans(),
+)
 def test_any_table_becomes_a_data_set_or_is_refused(tmp_path, rows, suffix, repeated):
-    """Read, split and number whatever a table holds: anything but a data set or a DataError is a crash."""
+    """Read, split and number whatever a table holds: anything but a data set or a DataError is a
+    crash."""
     path, separator = tmp_path / f"a{suffix}", "," if suffix == ".csv" else "\t"
     lines = [("text", "label", "split"), *rows * (9 if repeated else 1)]
     path.write_text("\n".join(map(separator.join, lines)))
@@ -235,7 +272,12 @@ def test_any_table_becomes_a_data_set_or_is_refused(tmp_path, rows, suffix, repe
 
 def test_rows_without_split_are_dealt_70_15_15_and_half_of_validation_is_selection():
     table, notes = text.prepare(raw(200), sizes={}, seed=0)
-    assert table["split"].value_counts().to_dict() == {"train": 140, "test": 30, "validation": 15, "selection": 15}
+    assert table["split"].value_counts().to_dict() == {
+        "train": 140,
+        "test": 30,
+        "validation": 15,
+        "selection": 15,
+    }
     assert notes == []
 
 
@@ -257,7 +299,10 @@ def test_given_splits_are_kept():
     given_splits = ["train"] * 40 + ["valid"] * 20 + [" Test "] * 40
     table = text.prepare(raw(split=given_splits), sizes={}, seed=0)[0]
     numbers = table["text"].str.split().str[-1].astype(int)
-    ranges = {name: (group.min(), group.max(), len(group)) for name, group in numbers.groupby(table["split"])}
+    ranges = {
+        name: (group.min(), group.max(), len(group))
+        for name, group in numbers.groupby(table["split"])
+    }
     assert ranges["train"] == (0, 39, 40)
     assert ranges["test"] == (60, 99, 40)
     both = numbers[table["split"].isin(["validation", "selection"])]
@@ -268,8 +313,14 @@ def test_given_splits_are_kept():
 @pytest.mark.parametrize(
     ("split", "counts"),
     [
-        (["train"] * 60 + ["test"] * 40, {"train": 51, "validation": 5, "selection": 4, "test": 40}),
-        (["train"] * 60 + ["dev"] * 40, {"train": 51, "validation": 20, "selection": 20, "test": 9}),
+        (
+            ["train"] * 60 + ["test"] * 40,
+            {"train": 51, "validation": 5, "selection": 4, "test": 40},
+        ),
+        (
+            ["train"] * 60 + ["dev"] * 40,
+            {"train": 51, "validation": 20, "selection": 20, "test": 9},
+        ),
         (["train"] * 100, {"train": 72, "validation": 7, "selection": 6, "test": 15}),
     ],
 )
@@ -279,8 +330,15 @@ def test_splits_that_are_not_given_are_taken_from_training(split, counts):
 
 
 def test_sizes_cap_the_splits():
-    table = text.prepare(raw(200), sizes={"train": 10, "validation": 3, "selection": None, "test": 1000}, seed=0)[0]
-    assert table["split"].value_counts().to_dict() == {"train": 10, "validation": 3, "selection": 15, "test": 30}
+    table = text.prepare(
+        raw(200), sizes={"train": 10, "validation": 3, "selection": None, "test": 1000}, seed=0
+    )[0]
+    assert table["split"].value_counts().to_dict() == {
+        "train": 10,
+        "validation": 3,
+        "selection": 15,
+        "test": 30,
+    }
 
 
 def test_rows_without_text_or_label_are_dropped_counted_and_noted():
@@ -298,7 +356,10 @@ def test_rows_without_text_or_label_are_dropped_counted_and_noted():
     ("table", "message"),
     [
         (raw(label="pos"), "at least two classes in the column 'label', found 'pos'"),
-        (raw(split="training"), "'train', 'validation' or 'test' in the column 'split', found 'training'"),
+        (
+            raw(split="training"),
+            "'train', 'validation' or 'test' in the column 'split', found 'training'",
+        ),
         (raw(split=["train"] * 99 + [None]), "in the column 'split', found"),
         (raw(split="test"), "no rows are left for the split 'train'"),
         (raw(3), "3 rows are too few"),
@@ -319,29 +380,39 @@ def test_a_table_of_nothing_but_empty_texts_is_refused():
 
 
 def test_the_vocabulary_is_ordered_by_frequency_in_training_then_alphabet():
-    dataset = build(prepared({"train": [("b a c c", "pos"), ("c b a d", "neg")], "test": [("e e e e e", "pos")]}))
-    assert dataset.vocabulary == ("<pad>", "<unk>", "c", "a", "b", "d")
-    assert (dataset.unknown, dataset.tokenizer, dataset.is_text) == (1, "words", True)
+    dataset = build(
+        prepared(
+            {"train": [("b a c c", "pos"), ("c b a d", "neg")], "test": [("e e e e e", "pos")]}
+        )
+    )
+    assert dataset.alphabet == ("<pad>", "<unk>", "c", "a", "b", "d")
+    assert (dataset.alphabet.unknown, dataset.alphabet.tokenizer, dataset.is_text) == (
+        1,
+        "words",
+        True,
+    )
 
 
 def test_words_that_are_rare_or_unseen_in_training_are_unknown():
     rows = {"train": [("a a b", "pos"), ("c c", "neg")], "test": [("a b c d", "pos")]}
     dataset = build(prepared(rows), min_count=2)
-    assert dataset.vocabulary == ("<pad>", "<unk>", "a", "c")
+    assert dataset.alphabet == ("<pad>", "<unk>", "a", "c")
     assert read_back(dataset, "train") == ["a a <unk>", "c c"]
     assert read_back(dataset, "test") == ["a <unk> c <unk>"]
 
 
 def test_no_more_than_the_first_words_of_a_text_are_read():
     dataset = build(prepared({"train": [("a b c d", "pos"), ("a", "neg")]}), max_length=2)
-    assert dataset.vocabulary == ("<pad>", "<unk>", "a", "b")
+    assert dataset.alphabet == ("<pad>", "<unk>", "a", "b")
     assert read_back(dataset, "train") == ["a b", "a"]
 
 
 def test_the_last_words_of_a_text_may_be_read_instead():
     rows = {"train": [("a b c d", "pos"), ("a", "neg")], "test": [("b c , d !", "pos")]}
     dataset = build(prepared(rows), max_length=2, keep="last")
-    assert dataset.vocabulary == ("<pad>", "<unk>", "a", "c", "d"), "words that are cut off are not counted"
+    assert dataset.alphabet == ("<pad>", "<unk>", "a", "c", "d"), (
+        "words that are cut off are not counted"
+    )
     assert read_back(dataset, "train") == ["c d", "a"]
     assert read_back(dataset, "test") == ["d <unk>"]
 
@@ -349,7 +420,11 @@ def test_the_last_words_of_a_text_may_be_read_instead():
 @given(st.lists(st.sampled_from("abc"), max_size=6), st.integers(1, 7))
 def test_the_last_words_are_the_first_of_the_text_read_backwards(words, length):
     forwards, backwards = (
-        build(prepared({"train": [(" ".join(row), "pos"), ("a b c", "neg")]}), max_length=length, keep=keep)
+        build(
+            prepared({"train": [(" ".join(row), "pos"), ("a b c", "neg")]}),
+            max_length=length,
+            keep=keep,
+        )
         for keep, row in (("last", words), ("first", words[::-1]))
     )
     assert read_back(forwards, "train")[0].split() == read_back(backwards, "train")[0].split()[::-1]
@@ -367,7 +442,10 @@ def test_a_text_of_nothing_but_mark_up_is_an_empty_sequence():
         ([1.0, 0.0], ("0", "1")),
         ([-1, 1], ("-1", "1")),
         ([True, False], ("False", "True")),
-        (["ENTY", "ABBR", "HUM", "DESC", "LOC", "NUM"], ("ABBR", "DESC", "ENTY", "HUM", "LOC", "NUM")),
+        (
+            ["ENTY", "ABBR", "HUM", "DESC", "LOC", "NUM"],
+            ("ABBR", "DESC", "ENTY", "HUM", "LOC", "NUM"),
+        ),
     ],
 )
 def test_classes_are_in_order_and_labels_point_to_them(labels, classes):
@@ -386,7 +464,9 @@ def test_one_class_in_training_is_refused():
 
 
 def test_notes_are_handed_on():
-    assert build(prepared({}), notes=["1 of 2 rows dropped: no text"]).notes == ("1 of 2 rows dropped: no text",)
+    assert build(prepared({}), notes=["1 of 2 rows dropped: no text"]).notes == (
+        "1 of 2 rows dropped: no text",
+    )
 
 
 # Word vectors
@@ -398,20 +478,23 @@ def test_a_data_set_carries_its_vectors(tmp_path):
     path = tmp_path / "vectors.txt"
     path.write_text("good 1 2 3\nbad 3 4 5\n")
     dataset = build(prepared({}), vectors=path)
-    assert dataset.vectors[dataset.vocabulary.index("good")].tolist() == [1, 2, 3]
+    assert dataset.vectors[dataset.alphabet.index("good")].tolist() == [1, 2, 3]
 
 
 def test_vectors_are_trained_on_the_whole_texts_of_training():
     training = [("good film , good end", "pos"), ("bad film , bad end", "neg")]
     dataset = build(prepared({"train": training}), max_length=2, vectors=WORD2VEC)
-    assert dataset.vocabulary == ("<pad>", "<unk>", "film", "bad", "good")
-    whole = [text.tokenize(raw) for raw, _ in training]
-    np.testing.assert_array_equal(dataset.vectors, WORD2VEC.train(whole, dataset.vocabulary))
+    assert dataset.alphabet == ("<pad>", "<unk>", "film", "bad", "good")
+    whole = [tokenizer.tokenize(raw) for raw, _ in training]
+    np.testing.assert_array_equal(dataset.vectors, WORD2VEC.train(whole, dataset.alphabet))
     assert dataset.vectors[1].any(), "the words that were cut off count as unknown"
 
 
 def test_other_splits_have_no_part_in_the_vectors():
-    one, other = (build(prepared({"test": [(raw, "pos")]}), vectors=WORD2VEC) for raw in ("good bad", "bad bad bad"))
+    one, other = (
+        build(prepared({"test": [(raw, "pos")]}), vectors=WORD2VEC)
+        for raw in ("good bad", "bad bad bad")
+    )
     np.testing.assert_array_equal(one.vectors, other.vectors)
 
 
@@ -431,12 +514,16 @@ def test_vectors_of_nothing_but_empty_texts_are_refused():
 
 def test_test_sequences_that_training_had_are_set_apart():
     seen, new = [("good", "pos")] * 3, [("bad day", "neg"), ("day", "neg")]
-    data = build(prepared({"train": [*seen, ("bad", "neg"), ("day good", "pos")], "test": [*seen, *new]}))
+    data = build(
+        prepared({"train": [*seen, ("bad", "neg"), ("day good", "pos")], "test": [*seen, *new]})
+    )
     assert read_back(data, "unseen") == ["bad day", "day"]
     assert list(data.splits["unseen"].labels) == [0, 0]
     assert len(data.splits["test"]) == 5
 
 
-@pytest.mark.parametrize("test", [[("bad good", "neg")] * 60 + [("good", "pos")], [("good", "pos")] * 4])
+@pytest.mark.parametrize(
+    "test", [[("bad good", "neg")] * 60 + [("good", "pos")], [("good", "pos")] * 4]
+)
 def test_where_few_or_all_are_repeated_nothing_is_set_apart(test):
     assert "unseen" not in build(prepared({"test": test})).splits

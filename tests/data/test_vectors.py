@@ -20,9 +20,19 @@ def test_vectors_are_read_and_missing_ones_are_the_mean(tmp_path, header, zipped
     path = tmp_path / ("vectors.txt.gz" if zipped else "vectors.txt")
     content = (header + GLOVE).encode()
     path.write_bytes(gzip.compress(content) if zipped else content)
-    vectors = read_vectors(path, VOCABULARY)
+    vectors, notes = read_vectors(path, VOCABULARY)
+    assert not notes
     assert vectors.dtype == np.float32
     assert vectors.tolist() == [[0, 0, 0], [2, 3, 4], [1, 2, 3], [3, 4, 5]]
+
+
+def test_a_word_with_capitals_has_the_vector_of_its_small_letters(tmp_path):
+    path = tmp_path / "vectors.txt"
+    path.write_text("Bad 7 7\n" + "good 1 2\nbad 3 4\n")
+    vectors, notes = read_vectors(path, ("<unk>", "Good", "Bad", "Ugly"))
+    assert vectors.tolist() == [[4, 4.5], [1, 2], [7, 7], [4, 4.5]]
+    (note,) = notes
+    assert note.startswith("vectors.txt lacks 2 of 3 words: 1 have the vector of the word in small")
 
 
 ZIPPED = gzip.compress(GLOVE.encode(), mtime=0)
@@ -48,15 +58,20 @@ def test_a_file_that_holds_no_word_vectors_is_refused(tmp_path, name, content, m
         read_vectors(path, VOCABULARY)
 
 
-vector_like = st.lists(st.sampled_from(["good", "bad", "1", "-2.5", "nan", "1e999", "x", " ", "\n"])).map("".join)
+vector_like = st.lists(
+    st.sampled_from(["good", "bad", "1", "-2.5", "nan", "1e999", "x", " ", "\n"])
+).map("".join)
 
 
-@given(st.binary(max_size=60) | vector_like.map(str.encode), st.sampled_from(["plain", "zipped", "not zipped"]))
+@given(
+    st.binary(max_size=60) | vector_like.map(str.encode),
+    st.sampled_from(["plain", "zipped", "not zipped"]),
+)
 def test_no_bytes_crash_the_reader(tmp_path_factory, content, how):
     path = tmp_path_factory.getbasetemp() / ("any.txt" if how == "plain" else "any.txt.gz")
     path.write_bytes(gzip.compress(content) if how == "zipped" else content)
     try:
-        vectors = read_vectors(path, VOCABULARY)
+        vectors, _ = read_vectors(path, VOCABULARY)
     except DataError:
         return
     assert len(vectors) == len(VOCABULARY)
@@ -64,7 +79,9 @@ def test_no_bytes_crash_the_reader(tmp_path_factory, content, how):
 
 
 def test_a_missing_file_of_vectors_is_refused(tmp_path):
-    with pytest.raises(DataError, match=r"expected a file of word vectors.*glove\.txt does not exist"):
+    with pytest.raises(
+        DataError, match=r"expected a file of word vectors.*glove\.txt does not exist"
+    ):
         read_vectors(tmp_path / "glove.txt", VOCABULARY)
 
 
@@ -77,7 +94,10 @@ PETS, MARKET = ("cat", "dog"), ("price", "share")
 def sentences(count: int = 300) -> list[list[str]]:
     """Sentences of pets and of a market, in each of which either word of a pair fits as well."""
     rng = np.random.default_rng(0)
-    places = {PETS: ("runs", "eats", "sleeps", "purrs"), MARKET: ("falls", "rises", "closes", "swings")}
+    places = {
+        PETS: ("runs", "eats", "sleeps", "purrs"),
+        MARKET: ("falls", "rises", "closes", "swings"),
+    }
     pairs = [list(places)[i % 2] for i in range(count)]
     return [[str(rng.choice(pair)), *map(str, rng.choice(places[pair], 3))] for pair in pairs]
 
@@ -85,8 +105,12 @@ def sentences(count: int = 300) -> list[list[str]]:
 WORDS = ("<pad>", "<unk>", *sorted({word for sentence in sentences() for word in sentence}))
 
 
-def train(texts=None, vocabulary=WORDS, *, size: int = 6, seed: int = 0, epochs: int = 2) -> np.ndarray:
-    return Word2Vec(size=size, seed=seed, epochs=epochs).train(sentences() if texts is None else texts, vocabulary)
+def train(
+    texts=None, alphabet=WORDS, *, size: int = 6, seed: int = 0, epochs: int = 2
+) -> np.ndarray:
+    return Word2Vec(size=size, seed=seed, epochs=epochs).train(
+        sentences() if texts is None else texts, alphabet
+    )
 
 
 def cosine(one: np.ndarray, other: np.ndarray) -> float:
@@ -123,7 +147,7 @@ def test_words_that_stand_in_the_same_places_are_closer_than_others():
 
 
 def test_a_word_that_does_not_occur_has_no_vector_of_its_own():
-    vectors = train(vocabulary=(*WORDS, "unicorn"))
+    vectors = train(alphabet=(*WORDS, "unicorn"))
     assert not vectors[1].any()
     assert not vectors[-1].any()
     np.testing.assert_array_equal(vectors[:-1], train())
@@ -133,7 +157,9 @@ def test_a_word_that_does_not_occur_has_no_vector_of_its_own():
 @given(st.sets(st.sampled_from(WORDS[2:]), min_size=1, max_size=len(WORDS) - 3))
 def test_words_outside_the_vocabulary_count_as_unknown(lacking):
     known = tuple(word for word in WORDS if word not in lacking)
-    marked = [["<unk>" if word in lacking else word for word in sentence] for sentence in sentences(20)]
+    marked = [
+        ["<unk>" if word in lacking else word for word in sentence] for sentence in sentences(20)
+    ]
     vectors = train(sentences(20), known)
     np.testing.assert_array_equal(vectors, train(marked, known))
     assert vectors[1].any() == any("<unk>" in sentence for sentence in marked)

@@ -3,11 +3,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from lisor.config import DatasetConfig
+from lisor.automata.languages import LANGUAGES, find
 from lisor.data import words
 from lisor.data.dataset import Dataset
-from lisor.data.languages import LANGUAGES, find
 from lisor.errors import DataError, LanguageError
+from lisor.settings.language import LanguageSettings
 from tests.data.conftest import as_words, every_word
 
 SIZES = {"train": 3000, "validation": 500, "selection": 500}
@@ -19,7 +19,9 @@ SMALL = ("tomita-1", "tomita-2")
 
 def build(name: str = "000", **settings) -> Dataset:
     language = LANGUAGES[name] if name in LANGUAGES else find(name)
-    return words.build(language, **{"sizes": SIZES, "max_length": 20, "balanced": True, "seed": 0} | settings)
+    return words.build(
+        language, **{"sizes": SIZES, "max_length": 20, "balanced": True, "seed": 0} | settings
+    )
 
 
 def built_with_tests(name: str, *, size: int = 60, **settings) -> Dataset:
@@ -56,9 +58,11 @@ def test_a_small_size_is_exact_too(size):
 
 def test_labels_say_whether_a_word_is_in_the_language(with_tests):
     assert with_tests.classes == ("reject", "accept")
-    assert with_tests.vocabulary == ("0", "1")
+    assert with_tests.alphabet == ("0", "1")
     for split in with_tests.splits.values():
-        assert split.labels.tolist() == [with_tests.language.automaton.accepts(word) for word in as_words(split)]
+        assert split.labels.tolist() == [
+            with_tests.language.automaton.accepts(word) for word in as_words(split)
+        ]
 
 
 @pytest.mark.parametrize("split", ["train", "validation"])
@@ -112,7 +116,9 @@ def test_a_split_for_which_no_fresh_word_is_left_is_refused():
 
 
 def test_0110_unbalanced_repeats_its_sixteen_cases():
-    splits = build("0110", sizes={"train": 1000, "validation": 16, "test": 100}, balanced=False).splits
+    splits = build(
+        "0110", sizes={"train": 1000, "validation": 16, "test": 100}, balanced=False
+    ).splits
     train = Counter(as_words(splits["train"]))
     assert sorted(train) == every_word(4)
     assert set(train.values()) == {62, 63}
@@ -150,13 +156,21 @@ def test_the_language_comes_with_its_words():
 
 
 def test_the_data_set_of_some_settings_is_the_one_they_describe():
-    config = DatasetConfig(
-        language="regex:(a|b|c)*ab(a|b|c)*", alphabet="abc", train=60, validation=30, test=20, max_length=8, seed=5
+    config = LanguageSettings(
+        language="regex:(a|b|c)*ab(a|b|c)*",
+        alphabet="abc",
+        train=60,
+        validation=30,
+        test=20,
+        max_length=8,
+        seed=5,
     )
-    dataset = words.from_config(config)
-    assert dataset.vocabulary == ("a", "b", "c")
+    dataset = words.from_settings(config)
+    assert dataset.alphabet == ("a", "b", "c")
     sizes = {name: len(split) for name, split in dataset.splits.items()}
-    assert sizes == {"train": 60, "validation": 30, "selection": 500, "test": 20} | dict.fromkeys(TEST_SETS, 20)
+    assert sizes == {"train": 60, "validation": 30, "selection": 500, "test": 20} | dict.fromkeys(
+        TEST_SETS, 20
+    )
     for split in dataset.splits.values():
         texts = ["".join("abc"[int(symbol)] for symbol in word) for word in as_words(split)]
         assert split.labels.tolist() == ["ab" in text for text in texts]
@@ -165,7 +179,7 @@ def test_the_data_set_of_some_settings_is_the_one_they_describe():
 @pytest.mark.parametrize("language", ["regex:(0|1)*", "regex:(0", "automaton:absent.json"])
 def test_settings_of_a_language_that_cannot_be_used_are_refused(language):
     with pytest.raises(LanguageError):
-        words.from_config(DatasetConfig(language=language))
+        words.from_settings(LanguageSettings(language=language))
 
 
 # The test sets
@@ -250,7 +264,9 @@ def test_test_sets_do_not_change_what_is_drawn_for_training():
 def test_a_test_set_that_would_lack_a_class_is_left_out_and_noted(name, missing):
     dataset = built_with_tests(name, size=20, max_length=8)
     assert [kind for kind in TEST_SETS if kind not in dataset.splits] == list(missing)
-    assert [note for kind in missing for note in dataset.notes if f"no test set {kind}:" in note] == list(dataset.notes)
+    assert [
+        note for kind in missing for note in dataset.notes if f"no test set {kind}:" in note
+    ] == list(dataset.notes)
     assert len(dataset.notes) == len(missing)
     for kind in set(TEST_SETS) - set(missing):
         assert 2 * dataset.splits[kind].labels.sum() == len(dataset.splits[kind])

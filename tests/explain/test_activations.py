@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from lisor.data.dataset import Split
-from lisor.data.sequences import Sequences
 from lisor.explain.activations import BINS, CLOSED, OPEN, Activations, activations
-from lisor.rnn import hidden_states
-from lisor.rnn.cells import CELLS
+from lisor.networks import hidden_states
+from lisor.registry import CELLS
+from lisor.sequences import Sequences
 from tests.conftest import random_network
 
 
@@ -27,10 +27,14 @@ def test_units_are_counted_as_a_dump_has_them(cell: str) -> None:
         own = points.state[labels == number]
         for unit in range(own.shape[1]):
             counts, _ = np.histogram(own[:, unit], bins=BINS, range=(-found.bound, found.bound))
-            assert np.abs(found.units[number, unit] - counts).sum() <= 2  # a value on the edge of two parts
+            assert (
+                np.abs(found.units[number, unit] - counts).sum() <= 2
+            )  # a value on the edge of two parts
         for step in range(1, 5):
             here = points.state[(labels == number) & (points.step == step)]
-            np.testing.assert_allclose(found.unit_means[number, step - 1], here.mean(axis=0), atol=1e-5)
+            np.testing.assert_allclose(
+                found.unit_means[number, step - 1], here.mean(axis=0), atol=1e-5
+            )
     assert found.bound == pytest.approx(max(1, np.abs(points.state).max()))
     before = np.where(points.step[:, None] == 1, 0, np.roll(points.state, 1, axis=0))
     np.testing.assert_allclose(found.moves, np.abs(points.state - before).mean(axis=0), atol=1e-5)
@@ -42,8 +46,12 @@ def test_every_step_of_every_gate_is_counted_once(cell: str) -> None:
     found, steps = activations(model, split), split.sequences.lengths.sum()
     assert found.gate_values.shape == (len(found.gates), 2, BINS)
     assert (found.gate_values.sum(axis=(1, 2)) == steps * model.architecture.hidden_size).all()
-    low = found.gate_values[..., : round(CLOSED * BINS)].sum(axis=(1, 2)) / (steps * model.architecture.hidden_size)
-    high = found.gate_values[..., round(OPEN * BINS) :].sum(axis=(1, 2)) / (steps * model.architecture.hidden_size)
+    low = found.gate_values[..., : round(CLOSED * BINS)].sum(axis=(1, 2)) / (
+        steps * model.architecture.hidden_size
+    )
+    high = found.gate_values[..., round(OPEN * BINS) :].sum(axis=(1, 2)) / (
+        steps * model.architecture.hidden_size
+    )
     np.testing.assert_allclose(found.closed.mean(axis=1), low)
     np.testing.assert_allclose(found.open.mean(axis=1), high)
 

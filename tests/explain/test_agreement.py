@@ -4,10 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
-from lisor.data.sequences import Sequences
+from lisor.automata.automaton import Automaton
 from lisor.explain.agreement import agreement, state_changes
 from lisor.explain.gradients import Attributions
-from lisor.fsa.automaton import Automaton
+from lisor.sequences import Sequences
+from tests.explain.conftest import values_of
 from tests.strategies import automata
 
 words = st.lists(st.lists(st.integers(0, 1), max_size=8), min_size=1, max_size=6)
@@ -34,7 +35,9 @@ def drawn(some: list[list[int]], seed: int) -> Attributions:
 
 
 @given(automata(alphabet=("0", "1")), words)
-def test_changes_of_state_are_those_of_each_word_from_the_start(automaton: Automaton, some: list[list[int]]) -> None:
+def test_changes_of_state_are_those_of_each_word_from_the_start(
+    automaton: Automaton, some: list[list[int]]
+) -> None:
     plainly = []
     for word in some:
         state = automaton.start
@@ -52,7 +55,7 @@ def test_the_correlation_is_spearmans_over_words_that_have_both_kinds_of_steps(
     given_ones, plainly = drawn(some, seed), []
     for row, word in enumerate(some):
         if 0 < sum(word) < len(word):
-            plainly.append(spearmanr(np.abs(given_ones.of(row)), word).statistic)
+            plainly.append(spearmanr(np.abs(values_of(given_ones, row)), word).statistic)
     found = agreement(TOGGLE, given_ones)
     assert found.sequences == len(plainly)
     if plainly:

@@ -6,18 +6,20 @@ from hypothesis import strategies as st
 
 from lisor.errors import DataError
 from lisor.explain.annotations import judge, read
-from lisor.explain.evidence import Link
+from lisor.explain.associations import Association
 
 
-def link(kind: str, name: str, correlation: float, p_value: float) -> Link:
-    return Link(kind=kind, name=name, correlation=correlation, effect=correlation, p_value=p_value)
+def association(kind: str, name: str, correlation: float, p_value: float) -> Association:
+    return Association(
+        kind=kind, name=name, correlation=correlation, effect=correlation, p_value=p_value
+    )
 
 
 KNOWN = {
-    ("symbol", "bad"): link("symbol", "bad", 0.3, 0.002),
-    ("symbol", "the"): link("symbol", "the", 0.01, 0.8),
-    ("state", "3"): link("state", "3", -0.4, 0.002),
-    ("class", "negative"): link("class", "negative", 0.6, 0.002),
+    ("symbol", "bad"): association("symbol", "bad", 0.3, 0.002),
+    ("symbol", "the"): association("symbol", "the", 0.01, 0.8),
+    ("state", "3"): association("state", "3", -0.4, 0.002),
+    ("class", "negative"): association("class", "negative", 0.6, 0.002),
 }
 
 
@@ -47,7 +49,10 @@ def test_notes_are_read_by_unit(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("unit,remark\n1,a\n", "expected the columns 'unit' and 'note' in notes.csv, found 'unit', 'remark'"),
+        (
+            "unit,remark\n1,a\n",
+            "expected the columns 'unit' and 'note' in notes.csv, got 'unit', 'remark'",
+        ),
         ("unit,note\none,a\n", "expected the number of a unit in notes.csv, from 0 up, got 'one'"),
         ("unit,note\n-1,a\n", "got '-1'"),
         ("unit,note\n1,a\n1,b\n", "unit 1 has two notes"),
@@ -69,11 +74,19 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
         read(file)
 
 
-note_like = st.lists(st.sampled_from(["unit", "note", ",", "\n", '"', "0", "-1", "٣", " ", "\0", "\r"])).map("".join)
+note_like = st.lists(
+    st.sampled_from(["unit", "note", ",", "\n", '"', "0", "-1", "٣", " ", "\0", "\r"])
+).map("".join)
 
 
-@given(st.binary(max_size=60) | note_like.map(str.encode) | note_like.map(lambda text: f"unit,note\n{text}".encode()))
-def test_no_bytes_crash_the_reader(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+@given(
+    st.binary(max_size=60)
+    | note_like.map(str.encode)
+    | note_like.map(lambda text: f"unit,note\n{text}".encode())
+)
+def test_no_bytes_crash_the_reader(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
     path = tmp_path_factory.getbasetemp() / "any.csv"
     path.write_bytes(content)
     try:

@@ -1,7 +1,7 @@
 import numpy as np
 
-from lisor.data.sequences import Sequences
 from lisor.explain.examples import choose_examples
+from lisor.sequences import Sequences
 
 WORDS = Sequences.from_lists([[0], [1], [0, 1], [1, 0], [0, 0], [1, 1], [], [0]])
 LABELS = np.array([0, 0, 1, 1, 0, 1, 0, 0])
@@ -24,7 +24,9 @@ def test_examples_are_the_surest_right_and_wrong_ones_and_the_doubtful() -> None
 
 def test_several_networks_are_asked_by_their_mean() -> None:
     apart = [probabilities(np.clip(TRUE + shift, 0, 1)) for shift in (-0.04, 0.04)]
-    assert choose_examples(WORDS, LABELS, apart, 6) == choose_examples(WORDS, LABELS, [probabilities(TRUE)], 6)
+    assert choose_examples(WORDS, LABELS, apart, 6) == choose_examples(
+        WORDS, LABELS, [probabilities(TRUE)], 6
+    )
 
 
 def test_no_example_is_empty_or_there_twice_and_a_perfect_network_has_no_wrong_one() -> None:

@@ -7,18 +7,22 @@ from lisor.data.dataset import Dataset
 from lisor.errors import SchemaError
 from lisor.explain.examples import Example
 from lisor.explain.explanation import Explanation, explain
-from lisor.rnn.classifier import TrainedModel
-from lisor.rnn.hidden_states import HiddenStates
+from lisor.networks.hidden_states import HiddenStates
+from lisor.networks.trained import TrainedModel
 
 
 @pytest.fixture(scope="module")
 def explanation(network: TrainedModel, dumped: HiddenStates, words: Dataset) -> Explanation:
     assert words.language is not None
     examples = [Example(row=3, kind="right"), Example(row=5, kind="uncertain")]
-    return explain(network, words.language.automaton, words, dumped.read(), examples, {0: "state 1"})
+    return explain(
+        network, words.language.automaton, words, dumped.read(), examples, {0: "state 1"}
+    )
 
 
-def test_a_network_that_has_learned_is_explained_by_what_decides(explanation: Explanation, words: Dataset) -> None:
+def test_a_network_that_has_learned_is_explained_by_what_decides(
+    explanation: Explanation, words: Dataset
+) -> None:
     judged = {own.method: own for own in explanation.methods}
     assert set(judged) == {"saliency", "input-x-gradient", "integrated-gradients"}
     best = judged["integrated-gradients"]

@@ -2,27 +2,34 @@ import numpy as np
 import pytest
 import torch
 
-from lisor.config import CELLS, NETWORKS, DatasetConfig, ModelsConfig, TrainingConfig
 from lisor.data import words
-from lisor.data.sequences import Sequences
 from lisor.errors import DataError
-from lisor.explain.gradients import CLOSE, GRADIENTS, attribute, decisiveness
-from lisor.rnn import training
-from lisor.rnn.classifier import TrainedModel
+from lisor.explain.gradients import CLOSE, GRADIENTS, attribute, removal_curve
+from lisor.networks import training
+from lisor.networks.trained import TrainedModel
+from lisor.registry import network_names
+from lisor.sequences import Sequences
+from lisor.settings.language import LanguageSettings
+from lisor.settings.models import PAPER_CELLS, ModelsSettings
+from lisor.settings.training import TrainingSettings
 from tests.conftest import random_network
+from tests.explain.conftest import values_of
 
 SHARES = np.linspace(0, 1, 6)
 
 
 def drawn_words(count: int = 12, symbols: int = 3) -> Sequences:
     rng = np.random.default_rng(0)
-    return Sequences.from_lists([rng.integers(0, symbols, length) for length in rng.integers(0, 9, count)])
+    return Sequences.from_lists(
+        [rng.integers(0, symbols, length) for length in rng.integers(0, 9, count)]
+    )
 
 
 def margin(model: TrainedModel, vectors: torch.Tensor, answer: int) -> torch.Tensor:
-    """The network's own logit of a class less the mean of the others, for one sequence of word vectors."""
+    """The network's own logit of a class less the mean of the others, for one sequence of word
+    vectors."""
     lengths = torch.tensor([[len(vectors)]])
-    logits = model.network.answer_vectors(vectors[None, :, None], lengths)[0, 0]
+    logits = model.network.read_out_vectors(vectors[None, :, None], lengths)[0, 0]
     return logits[answer] - (logits.sum() - logits[answer]) / (len(logits) - 1)
 
 
@@ -31,7 +38,7 @@ def vectors_of(model: TrainedModel, word: np.ndarray) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("classes", [2, 3])
-@pytest.mark.parametrize("cell", NETWORKS)
+@pytest.mark.parametrize("cell", tuple(network_names()))
 def test_gradients_are_those_of_the_margin_word_by_word(cell: str, classes: int) -> None:
     model, sequences = random_network(cell, symbols=3, classes=classes), drawn_words()
     found = {method: attribute(model, sequences, method) for method in GRADIENTS}
@@ -41,21 +48,27 @@ def test_gradients_are_those_of_the_margin_word_by_word(cell: str, classes: int)
         vectors = vectors_of(model, word).requires_grad_()
         answer = int(found["saliency"].explained[row])
         (gradient,) = torch.autograd.grad(margin(model, vectors, answer), vectors)
-        np.testing.assert_allclose(found["saliency"].of(row), gradient.abs().sum(dim=1), atol=1e-5)
+        np.testing.assert_allclose(
+            values_of(found["saliency"], row), gradient.abs().sum(dim=1), atol=1e-5
+        )
         product = (gradient * vectors).sum(dim=1).detach()
-        np.testing.assert_allclose(found["input-x-gradient"].of(row), product, atol=1e-5)
+        np.testing.assert_allclose(values_of(found["input-x-gradient"], row), product, atol=1e-5)
 
 
-@pytest.mark.parametrize("cell", NETWORKS)
+@pytest.mark.parametrize("cell", tuple(network_names()))
 def test_integrated_gradients_add_up_to_the_margin(cell: str) -> None:
     model, sequences = random_network(cell, symbols=3, classes=3), drawn_words()
     found = attribute(model, sequences, "integrated-gradients")
-    assert found.misses is not None
-    assert found.misses.max() <= CLOSE
+    assert found.completeness_errors is not None
+    assert found.completeness_errors.max() <= CLOSE
     for row, word in enumerate(sequences):
         vectors, answer = vectors_of(model, word), int(found.explained[row])
-        whole = float(margin(model, vectors, answer) - margin(model, torch.zeros_like(vectors), answer))
-        assert found.of(row).sum() == pytest.approx(whole, abs=2 * CLOSE * abs(whole) + 1e-5)
+        whole = float(
+            margin(model, vectors, answer) - margin(model, torch.zeros_like(vectors), answer)
+        )
+        assert values_of(found, row).sum() == pytest.approx(
+            whole, abs=2 * CLOSE * abs(whole) + 1e-5
+        )
 
 
 def test_a_word_is_explained_alike_alone_and_beside_longer_ones(network: TrainedModel) -> None:
@@ -65,7 +78,9 @@ def test_a_word_is_explained_alike_alone_and_beside_longer_ones(network: Trained
         for row, word in enumerate(sequences):
             alone = attribute(network, Sequences.from_lists([word]), method)
             np.testing.assert_allclose(
-                together.of(row), alone.values, atol=2e-2 * max(1, np.abs(alone.values).max(initial=0))
+                values_of(together, row),
+                alone.values,
+                atol=2e-2 * max(1, np.abs(alone.values).max(initial=0)),
             )
 
 
@@ -81,18 +96,25 @@ def test_the_symbols_that_decide_a_word_are_the_ones_pointed_at(network: Trained
     hits = 0
     for row, word in enumerate(found):
         place = word.index("000")
-        top = set(np.argsort(-explained.of(row))[:3].tolist())
+        top = set(np.argsort(-values_of(explained, row))[:3].tolist())
         hits += len(top & {place, place + 1, place + 2})
     assert hits >= 0.8 * 60
 
 
 def test_each_symbol_of_0110_speaks_for_it() -> None:
-    """Every one of them decides: changed, the word is no longer accepted. Asked of 20 networks, five of each cell."""
-    data = words.from_config(DatasetConfig(language="0110", train=160, validation=16, test=16, balanced=False))
-    config, found = TrainingConfig(learning_rate=0.05, restarts=0), []
-    for cell in CELLS:
-        for model in training.train(data, cell=cell, models=ModelsConfig(), config=config, trials=range(5)):
-            explained = attribute(model, Sequences.from_lists([[0, 1, 1, 0]]), "integrated-gradients")
+    """Every one of them decides: changed, the word is no longer accepted. Asked of 20 networks,
+    five of each cell."""
+    data = words.from_settings(
+        LanguageSettings(language="0110", train=160, validation=16, test=16, balanced=False)
+    )
+    config, found = TrainingSettings(learning_rate=0.05, restarts=0), []
+    for cell in PAPER_CELLS:
+        for model in training.train(
+            data, cell=cell, models=ModelsSettings(), settings=config, trials=range(5)
+        ):
+            explained = attribute(
+                model, Sequences.from_lists([[0, 1, 1, 0]]), "integrated-gradients"
+            )
             assert explained.explained.tolist() == [1]
             found.append(explained.values)
     assert len(found) == 20
@@ -101,15 +123,24 @@ def test_each_symbol_of_0110_speaks_for_it() -> None:
 
 
 def test_decisive_symbols_change_the_answer_sooner_than_random_ones(network: TrainedModel) -> None:
-    words = Sequences.from_lists([[1, 1, 0, 0, 0, 1, 1, 1], [0, 0, 0, 1, 1, 0, 1], [1, 0, 1, 0, 0, 0, 1, 1, 1]])
+    words = Sequences.from_lists(
+        [[1, 1, 0, 0, 0, 1, 1, 1], [0, 0, 0, 1, 1, 0, 1], [1, 0, 1, 0, 0, 0, 1, 1, 1]]
+    )
     found = attribute(network, words, "integrated-gradients")
-    curve = decisiveness(network, found, SHARES, kept=False).mean(axis=1)
-    draws = [decisiveness(network, found, SHARES, kept=False, seed=seed).mean(axis=1) for seed in range(20)]
+    curve = removal_curve(network, found, SHARES, kept=False).mean(axis=1)
+    draws = [
+        removal_curve(network, found, SHARES, kept=False, seed=seed).mean(axis=1)
+        for seed in range(20)
+    ]
     random = np.mean(draws, axis=0)
-    assert curve[0] == pytest.approx(random[0]) == pytest.approx(network.predict(words).max(axis=1).mean())
+    assert (
+        curve[0]
+        == pytest.approx(random[0])
+        == pytest.approx(network.predict(words).max(axis=1).mean())
+    )
     assert curve[-1] == pytest.approx(random[-1])
     assert curve.mean() < random.mean()
-    kept = decisiveness(network, found, SHARES, kept=True).mean(axis=1)
+    kept = removal_curve(network, found, SHARES, kept=True).mean(axis=1)
     assert (kept[0], kept[-1]) == (pytest.approx(curve[-1]), pytest.approx(curve[0]))
 
 

@@ -1,9 +1,11 @@
-"""Runs command lines, each in a process that is forked with all libraries loaded, so that no time goes into imports.
+"""Runs command lines, each in a process that is forked with all libraries loaded, so that no time
+goes into imports.
 
-One line of JSON on standard input for each: the arguments, the folder to stand in, the seconds until it is killed, and
-whether it is to be a Python of its own. One line of JSON is the answer: the status (None of what was killed), the
-seconds that it kept a processor busy, and the most memory that it used, in bytes. Even a Python of its own is started
-from here, since what a process held before it became another program counts as its memory too."""
+One line of JSON on standard input for each: the arguments, the folder to stand in, the seconds
+until it is killed, and whether it is to be a Python of its own. One line of JSON is the answer: the
+status (None of what was killed), the seconds that it kept a processor busy, and the most memory
+that it used, in bytes. Even a Python of its own is started from here, since what a process held
+before it became another program counts as its memory too."""
 
 from __future__ import annotations
 
@@ -20,12 +22,12 @@ MODULES = (
     "lisor_tasks.mirror",
     "lisor_tasks.upkeep",
     "lisor_tasks.tracking",
-    "lisor.exports",
-    "lisor.fsa.prediction",
+    "lisor.automata.formats.writing",
+    "lisor.automata.prediction",
     "lisor.data.streams",
-    "lisor.rnn.builds",
-    "lisor.rnn.training",
-    "lisor.fsa.clustering",
+    "lisor.networks.external.builds",
+    "lisor.networks.training",
+    "lisor.clustering.clustering",
 )
 
 
@@ -57,7 +59,8 @@ def become(arguments: list[str], folder: str, *, fresh: bool) -> None:
 
 
 def wait(pid: int, seconds: float) -> tuple[int | None, float, int]:
-    """The status, seconds and memory of a process that leads a session; after so many seconds it is killed."""
+    """The status, seconds and memory of a process that leads a session; after so many seconds it is
+    killed."""
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
         done, status, used = os.wait4(pid, os.WNOHANG)

@@ -8,14 +8,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.testing.utilities import prefect_test_harness
 
 from lisor_flows.pipeline import lisor_pipeline
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One process runs all tests that need Prefect's server, so that one server is started."""
+    for item in items:
+        if "prefect_server" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("prefect"))
+
+
 @pytest.fixture(scope="session")
 def prefect_server() -> Iterator[None]:
-    with prefect_test_harness(server_startup_timeout=120):
+    """A flow ends up to a second sooner without heartbeats."""
+    with (
+        prefect_test_harness(server_startup_timeout=120),
+        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
+    ):
         yield
 
 
@@ -53,7 +66,16 @@ def settings() -> dict[str, Any]:
     """Settings of a language, one network and five numbers of clusters."""
     return {
         "name": "tiny",
-        "datasets": [{"language": "000", "train": 200, "validation": 60, "test": 40, "selection": 40, "max_length": 8}],
+        "datasets": [
+            {
+                "language": "000",
+                "train": 200,
+                "validation": 60,
+                "test": 40,
+                "selection": 40,
+                "max_length": 8,
+            }
+        ],
         "models": {"cells": ["gru"], "hidden_size": 5},
         "training": {"trials": 1, "max_epochs": 3, "learning_rate": 0.03},
         "clustering": {"k": [2, 6]},

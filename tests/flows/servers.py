@@ -45,7 +45,9 @@ def drips(connection: socket.socket) -> None:
 def _says(status: str, text: str) -> Callable[[socket.socket], None]:
     def answer(connection: socket.socket) -> None:
         while connection.recv(1 << 16):
-            connection.sendall(f"HTTP/1.1 {status}\r\nContent-Length: {len(text)}\r\n\r\n{text}".encode())
+            connection.sendall(
+                f"HTTP/1.1 {status}\r\nContent-Length: {len(text)}\r\n\r\n{text}".encode()
+            )
 
     return answer
 

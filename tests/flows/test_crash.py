@@ -1,4 +1,5 @@
-"""Runs that are killed: what was finished is kept, and the next run ends where an undisturbed one does."""
+"""Runs that are killed: what was finished is kept, and the next run ends where an undisturbed one
+does."""
 
 import json
 import os
@@ -66,7 +67,9 @@ class Runs:
         process = self.start(home)
         _, errors = process.communicate(timeout=300)
         assert process.returncode == 0, errors
-        tasks: dict[str, int] = json.loads((home / "reports/crash/latest/summary.json").read_text())["tasks"]
+        tasks: dict[str, int] = json.loads(
+            (home / "reports/crash/latest/summary.json").read_text()
+        )["tasks"]
         return tasks
 
 
@@ -83,7 +86,9 @@ def undisturbed(runs: Runs, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def artifacts(home: Path) -> dict[Path, int]:
-    return {path.parent: path.stat().st_mtime_ns for path in (home / "store").rglob("manifest.json")}
+    return {
+        path.parent: path.stat().st_mtime_ns for path in (home / "store").rglob("manifest.json")
+    }
 
 
 def check_whole(home: Path) -> None:
@@ -94,7 +99,8 @@ def check_whole(home: Path) -> None:
 
 
 def check_tracked(home: Path, name: str = "crash", *, networks: int = 6) -> None:
-    """MLflow shows the run, once and with all of its files; its database is whole, and so is the report."""
+    """MLflow shows the run, once and with all of its files; its database is whole, and so is the
+    report."""
     with closing(sqlite3.connect(home / "mlflow.db")) as database:
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     assert not list(home.glob("mlflow.db?*"))
@@ -103,7 +109,9 @@ def check_tracked(home: Path, name: str = "crash", *, networks: int = 6) -> None
     assert experiment is not None
     found = client.search_runs([experiment.experiment_id])
     (parent,) = (run for run in found if "mlflow.parentRunId" not in run.data.tags)
-    children = [run for run in found if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
+    children = [
+        run for run in found if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id
+    ]
     assert {run.info.status for run in found} == {"FINISHED"}
     assert len(children) == len(found) - 1 == networks
     report = (home / "reports" / name / "latest/report.html").read_bytes()
@@ -142,7 +150,9 @@ def has(kind: str, number: int) -> Callable[[Path], bool]:
 
 def builds(kind: str) -> Callable[[Path], bool]:
     """Whether files of an artifact that is not finished are there."""
-    return lambda home: any(files and f"/{kind}-" in at for at, _, files in os.walk(home / "scratch"))
+    return lambda home: any(
+        files and f"/{kind}-" in at for at, _, files in os.walk(home / "scratch")
+    )
 
 
 @pytest.mark.parametrize(
@@ -174,13 +184,17 @@ def test_after_kill_9_nothing_finished_is_computed_again(
     assert len(after) == len(artifacts(undisturbed))
 
 
-def test_twelve_kills_at_random_moments_lose_nothing(runs: Runs, undisturbed: Path, tmp_path: Path) -> None:
+def test_twelve_kills_at_random_moments_lose_nothing(
+    runs: Runs, undisturbed: Path, tmp_path: Path
+) -> None:
     home, rng = tmp_path / "store", np.random.default_rng(0)
     for _ in range(12):
         before, more = artifacts(home), int(rng.integers(0, 3))
         process = runs.start(home)
         wait_until(process, partial(has_artifacts, home, len(before) + more))
-        time.sleep(rng.uniform(0, 1 if more else 8))  # one that need make nothing more is killed while it starts, too
+        time.sleep(
+            rng.uniform(0, 1 if more else 8)
+        )  # one that need make nothing more is killed while it starts, too
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
@@ -242,22 +256,25 @@ mount -o remount,rw,size=1g "$MOUNTED"
 run second
 cp -a "$MOUNTED" "$MOUNTED.after"
 """
-"""A run in a file system with so many kB left or read-only, which is then made large and writable for another."""
+"""A run in a file system with so many kB left or read-only, which is then made large and writable
+for another."""
 
 
 def run_in(
     mounted: Path, runs: Runs, *, left: int, mode: str = "rw", given: Path | None = None
 ) -> tuple[int, str, str]:
-    """Status, standard output and last line of a run in a small file system; then another there must end well.
+    """Status, standard output and last line of a run in a small file system; then another there
+    must end well.
 
     `given` is a store to begin with."""
     mounted.mkdir()
     subprocess.run(
         ["unshare", "--mount", "sh", "-c", IN_A_FILE_SYSTEM],
         env={
-            **os.environ, "LISOR_HOME": str(mounted), "PREFECT_HOME": str(runs.prefect_home), "LEFT": str(left),
-            "MODE": mode, "MOUNTED": str(mounted), "PYTHON": sys.executable, "CONFIG": str(runs.config),
-            "FROM": str(given or ""),
+            **os.environ,
+            "LISOR_HOME": str(mounted), "PREFECT_HOME": str(runs.prefect_home),
+            "LEFT": str(left), "MODE": mode, "MOUNTED": str(mounted),
+            "PYTHON": sys.executable, "CONFIG": str(runs.config), "FROM": str(given or ""),
         },
         check=True,
         timeout=300,
@@ -275,7 +292,9 @@ def can_mount() -> bool:
     if sys.platform != "linux" or shutil.which("unshare") is None:
         return False
     return (
-        subprocess.run(["unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True).returncode
+        subprocess.run(
+            ["unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True
+        ).returncode
         == 0
     )
 
@@ -306,7 +325,9 @@ def test_a_disk_that_is_full_or_read_only_is_one_line_and_loses_nothing(
     assert line.startswith(f"lisor: {what.format(mounted)}")
     assert "/reports/" not in line or "No space left on device; what was computed is kept" in line
     before, after = artifacts(tmp_path / "store.then"), artifacts(tmp_path / "store.after")
-    before, after = ({path.parts[-2:]: made for path, made in found.items()} for found in (before, after))
+    before, after = (
+        {path.parts[-2:]: made for path, made in found.items()} for found in (before, after)
+    )
     assert len(before) >= finished
     assert {name: after[name] for name in before} == before
     pd.testing.assert_frame_equal(results(tmp_path / "store.after"), results(undisturbed))
@@ -338,7 +359,10 @@ def test_a_store_without_room_for_prefects_database_is_one_line(
     runs = copy(runs)
     runs.prefect_home = mounted / "prefect"
     status, _, line = run_in(mounted, runs, left=3000)
-    assert (status, line) == (2, f"lisor: the store {mounted} cannot be written: No space left on device")
+    assert (status, line) == (
+        2,
+        f"lisor: the store {mounted} cannot be written: No space left on device",
+    )
 
 
 def descendants(pid: int) -> set[int]:
@@ -366,18 +390,24 @@ MOMENTS: dict[str, Callable[[Path], bool]] = {
     "report": has("results", 1),
     "tracking": lambda home: any(home.glob("mlflow.db.new-*")),
 }
-"""By what the store shows that a run has come so far; when it is being tracked it is in the register."""
+"""By what the store shows that a run has come so far; when it is being tracked it is in the
+register."""
 
 
 @pytest.mark.parametrize("runner", ["threads", "processes"])
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize(
-    "number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGKILL], ids=lambda number: number.name
+    "number",
+    [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGKILL],
+    ids=lambda number: number.name,
 )
 def test_a_signal_at_any_moment_is_one_line_and_leaves_no_process_and_a_whole_store(
     runs: Runs, undisturbed: Path, tmp_path: Path, number: signal.Signals, moment: str, runner: str
 ) -> None:
-    if runner == "processes" and (moment, number) not in (("training", signal.SIGTERM), ("training", signal.SIGKILL)):
+    if runner == "processes" and (moment, number) not in (
+        ("training", signal.SIGTERM),
+        ("training", signal.SIGKILL),
+    ):
         pytest.skip("its processes are there while something is computed")
     home = tmp_path / "store"
     if moment in ("report", "tracking"):  # what comes before has been computed by another run
@@ -413,7 +443,9 @@ def test_a_signal_at_any_moment_is_one_line_and_leaves_no_process_and_a_whole_st
         pd.testing.assert_frame_equal(results(home), results(undisturbed))
 
 
-def test_two_runs_at_a_time_compute_each_artifact_once(runs: Runs, undisturbed: Path, tmp_path: Path) -> None:
+def test_two_runs_at_a_time_compute_each_artifact_once(
+    runs: Runs, undisturbed: Path, tmp_path: Path
+) -> None:
     home = tmp_path / "store"
     both = [runs.start(home), runs.start(home)]
     for process in both:

@@ -29,7 +29,9 @@ def test_a_schedule_starts_a_run_that_finishes() -> None:
 
 @pytest.mark.parametrize("runner", ["dask", "ray"])
 def test_a_cluster_finds_what_threads_find(runner: str) -> None:
-    pytest.importorskip(f"prefect_{runner}", reason=f"needs the extra {runner}: make demo-{runner} installs it")
+    pytest.importorskip(
+        f"prefect_{runner}", reason=f"needs the extra {runner}: make demo-{runner} installs it"
+    )
     told = demonstrate("demos.cluster", runner)
     assert "results are equal" in told
     assert "artifacts are equal" in told

@@ -12,12 +12,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from lisor.data.languages import LANGUAGES
-from lisor.fsa.automaton import Automaton
+from lisor.automata.automaton import Automaton
+from lisor.automata.languages import LANGUAGES
 from lisor_flows import cli
 from tests.plain import Acceptor, train
 
-pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.filterwarnings("default::lisor.errors.DataWarning")]
+pytestmark = pytest.mark.filterwarnings("default::lisor.errors.DataWarning")
 
 MINE = """
 from tests.plain import Acceptor
@@ -126,7 +126,9 @@ def mine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.save([1, 2], folder / "list.pt")
     rng = random.Random(0)
     words = ["".join(rng.choices("01", k=rng.randint(1, 15))) for _ in range(600)]
-    pd.DataFrame({"symbols": words, "label": [int("000" in word) for word in words]}).to_csv(folder / "words.csv")
+    pd.DataFrame({"symbols": words, "label": [int("000" in word) for word in words]}).to_csv(
+        folder / "words.csv"
+    )
     pd.DataFrame({"symbols": [list(word) for word in words]}).to_parquet(folder / "bare.parquet")
     marked = {"symbols": words, "label": ["+" if "000" in word else "-" for word in words]}
     pd.DataFrame(marked).to_csv(folder / "marked.csv")
@@ -142,7 +144,8 @@ def mine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def extract(
     mine: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[int, str, str]]:
-    """The command, run in this process in that folder: exit status, standard output, standard error."""
+    """The command, run in this process in that folder: exit status, standard output, standard
+    error."""
     monkeypatch.chdir(mine)
     monkeypatch.setattr(sys, "path", [str(mine), *sys.path])
     before = dict(os.environ)
@@ -161,12 +164,16 @@ def extract(
 
 
 def selected(home: Path, run: str, network: str) -> Automaton:
-    return Automaton.from_json((home / f"reports/{run}/latest/automata/selected/{run}-{network}-0.json").read_text())
+    return Automaton.from_json(
+        (home / f"reports/{run}/latest/automata/selected/{run}-{network}-0.json").read_text()
+    )
 
 
 @pytest.mark.parametrize("weights", ["acceptor.safetensors", "acceptor.pt"])
 def test_a_plain_network_becomes_an_exact_automaton(home: Path, extract, weights) -> None:
-    status, out, _ = extract("--network", "my_networks:build", "--weights", weights, "--data", "words.csv")
+    status, out, _ = extract(
+        "--network", "my_networks:build", "--weights", weights, "--data", "words.csv"
+    )
     assert status == 0
     automaton = selected(home, "words", "acceptor")
     assert LANGUAGES["000"].equals(automaton)
@@ -175,12 +182,16 @@ def test_a_plain_network_becomes_an_exact_automaton(home: Path, extract, weights
     assert set(table["cell"]) == {"acceptor"}
     assert set(table["rule"]) == {"majority", "dynamics", "refined"}
     assert "0 of them training" in out
-    status, out, _ = extract("--network", "my_networks:build", "--weights", weights, "--data", "words.csv")
+    status, out, _ = extract(
+        "--network", "my_networks:build", "--weights", weights, "--data", "words.csv"
+    )
     assert "answered from the cache" in out
 
 
 def test_a_hand_written_cell_does_without_weights_and_labels(home: Path, extract) -> None:
-    status, _, _ = extract("--network", "my_networks:Counter", "--data", "bare.parquet", "--classes", "no,yes")
+    status, _, _ = extract(
+        "--network", "my_networks:Counter", "--data", "bare.parquet", "--classes", "no,yes"
+    )
     assert status == 0
     automaton = selected(home, "bare", "my_networks.Counter")
     assert automaton.classes == ("no", "yes")
@@ -190,13 +201,18 @@ def test_a_hand_written_cell_does_without_weights_and_labels(home: Path, extract
     assert record["settings"]["models"]["build"] == "my_networks:Counter"
 
 
-def test_classes_without_an_order_are_named_as_the_labels_say_and_it_is_told(home: Path, extract) -> None:
+def test_classes_without_an_order_are_named_as_the_labels_say_and_it_is_told(
+    home: Path, extract
+) -> None:
     status, _, error = extract("--network", "my_networks:Named", "--data", "marked.csv")
     assert status == 0
     automaton = selected(home, "marked", "my_networks.Named")
     assert automaton.classes == ("-", "+")
     assert automaton.accepts("1000")
-    assert "the network is right on 0.000 of the labelled sequences if its classes are +, -, and on 1.000" in error
+    assert (
+        "the network is right on 0.000 of the labelled sequences if its classes are +, -, and on "
+        "1.000" in error
+    )
     table = pd.read_parquet(home / "reports/marked/latest/results.parquet")
     assert (table["rnn_accuracy"] == 1).all()
 
@@ -205,15 +221,26 @@ def test_classes_without_an_order_are_named_as_the_labels_say_and_it_is_told(hom
     ("network", "reason"),
     [
         ("leaves_at_once:build", "the import of leaves_at_once raised SystemExit"),
-        ("fails_at_once.networks:build", "the import of fails_at_once raised RuntimeError: not today"),
+        (
+            "fails_at_once.networks:build",
+            "the import of fails_at_once raised RuntimeError: not today",
+        ),
         ("my_networks:leave", "my_networks:leave called without arguments raised SystemExit"),
-        ("my_networks:Leaving", "Leaving.step(state, symbol) with the symbol 1 raised SystemExit: 0"),
-        ("my_networks:Failing", "Failing.step(state, symbol) with the symbol 1 raised ZeroDivisionError: never; it"),
+        (
+            "my_networks:Leaving",
+            "Leaving.step(state, symbol) with the symbol 1 raised SystemExit: 0",
+        ),
+        (
+            "my_networks:Failing",
+            "Failing.step(state, symbol) with the symbol 1 raised ZeroDivisionError: never; it",
+        ),
         ("my_networks:Undefined", "expected finite numbers in the states of Undefined, got NaN"),
         ("my_networks:word_alone", "a function: automata are read off states"),
     ],
 )
-def test_a_users_module_that_fails_or_leaves_is_one_line_and_status_2(home: Path, extract, network, reason) -> None:
+def test_a_users_module_that_fails_or_leaves_is_one_line_and_status_2(
+    home: Path, extract, network, reason
+) -> None:
     status, _, error = extract("--network", network, "--data", "bare.parquet")
     assert status == 2
     (line,) = [line for line in error.splitlines() if line.startswith("lisor: ")]
@@ -227,27 +254,50 @@ def test_a_users_module_that_fails_or_leaves_is_one_line_and_status_2(home: Path
     ("arguments", "reason"),
     [
         (["my_networks:both", "both.pt", "words.csv"], "bidirectional"),
-        (["my_networks:deeper", "acceptor.pt", "words.csv"], "do not fit Acceptor; missing: layer.weight_ih_l2"),
+        (
+            ["my_networks:deeper", "acceptor.pt", "words.csv"],
+            "do not fit Acceptor; missing: layer.weight_ih_l2",
+        ),
         (
             ["my_networks:wider", "acceptor.pt", "words.csv"],
             "do not fit Acceptor; of another size: linear.weight",
         ),
         (["my_networks:Pooled", "acceptor.pt", "words.csv"], "comes from more than the last state"),
-        (["my_networks:broken", "acceptor.pt", "words.csv"], "without arguments raised ValueError: no such file"),
-        (["my_networks:Counter", "acceptor.pt", "words.csv"], "expected a torch module from my_networks:Counter"),
+        (
+            ["my_networks:broken", "acceptor.pt", "words.csv"],
+            "without arguments raised ValueError: no such file",
+        ),
+        (
+            ["my_networks:Counter", "acceptor.pt", "words.csv"],
+            "expected a torch module from my_networks:Counter",
+        ),
         (["my_networks:build", "pickled.pt", "words.csv"], "nothing else is unpickled"),
         (["my_networks:build", "evil.pt", "words.csv"], "nothing else is unpickled"),
-        (["my_networks:build", "evil.safetensors", "words.csv"], "evil.safetensors cannot be read as weights"),
-        (["my_networks:build", "list.pt", "words.csv"], "expected a state dict of tensors in list.pt"),
+        (
+            ["my_networks:build", "evil.safetensors", "words.csv"],
+            "evil.safetensors cannot be read as weights",
+        ),
+        (
+            ["my_networks:build", "list.pt", "words.csv"],
+            "expected a state dict of tensors in list.pt",
+        ),
         (["my_networks:build", "absent.pt", "words.csv"], "absent.pt"),
-        (["my_networks:build", "acceptor.pt", "acceptor.pt"], "expected a .csv, .tsv or .parquet file"),
+        (
+            ["my_networks:build", "acceptor.pt", "acceptor.pt"],
+            "expected a .csv, .tsv or .parquet file",
+        ),
         (["my_networks:build", "acceptor.pt", "single.csv"], "an alphabet of at least two symbols"),
-        (["my_networks:nothing", "acceptor.pt", "words.csv"], "my_networks:nothing cannot be called"),
+        (
+            ["my_networks:nothing", "acceptor.pt", "words.csv"],
+            "my_networks:nothing cannot be called",
+        ),
         (["no_such_module:build", "acceptor.pt", "words.csv"], "expected package.module:build"),
         (["my_networks:build", "acceptor.pt", "words.csv", "--alphabet", "012"], "symbols 0 … 2"),
     ],
 )
-def test_what_cannot_be_used_is_one_line_and_status_2(home: Path, mine: Path, extract, arguments, reason) -> None:
+def test_what_cannot_be_used_is_one_line_and_status_2(
+    home: Path, mine: Path, extract, arguments, reason
+) -> None:
     network, weights, data, *more = arguments
     status, _, error = extract("--network", network, "--weights", weights, "--data", data, *more)
     assert status == 2

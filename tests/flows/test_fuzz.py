@@ -1,8 +1,8 @@
-"""Command lines drawn from a grammar of wrong values: whatever is given, one short line, soon, in little memory."""
+"""Command lines drawn from a grammar of wrong values: whatever is given, one short line, soon, in
+little memory."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import random
@@ -17,24 +17,25 @@ import pytest
 import yaml
 from prefect.settings import PREFECT_API_URL
 
-from lisor import settings
 from lisor.errors import MAX_LINE
+from lisor.settings.reading import settings_by_key
 from tests.flows.test_bad_input import files, link_files
 
 __all__ = ["files"]
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]
+pytestmark = pytest.mark.slow
 
 COMMANDS, PROCESSES = 200, 40
 """How many are drawn, and how many of them are run as processes of their own."""
 
 SECONDS, MEMORY = 30, 1_500_000_000
-"""That a command line may take of one processor, so that a busy machine does not count, and of memory."""
+"""That a command line may take of one processor, so that a busy machine does not count, and of
+memory."""
 
 PATIENCE = 120
 """Seconds after which what is still running hangs."""
 
-KEYS = [f"{section}.{part.name}" for section, kind in settings._SECTIONS.items() for part in dataclasses.fields(kind)]
+KEYS = [key for key in settings_by_key() if "." in key]
 
 NUMBERS = [
     "0",
@@ -84,16 +85,16 @@ STRUCTURES = [
     "2026-01-01",
 ]
 PLACES = [
-    "", ".", "/", "folder", "absent.csv", "/dev/zero", "/dev/null", "pipe.csv", "pipe.yaml", "broken-disk.csv",
-    "broken-disk.yaml", "bytes.csv", "bytes.yaml", "bytes.dot", "latin.csv", "empty.csv", "null.csv", "quote.csv",
-    "wide.csv", "nothing.csv", "columns.csv", "columns-100000.csv", "few.csv", "split.csv", "tran.csv", "no-split.csv",
-    "one-class.csv", "cut.parquet", "bomb.parquet", "rows.parquet", "values.parquet", "numbers.parquet",
-    "bytes.parquet",
-    "plain.parquet", "plain-symbols.parquet", "ragged.csv", "nan.csv", "digits.csv", "brackets.csv", "commas.csv",
-    "deep.json", "twice.json", "classes.json", "three.json", "nowhere.json", "schema.json", "digits.json", "start.json",
-    "reference.jff", "broken.dot", "half.gz", "line.txt", "x" * 300, "laughs.yaml", "words.txt", "good.csv",
-    "series.csv",
-    "letters.csv", "tiny.json",
+    "", ".", "/", "folder", "absent.csv", "/dev/zero", "/dev/null", "pipe.csv", "pipe.yaml",
+    "broken-disk.csv", "broken-disk.yaml", "bytes.csv", "bytes.yaml", "bytes.dot", "latin.csv",
+    "empty.csv", "null.csv", "quote.csv", "wide.csv", "nothing.csv", "columns.csv",
+    "columns-100000.csv", "few.csv", "split.csv", "tran.csv", "no-split.csv", "one-class.csv",
+    "cut.parquet", "bomb.parquet", "rows.parquet", "values.parquet", "numbers.parquet",
+    "bytes.parquet", "plain.parquet", "plain-symbols.parquet", "ragged.csv", "nan.csv",
+    "digits.csv", "brackets.csv", "commas.csv", "deep.json", "twice.json", "classes.json",
+    "three.json", "nowhere.json", "schema.json", "digits.json", "start.json", "reference.jff",
+    "broken.dot", "half.gz", "line.txt", "x" * 300, "laughs.yaml", "words.txt", "good.csv",
+    "series.csv", "letters.csv", "tiny.json",
 ]  # fmt: skip
 CONFIGS = [
     "",
@@ -139,7 +140,9 @@ class Grammar:
         self.draw = random.Random(seed)
 
     def __call__(self) -> list[str]:
-        kinds: list[Callable[[], list[str]]] = [self.run] * 8 + [self.predict] * 4 + [self.export] * 2
+        kinds: list[Callable[[], list[str]]] = (
+            [self.run] * 8 + [self.predict] * 4 + [self.export] * 2
+        )
         kinds += [self.extract] * 2 + [self.explain, self.store, self.store, self.other]
         return self.draw.choice(kinds)()
 
@@ -154,7 +157,9 @@ class Grammar:
                 self.value(),
             )
             if self.draw.random() < 0.5:  # a file of the right kind with the wrong content
-                key = self.draw.choice(["dataset.text", "dataset.series", "dataset.symbols", "dataset.language"])
+                key = self.draw.choice(
+                    ["dataset.text", "dataset.series", "dataset.symbols", "dataset.language"]
+                )
                 value = f"{'automaton:' * (key == 'dataset.language')}{self.draw.choice(PLACES)}"
             equals = "=" if self.draw.random() < 0.95 else ""
             found += ["--set", f"{key}{equals}{value}"]
@@ -206,7 +211,9 @@ class Grammar:
         return ["predict", *self.automaton(), "--data", self.draw.choice(PLACES), *self.out()]
 
     def export(self) -> list[str]:
-        form = self.draw.choice(["json", "dot", "aalpy", "jff", "regex", "python", "c", "onnx", "", "doc", "x" * 5000])
+        form = self.draw.choice(
+            ["json", "dot", "aalpy", "jff", "regex", "python", "c", "onnx", "", "doc", "x" * 5000]
+        )
         return ["export", *self.automaton(), "--format", form, *self.out()]
 
     def explain(self) -> list[str]:
@@ -249,8 +256,10 @@ class Grammar:
 
     def other(self) -> list[str]:
         return self.draw.choice([
-            ["track", self.value()], ["ui", "--port", self.draw.choice(["", "x", "-1", "99999999", "1e3", "9" * 400])],
-            [self.value()], [], ["run"], ["predict"], ["--nonsense"], ["run", "tiny.yaml", self.value()],
+            ["track", self.value()],
+            ["ui", "--port", self.draw.choice(["", "x", "-1", "99999999", "1e3", "9" * 400])],
+            [self.value()], [], ["run"], ["predict"], ["--nonsense"],
+            ["run", "tiny.yaml", self.value()],
         ])  # fmt: skip
 
 
@@ -297,7 +306,9 @@ def folder(tmp_path: Path, files: Path, finished_store: Path, tiny: dict[str, An
 
 
 @pytest.mark.parametrize("number", range(COMMANDS))
-def test_any_command_line_ends_soon_in_a_short_line(server: subprocess.Popen[str], folder: Path, number: int) -> None:
+def test_any_command_line_ends_soon_in_a_short_line(
+    server: subprocess.Popen[str], folder: Path, number: int
+) -> None:
     asked = {
         "arguments": LINES[number],
         "folder": str(folder),
@@ -308,7 +319,9 @@ def test_any_command_line_ends_soon_in_a_short_line(server: subprocess.Popen[str
     server.stdin.write(json.dumps(asked) + "\n")
     server.stdin.flush()
     status, seconds, memory = json.loads(server.stdout.readline())
-    out, err = ((folder / name).read_bytes().decode("utf-8", "backslashreplace") for name in ("out", "err"))
+    out, err = (
+        (folder / name).read_bytes().decode("utf-8", "backslashreplace") for name in ("out", "err")
+    )
     assert status in (0, 2), err[-2000:]
     assert "Traceback" not in err
     lines = err.splitlines() + (out.splitlines() if status else [])

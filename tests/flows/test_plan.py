@@ -14,7 +14,8 @@ import pytest
 import yaml
 
 import lisor_tasks.caching
-from lisor.settings import experiment, override
+from lisor.settings.experiment import Experiment
+from lisor.settings.reading import override
 from lisor_flows.pipeline import lisor_pipeline, plan_pipeline
 from lisor_flows.plan import Plan
 from lisor_tasks.manifest import Manifest
@@ -22,11 +23,10 @@ from lisor_tasks.reach import CodeBase
 
 ROOT = Path(__file__).parent.parent.parent
 STAGES = ("data", "train", "dump", "cluster", "extract", "evaluate", "explain", "report")
-pytestmark = pytest.mark.xdist_group("prefect")
 
 
 def plan(settings: dict[str, Any], *changes: str) -> Plan:
-    return plan_pipeline(experiment(override(settings, changes)))
+    return plan_pipeline(Experiment(**override(settings, changes)))
 
 
 def fates(found: Plan) -> dict[str, set[str]]:
@@ -53,7 +53,9 @@ def edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         path = tmp_path / package / file
         assert old in path.read_text()
         path.write_text(path.read_text().replace(old, new, 1))
-        monkeypatch.setattr(lisor_tasks.caching, "CODE", CodeBase({name: tmp_path / name for name in packages}))
+        monkeypatch.setattr(
+            lisor_tasks.caching, "CODE", CodeBase({name: tmp_path / name for name in packages})
+        )
 
     return change
 
@@ -61,10 +63,15 @@ def edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 def test_after_a_run_everything_is_cached(finished: Path, tiny: dict[str, Any]) -> None:
     found = plan(tiny)
     assert {task.fate for task in found.tasks} == {"cached"}
-    assert str(found).splitlines()[-1] == f"all {len(found.tasks)} tasks are in the cache: nothing would be computed"
+    assert (
+        str(found).splitlines()[-1]
+        == f"all {len(found.tasks)} tasks are in the cache: nothing would be computed"
+    )
 
 
-def test_before_the_first_run_everything_runs_and_nothing_is_written(home: Path, tiny: dict[str, Any]) -> None:
+def test_before_the_first_run_everything_runs_and_nothing_is_written(
+    home: Path, tiny: dict[str, Any]
+) -> None:
     found = plan(tiny)
     assert {task.fate for task in found.tasks} == {"run"}
     assert reasons(found) == {"since the store has nothing like it"}
@@ -73,9 +80,9 @@ def test_before_the_first_run_everything_runs_and_nothing_is_written(home: Path,
 
 CHANGES = {
     "models.hidden_size=6": ("train", "since models.hidden_size 5 → 6"),
-    "training.learning_rate=0.05": ("train", "since training_config.learning_rate 0.03 → 0.05"),
+    "training.learning_rate=0.05": ("train", "since training.learning_rate 0.03 → 0.05"),
     "models.cells=[lstm]": ("train", "since cell gru → lstm"),
-    "dataset.seed=1": ("data", "since config.seed 0 → 1"),
+    "dataset.seed=1": ("data", "since settings.seed 0 → 1"),
     "clustering.seed=3": ("cluster", "since seed 0 → 3"),
     "clustering.k=[2,5]": ("cluster", "since ks 2–6 → 2–5"),
     "clustering.methods=[sensitivity]": ("cluster", "since method kmeans → sensitivity"),
@@ -93,15 +100,21 @@ def test_the_first_stage_that_a_setting_changes_says_so_and_later_ones_wait_for_
     found = plan(tiny, change)
     place = STAGES.index(stage)
     assert all(fates(found)[early] <= {"cached"} for early in STAGES[:place])
-    assert {task.reason for task in found.tasks if task.stage == stage and task.fate == "run"} == {reason}
+    assert {task.reason for task in found.tasks if task.stage == stage and task.fate == "run"} == {
+        reason
+    }
     for later in STAGES[place + 1 :]:
-        waiting = [task.reason for task in found.tasks if (task.stage, task.fate) == (later, "wait")]
+        waiting = [
+            task.reason for task in found.tasks if (task.stage, task.fate) == (later, "wait")
+        ]
         awaited = {name for reason in waiting for name in reason.removeprefix("for ").split(", ")}
         assert awaited <= {name for name, fate in fates(found).items() if "run" in fate}
     assert files(finished) == before
 
 
-@pytest.mark.parametrize("change", ["training.max_epochs=2", "extraction.unseen=stay", "training.device=cpu"])
+@pytest.mark.parametrize(
+    "change", ["training.max_epochs=2", "extraction.unseen=stay", "training.device=cpu"]
+)
 def test_a_run_does_what_the_plan_said(finished: Path, tiny: dict[str, Any], change: str) -> None:
     planned = [task.fate for task in plan(tiny, change).tasks]
     ran = lisor_pipeline(override(tiny, [change]))["tasks"]
@@ -115,8 +128,8 @@ def test_a_run_does_what_the_plan_said(finished: Path, tiny: dict[str, Any], cha
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("import json", "# a comment\nimport json  # another"),
-        ('"""Automata read off', '"""Machines read off'),
+        ("import numpy as np", "# a comment\nimport numpy as np  # another"),
+        ('"""Transitions between', '"""Steps between'),
         ("\n\n\n", "\n\n\n\n\n"),
         ("START = 0", "START = (\n    0\n)"),
     ],
@@ -125,51 +138,71 @@ def test_a_run_does_what_the_plan_said(finished: Path, tiny: dict[str, Any], cha
 def test_comments_and_layout_never_cause_a_rerun(
     finished: Path, tiny: dict[str, Any], edit, old: str, new: str
 ) -> None:
-    edit("fsa/extraction.py", old, new)
+    edit("extraction/transitions.py", old, new)
     assert {task.fate for task in plan(tiny).tasks} == {"cached"}
 
 
 def test_the_definition_that_changed_is_named_at_every_step_that_reaches_it(
     finished: Path, tiny: dict[str, Any], edit
 ) -> None:
-    edit("fsa/extraction.py", "START = 0", "START = 0 + 0")
+    edit("extraction/transitions.py", "START = 0", "START = 0 + 0")
     found = plan(tiny)
-    assert reasons(found) == {"since changed code of lisor.fsa.extraction.START"}
+    assert reasons(found) == {"since changed code of lisor.extraction.transitions.START"}
     assert {stage for stage, fate in fates(found).items() if "run" in fate} == {"extract", "report"}
     assert reasons(found, "wait") == {"for extract"}
 
 
-def test_code_that_only_later_steps_reach_reruns_only_those(finished: Path, tiny: dict[str, Any], edit) -> None:
-    edit("report/report.py", "    own = results", "    more = 0\n    own = results")
+def test_code_that_only_later_steps_reach_reruns_only_those(
+    finished: Path, tiny: dict[str, Any], edit
+) -> None:
+    edit(
+        "report/report.py",
+        "    automata_rows = results",
+        "    more = 0\n    automata_rows = results",
+    )
     (task,) = [task for task in plan(tiny).tasks if task.fate != "cached"]
-    assert (task.title, task.reason) == ("report tiny", "since changed code of lisor.report.report.write")
+    assert (task.title, task.reason) == (
+        "report tiny",
+        "since changed code of lisor.report.report.write",
+    )
 
 
 def test_the_bodies_of_tasks_count(finished: Path, tiny: dict[str, Any], edit) -> None:
-    edit("fsa.py", "policy = ", "policy = 0 or ", package="lisor_tasks")
-    assert reasons(plan(tiny)) == {"since changed code of lisor_tasks.fsa.extract_automata"}
+    old = "model = read_network(network)\n    extractions"
+    edit("extraction.py", old, f"more = 0\n    {old}", package="lisor_tasks")
+    assert reasons(plan(tiny)) == {"since changed code of lisor_tasks.extraction.extract_automata"}
 
 
 def test_another_version_of_a_library_is_named(
     finished: Path, tiny: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     version = lisor_tasks.caching.library_version
-    monkeypatch.setattr(lisor_tasks.caching, "library_version", lambda name: "9" if name == "numba" else version(name))
+    monkeypatch.setattr(
+        lisor_tasks.caching,
+        "library_version",
+        lambda name: "9" if name == "numba" else version(name),
+    )
     found = plan(tiny)
     assert reasons(found) == {f"since numba {version('numba')} → 9"}
     assert fates(found)["data"] == {"run"}
 
 
-def test_what_is_explained_waits_for_the_choice_and_the_report_for_both(home: Path, tiny: dict[str, Any]) -> None:
+def test_what_is_explained_waits_for_the_choice_and_the_report_for_both(
+    home: Path, tiny: dict[str, Any]
+) -> None:
     explained = {**tiny, "explain": {"enabled": True}}
     assert fates(plan(explained))["explain"] == {"run"}
     lisor_pipeline(explained)
     assert {task.fate for task in plan(explained).tasks} == {"cached"}
-    told = [(task.title, task.reason) for task in plan(explained, "clustering.seed=3").tasks if task.fate == "wait"]
+    told = [
+        (task.title, task.reason)
+        for task in plan(explained, "clustering.seed=3").tasks
+        if task.fate == "wait"
+    ]
     assert ("explain 000-gru-0", "for cluster") in told
     assert ("report tiny", "for cluster") in told
     found = plan(explained, "explain.seed=9")
-    assert reasons(found) == {"since config.seed 0 → 9"}
+    assert reasons(found) == {"since settings.seed 0 → 9"}
     assert [(task.title, task.reason) for task in found.tasks if task.fate == "wait"] == [
         ("report tiny", "for explain")
     ]
@@ -177,31 +210,43 @@ def test_what_is_explained_waits_for_the_choice_and_the_report_for_both(home: Pa
 
 def test_other_texts_are_another_input(home: Path, tiny: dict[str, Any], tmp_path: Path) -> None:
     rows = {"text": ["a good film", "a bad film"] * 40, "label": ["pos", "neg"] * 40}
-    settings = {**tiny, "datasets": [{"text": str(tmp_path / "texts.csv")}], "clustering": {"k": [2, 3]}}
+    settings = {
+        **tiny,
+        "datasets": [{"text": str(tmp_path / "texts.csv")}],
+        "clustering": {"k": [2, 3]},
+    }
     pd.DataFrame(rows).to_csv(tmp_path / "texts.csv", index=False)
     lisor_pipeline(settings)
     pd.DataFrame({**rows, "text": ["good", "bad"] * 40}).to_csv(tmp_path / "texts.csv", index=False)
     found = plan(settings)
     assert reasons(found) == {"since other source"}
-    assert [task.title for task in found.tasks if task.fate == "run"] == [f"read {tmp_path / 'texts.csv'}"]
+    assert [task.title for task in found.tasks if task.fate == "run"] == [
+        f"read {tmp_path / 'texts.csv'}"
+    ]
     assert {task.reason for task in found.tasks if task.fate == "wait"} == {"for data"}
 
 
 @pytest.mark.parametrize("kind", ["dataset", "hidden-states", "automata", "report"])
 def test_a_damaged_artifact_is_called_that(finished: Path, tiny: dict[str, Any], kind: str) -> None:
     (artifact,) = (finished / "store" / kind).iterdir()
-    next(file for file in artifact.iterdir() if file.name != "manifest.json" and file.is_file()).write_text("no more")
+    next(
+        file for file in artifact.iterdir() if file.name != "manifest.json" and file.is_file()
+    ).write_text("no more")
     assert reasons(plan(tiny)) == {"since it is damaged or was deleted"}
     assert [task.fate for task in plan(tiny).tasks].count("run") == 1
 
 
-def test_a_store_that_kept_no_provenance_is_as_good_but_says_less(finished: Path, tiny: dict[str, Any]) -> None:
+def test_a_store_that_kept_no_provenance_is_as_good_but_says_less(
+    finished: Path, tiny: dict[str, Any]
+) -> None:
     for path in finished.glob("store/*/*/manifest.json"):
         manifest = Manifest.parse(path.read_bytes(), path.parent.parent.name, path.parent.name)
         path.write_text(replace(manifest, provenance=None).to_json())
     assert {task.fate for task in plan(tiny).tasks} == {"cached"}
     found = plan(tiny, "clustering.seed=3")
-    assert reasons(found) == {"since what the store has was made by another version, which kept no such provenance"}
+    assert reasons(found) == {
+        "since what the store has was made by another version, which kept no such provenance"
+    }
     assert reasons(found, "wait") == {"for cluster"}
     assert lisor_pipeline(tiny)["tasks"]["run"] == 0
 
@@ -210,16 +255,31 @@ def test_only_what_is_added_runs(finished: Path, tiny: dict[str, Any]) -> None:
     more = copy.deepcopy(tiny)
     more["models"]["cells"] = ["gru", "srn"]
     told = str(plan(more)).splitlines()
-    assert told[1:4] == ["train: 1 of 2 cached", "  1 run since cell gru → srn", "      train 000-srn 0"]
+    assert told[1:4] == [
+        "train: 1 of 2 cached",
+        "  1 run since cell gru → srn",
+        "      train 000-srn 0",
+    ]
     assert told[-1].startswith(f"{len(plan(more).tasks)} tasks: ")
 
 
-def test_a_plan_starts_no_server_and_writes_nothing(finished: Path, tiny: dict[str, Any], tmp_path: Path) -> None:
+def test_a_plan_starts_no_server_and_writes_nothing(
+    finished: Path, tiny: dict[str, Any], tmp_path: Path
+) -> None:
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(tiny))
     own = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     before = files(finished)
     done = subprocess.run(
-        [sys.executable, "-m", "lisor_flows.cli", "run", "tiny.yaml", "--plan", "--set", "clustering.seed=3"],
+        [
+            sys.executable,
+            "-m",
+            "lisor_flows.cli",
+            "run",
+            "tiny.yaml",
+            "--plan",
+            "--set",
+            "clustering.seed=3",
+        ],
         cwd=tmp_path,
         env={**own, "LISOR_HOME": str(finished), "PREFECT_HOME": str(tmp_path / "prefect")},
         capture_output=True,

@@ -14,20 +14,22 @@ import pytest
 
 import lisor_tasks.caching
 from lisor import devices
-from lisor.settings import experiment, override
+from lisor.settings.experiment import Experiment
+from lisor.settings.reading import override
 from lisor_flows.pipeline import lisor_pipeline, plan_pipeline
 from lisor_tasks.reach import CodeBase
 
 ROOT = Path(__file__).parent.parent.parent
 PACKAGES = {"lisor": ROOT / "lisor", "lisor_tasks": ROOT / "tasks/lisor_tasks"}
 STAGES = ("data", "train", "dump", "cluster", "extract", "search", "evaluate", "explain", "report")
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]
+pytestmark = pytest.mark.slow
 
 
 @dataclass(frozen=True)
 class Edit:
-    """Texts of a file replaced (old, new, old, new, …), a statement added to a function, or settings changed, and the
-    stages in which something runs at once; what waits for these is not meant."""
+    """Texts of a file replaced (old, new, old, new, …), a statement added to a function, or
+    settings changed, and the stages in which something runs at once; what waits for these is not
+    meant."""
 
     what: str
     runs: str
@@ -42,70 +44,123 @@ class Edit:
 
 READ_NETWORKS = "dump cluster extract search explain report"
 
-NEW_CELL = """
-class NewCell(SRN):
-    def step(self, state, projected):
-        return state
-
-
-CELLS"""
-
 EDITS = [
     # Code that changes what is made.
     Edit(
-        "a language draws 100 training words, not 3,000", "data", "lisor/config.py", ('"train": 3000', '"train": 100')
+        "a language draws 100 training words, not 3,000",
+        "data",
+        settings=("dataset.train=100",),
     ),
-    Edit("words are drawn in another way", "data", "lisor/data/sampling.py", function="sample_words"),
-    Edit("texts are cut in another way", "data", "lisor/data/text.py", function="tokenize"),
-    Edit("the body of a task: numbering words", "data", "lisor_tasks/data.py", ("keep=config.keep,", "keep='last',")),
-    Edit("a constant of the optimizer", "train", "lisor/rnn/adam.py", ("EPSILON = ", "EPSILON = 2 * ")),
+    Edit(
+        "words are drawn in another way",
+        "data",
+        "lisor/automata/sampling.py",
+        function="sample_words",
+    ),
+    Edit(  # the alphabet cuts texts, and data sets, networks and automata carry one
+        "texts are cut in another way",
+        " ".join(STAGES),
+        "lisor/tokenizer.py",
+        function="tokenize",
+    ),
+    Edit(
+        "the body of a task: making a dataset",
+        "data",
+        "lisor_tasks/data.py",
+        ("vector_size=vector_size)", "vector_size=vector_size).symbols_alone()"),
+    ),
+    Edit(
+        "when a network counts as solved",
+        "train",
+        "lisor/networks/training.py",
+        ("SOLVED = ", "SOLVED = 2 * "),
+    ),
     Edit(
         "a step of the cell gru",
         f"train {READ_NETWORKS}",
-        "lisor/rnn/cells.py",
+        "lisor/networks/cells/gru.py",
         ("class GRU(nn.Module):", "class GRU(nn.Module):\n    more = 1\n"),
     ),
-    Edit("how hidden states are dumped", "dump", "lisor/rnn/hidden_states.py", function="dump"),
+    Edit(
+        "how hidden states are dumped", "dump", "lisor/networks/hidden_states.py", function="dump"
+    ),
     Edit(
         "HiddenStates.matrix, which clustering calls",
         "cluster extract search evaluate explain report",
-        "lisor/rnn/hidden_states.py",
-        function="matrix",
+        "lisor/networks/hidden_states.py",
+        ("states[start : start + len(block)] = block", "states[start:][: len(block)] = block"),
     ),
     Edit(
         "TrainedModel.probabilities, which the embedding calls",
         f"train {READ_NETWORKS}",
-        "lisor/rnn/classifier.py",
+        "lisor/networks/trained.py",
         function="probabilities",
     ),
-    Edit("the first centers of k-means", "cluster", "lisor/fsa/descent.py", function="descend"),
-    Edit("a compiled loop of k-means", "cluster", "lisor/fsa/kernels.py", function="_two_nearest"),
-    Edit("sensitivity", "cluster", "lisor/fsa/sensitivity.py", function="sensitivity"),
+    Edit(
+        "the first centers of k-means",
+        "cluster",
+        "lisor/clustering/shrinking.py",
+        function="shrink",
+    ),
+    Edit(
+        "a compiled loop of k-means",
+        "cluster",
+        "lisor/clustering/kernels.py",
+        function="_two_nearest",
+    ),
+    Edit(
+        "sensitivity", "cluster", "lisor/clustering/features/sensitivity.py", function="sensitivity"
+    ),
     Edit(
         "the number of an automaton's start",
         "extract search report",
-        "lisor/fsa/extraction.py",
+        "lisor/extraction/transitions.py",
         ("START = 0", "START = 0 + 0"),
     ),
-    Edit("the body of a task: reading automata off", "extract", "lisor_tasks/fsa.py", function="extract_automata"),
-    Edit("how many words a refinement draws", "search", "lisor/fsa/refinement.py", ("PROBES = 500", "PROBES = 501")),
-    Edit("what is evaluated", "evaluate", "lisor/fsa/evaluation.py", function="evaluate"),
-    Edit("the tolerance of the choice", "report", "lisor/fsa/evaluation.py", ("TOLERANCE = ", "TOLERANCE = 2 * ")),
+    Edit(
+        "the body of a task: extracting automata, by rules that read off and that search",
+        "extract search",
+        "lisor_tasks/extraction.py",
+        function="extract_automata",
+    ),
+    Edit(
+        "how many words a refinement draws",
+        "search",
+        "lisor/extraction/rules/refined.py",
+        ("PROBES = 500", "PROBES = 501"),
+    ),
+    Edit("what is evaluated", "evaluate", "lisor/evaluation/evaluation.py", function="evaluate"),
+    Edit(
+        "the tolerance of the choice",
+        "report",
+        "lisor/evaluation/choice.py",
+        ("TOLERANCE = ", "TOLERANCE = 2 * "),
+    ),
     Edit("attributions", "explain", "lisor/explain/gradients.py", function="attribute"),
-    Edit("the embedding", "report", "lisor/report/plane.py", function="project"),
-    Edit("a constant of the report's drawing", "report", "lisor/report/drawing.py", ("LINE = 24", "LINE = 25")),
+    Edit("the embedding", "report", "lisor/report/embedding.py", function="project"),
+    Edit(
+        "a constant of the report's drawing",
+        "report",
+        "lisor/automata/drawing.py",
+        ("LINE = 24", "LINE = 25"),
+    ),
     # Code that changes nothing of what is made.
     Edit(
         "a comment, a docstring and line breaks",
         "",
-        "lisor/fsa/extraction.py",
+        "lisor/extraction/transitions.py",
         ("START = 0", "START = (  # why\n    0\n)\n'Words.'"),
     ),
-    Edit("an annotation", "", "lisor/rnn/training.py", ("-> list[TrainedModel]", "-> Sequence[TrainedModel]")),
+    Edit(
+        "an annotation",
+        "",
+        "lisor/networks/training.py",
+        ("-> list[TrainedModel]", "-> Sequence[TrainedModel]"),
+    ),
     Edit(
         "the message of an error",
         "",
-        "lisor/rnn/cells.py",
+        "lisor/networks/cells/cell.py",
         ("expected one of the cells", "expected one of these cells"),
     ),
     Edit(
@@ -114,37 +169,56 @@ EDITS = [
         "lisor/errors.py",
         ("class DataWarning", "class NewError(LisorError): ...\n\n\nclass DataWarning"),
     ),
-    Edit("a constant of the drawing for JFLAP", "", "lisor/fsa/formats/jflap.py", ("_SPACE = 60", "_SPACE = 70")),
+    Edit(
+        "a constant of the drawing for JFLAP",
+        "",
+        "lisor/automata/formats/jflap.py",
+        ("_DISTANCE = 60", "_DISTANCE = 70"),
+    ),
     Edit(
         "one more cell",
         "",
-        "lisor/rnn/cells.py",
-        ("\nCELLS", NEW_CELL, '    "srn": SRN,\n', '    "srn": SRN,\n    "new": NewCell,\n'),
+        "lisor/registry.py",
+        ('        "srn":', '        "new": "lisor.networks.cells.srn:SRN",\n        "srn":'),
     ),
     Edit(
         "a new setting that is off",
         "",
-        "lisor/config.py",
-        ("    patience: int = 10\n", "    patience: int = 10\n    new: bool = False\n"),
+        "lisor/settings/training.py",
+        ("    patience: int", "    new: bool = False\n    patience: int"),
     ),
     Edit(
         "a new setting at its neutral value",
         "",
-        "lisor/config.py",
+        "lisor/settings/training.py",
         (
-            "    patience: int = 10\n",
-            '    patience: int = 10\n    new: int = field(default=1, metadata={"neutral": 1})\n',
+            "    patience: int",
+            "    new: Annotated[int, Keyed(neutral=1)] = 1\n    patience: int",
         ),
     ),
-    Edit("the bounds of a setting", "", "lisor/config.py", ("LARGEST_K = 2**16", "LARGEST_K = 2**15")),
+    Edit(
+        "the bounds of a setting",
+        "",
+        "lisor/settings/text.py",
+        ("MAX_LENGTH = 1_000_000", "MAX_LENGTH = 1_000"),
+    ),
     Edit("the store", "", "lisor_tasks/artifacts.py", function="build"),
     Edit("how tasks are cached", "", "lisor_tasks/caching.py", function="_make_task"),
-    Edit("how progress is logged", "", "lisor_tasks/execution.py", ("LOG_SECONDS = 10.0", "LOG_SECONDS = 5.0")),
-    Edit("what MLflow is shown", "", "lisor_tasks/tracking.py", function="_fill"),
+    Edit(
+        "how progress is logged",
+        "",
+        "lisor_tasks/execution.py",
+        ("LOG_SECONDS = 10.0", "LOG_SECONDS = 5.0"),
+    ),
+    Edit("what MLflow is shown", "", "lisor_tasks/tracking_run.py", function="log_run"),
     # Settings.
     Edit("threads 1 → 2", "", settings=("threads=2",)),
     Edit("runner threads → processes", "", settings=("runner=processes",)),
-    Edit("device auto → cpu, which it means here", "", settings=("training.device=cpu", "clustering.device=cpu")),
+    Edit(
+        "device auto → cpu, which it means here",
+        "",
+        settings=("training.device=cpu", "clustering.device=cpu"),
+    ),
     Edit("what is usual, given", "", settings=("models.vector_size=50", "training.restarts=3")),
     Edit("a trial more", "train report", settings=("training.trials=2",)),
     Edit("another size of networks", "train", settings=("models.hidden_size=6",)),
@@ -158,7 +232,11 @@ EDITS = [
 def with_statement(text: str, function: str) -> str:
     """A module's text with a statement more at the end of each function of a name."""
     tree = ast.parse(text)
-    found = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == function]
+    found = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef) and node.name == function
+    ]
     assert found, function
     for node in found:
         node.body.insert(0, ast.parse("more = 0").body[0])
@@ -167,9 +245,13 @@ def with_statement(text: str, function: str) -> str:
 
 @pytest.fixture(scope="module")
 def various(prefect_server: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The settings of a run of a language and of texts by two methods and a search, explained, and its store."""
+    """The settings of a run of a language and of texts by two methods and a search, explained, and
+    its store."""
     folder = tmp_path_factory.mktemp("various")
-    rows = {"text": ["a good film", "a bad film", "good and good", "bad and bad"] * 20, "label": ["pos", "neg"] * 40}
+    rows = {
+        "text": ["a good film", "a bad film", "good and good", "bad and bad"] * 20,
+        "label": ["pos", "neg"] * 40,
+    }
     pd.DataFrame(rows).to_csv(folder / "texts.csv", index=False)
     sizes = {"train": 200, "validation": 60, "test": 40, "selection": 40, "max_length": 8}
     settings = {
@@ -200,7 +282,11 @@ def table() -> Iterator[list[str]]:
 
 @pytest.mark.parametrize("edit", EDITS, ids=str)
 def test_an_edit_makes_those_steps_run_whose_result_it_may_change_and_no_others(
-    various: dict[str, Any], table: list[str], edit: Edit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    various: dict[str, Any],
+    table: list[str],
+    edit: Edit,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("LISOR_HOME", str(various["home"]))
     settings = various["settings"]
@@ -215,9 +301,15 @@ def test_an_edit_makes_those_steps_run_whose_result_it_may_change_and_no_others(
             assert old in text
             text = text.replace(old, new, 1)
         path.write_text(with_statement(text, edit.function) if edit.function else text)
-        monkeypatch.setattr(lisor_tasks.caching, "CODE", CodeBase({name: tmp_path / name for name in PACKAGES}))
-    planned = plan_pipeline(experiment(settings)).tasks
-    runs = [stage for stage in STAGES if any(task.stage == stage and task.fate == "run" for task in planned)]
+        monkeypatch.setattr(
+            lisor_tasks.caching, "CODE", CodeBase({name: tmp_path / name for name in PACKAGES})
+        )
+    planned = plan_pipeline(Experiment(**settings)).tasks
+    runs = [
+        stage
+        for stage in STAGES
+        if any(task.stage == stage and task.fate == "run" for task in planned)
+    ]
     table.append(f"| {edit} | {', '.join(runs) or 'nothing'} |")
     assert runs == edit.runs.split()
 
@@ -230,5 +322,9 @@ def test_the_device_that_auto_means_is_part_of_keys(
     monkeypatch.setenv("LISOR_HOME", str(various["home"]))
     monkeypatch.setattr(devices, "DRIVERS", (str(tmp_path),))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    reasons = {task.reason for task in plan_pipeline(experiment(various["settings"])).tasks if task.fate == "run"}
-    assert reasons == {"since training_config.device cpu → cuda", "since device cpu → cuda"}
+    reasons = {
+        task.reason
+        for task in plan_pipeline(Experiment(**various["settings"])).tasks
+        if task.fate == "run"
+    }
+    assert reasons == {"since training.device cpu → cuda", "since device cpu → cuda"}

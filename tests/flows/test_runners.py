@@ -9,12 +9,11 @@ import pandas as pd
 import pytest
 
 from lisor.errors import ConfigError
-from lisor.settings import experiment, override
+from lisor.settings.experiment import Experiment
+from lisor.settings.reading import override
 from lisor_flows import runners
 from lisor_flows.pipeline import lisor_pipeline
 from lisor_flows.runners import find_runner
-
-pytestmark = pytest.mark.xdist_group("prefect")
 
 
 def digests(home: Path) -> dict[str, str]:
@@ -27,6 +26,7 @@ def table(home: Path) -> pd.DataFrame:
     return pd.read_parquet(home / "reports/tiny/latest/results.parquet").drop(columns="seconds")
 
 
+@pytest.mark.slow
 def test_processes_find_what_threads_find_wherever_their_store_is_said_to_be(
     finished: Path, tiny: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -47,15 +47,18 @@ def test_a_runner_whose_extra_is_missing_is_an_error_that_names_it(
         monkeypatch.setitem(sys.modules, f"prefect_{runner}", None)
         monkeypatch.setitem(sys.modules, f"prefect_{runner}.task_runners", None)
         with pytest.raises(ConfigError, match=rf"pip install 'lisor\[{runner}\]'"):
-            find_runner(experiment({**tiny, "runner": runner}))
+            find_runner(Experiment(**{**tiny, "runner": runner}))
 
 
 @pytest.mark.parametrize(
-    "address", ["127.0.0.1:1", "tcp://127.0.0.1:1", "tcp://nowhere.invalid:8786", "[::1]:1", "a:99999"]
+    "address",
+    ["127.0.0.1:1", "tcp://127.0.0.1:1", "tcp://nowhere.invalid:8786", "[::1]:1", "a:99999"],
 )
 def test_a_cluster_that_does_not_answer_is_an_error(tiny: dict[str, Any], address: str) -> None:
     with pytest.raises(ConfigError, match="no cluster answers at runner_address"):
-        find_runner(experiment(override({**tiny, "runner": "dask"}, [f"runner_address={address}"])))
+        find_runner(
+            Experiment(**override({**tiny, "runner": "dask"}, [f"runner_address={address}"]))
+        )
 
 
 def test_a_cluster_that_turns_the_run_away_is_an_error_that_names_it(
@@ -68,8 +71,10 @@ def test_a_cluster_that_turns_the_run_away_is_an_error_that_names_it(
         def __exit__(self, *_: object) -> None: ...
 
     monkeypatch.setattr(runners, "find_runner", lambda _: Closed())
-    plan = experiment(override({**tiny, "runner": "dask"}, ["runner_address=10.0.0.5:6379"]))
-    turned_away = pytest.raises(ConfigError, match=r"10\.0\.0\.5:6379 does not let this run in \(a token is missing\)")
+    plan = Experiment(**override({**tiny, "runner": "dask"}, ["runner_address=10.0.0.5:6379"]))
+    turned_away = pytest.raises(
+        ConfigError, match=r"10\.0\.0\.5:6379 does not let this run in \(a token is missing\)"
+    )
     with turned_away, runners.start_runner(plan):
         pass
 
@@ -88,4 +93,4 @@ def test_a_cluster_that_turns_the_run_away_is_an_error_that_names_it(
 )
 def test_a_wrong_runner_is_an_error(tiny: dict[str, Any], changes: list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        experiment(override(tiny, changes))
+        Experiment(**override(tiny, changes))

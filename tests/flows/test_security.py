@@ -10,15 +10,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lisor.config import DatasetConfig
+from lisor.automata.formats.reading import read_automaton
+from lisor.automata.languages import find
 from lisor.data import symbols, text, vectors
-from lisor.data.languages import find
-from lisor.data.streams import stream_texts
+from lisor.data.streams import stream_rows
 from lisor.errors import ConfigError, LisorError
 from lisor.explain import annotations
-from lisor.fsa.formats.reading import read_automaton
-from lisor.rnn.builds import read_weights
-from lisor.settings import experiment, load
+from lisor.networks.external.builds import read_weights
+from lisor.settings.experiment import Experiment
+from lisor.settings.reading import load
+from lisor.settings.symbols import SymbolsSettings
+from lisor.settings.text import TextSettings
 from lisor_tasks.register import find as find_run
 
 MARK = "was-run"
@@ -33,7 +35,7 @@ class Trap:
 READERS: dict[str, Callable[[Path], object]] = {
     "settings": lambda path: load(path, []),
     "texts": text.read_table,
-    "texts, in parts": lambda path: list(stream_texts(path)),
+    "texts, in parts": lambda path: list(stream_rows(path)),
     "sequences": symbols.read_table,
     "vectors": lambda path: vectors.read_vectors(path, ("a",)),
     "notes": annotations.read,
@@ -42,7 +44,22 @@ READERS: dict[str, Callable[[Path], object]] = {
     "weights": read_weights,
     "a run": lambda path: find_run(str(path.parent)),
 }
-ENDINGS = ("bin", "csv", "dot", "gz", "jff", "json", "npy", "npz", "parquet", "pkl", "pt", "safetensors", "tsv", "yaml")
+ENDINGS = (
+    "bin",
+    "csv",
+    "dot",
+    "gz",
+    "jff",
+    "json",
+    "npy",
+    "npz",
+    "parquet",
+    "pkl",
+    "pt",
+    "safetensors",
+    "tsv",
+    "yaml",
+)
 
 
 @pytest.mark.parametrize("read", READERS.values(), ids=READERS)
@@ -70,15 +87,17 @@ def test_the_trap_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert (tmp_path / MARK).exists()
 
 
-@pytest.mark.parametrize("name", ["../out", "/out", "a/b", "..", ".", ".hidden", "a\0b", "a\nb", ""])
+@pytest.mark.parametrize(
+    "name", ["../out", "/out", "a/b", "..", ".", ".hidden", "a\0b", "a\nb", ""]
+)
 def test_the_name_of_a_run_is_no_path(name: str) -> None:
     with pytest.raises(ConfigError, match="name must be"):
-        experiment({"name": name, "datasets": [{"language": "000"}]})
+        Experiment(name=name, datasets=[{"language": "000"}])
 
 
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1))
 def test_the_name_of_a_file_of_data_is_no_path(path: str) -> None:
-    for dataset in (DatasetConfig(text=path), DatasetConfig(symbols=path)):
+    for dataset in (TextSettings(text=path), SymbolsSettings(symbols=path)):
         assert "/" not in dataset.name
         assert dataset.name
         assert len(dataset.name.encode()) < 256

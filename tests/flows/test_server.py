@@ -11,8 +11,6 @@ from lisor.errors import ServerError
 from lisor_flows import server
 from tests.flows.servers import NOWHERE, WRONG, listening
 
-pytestmark = pytest.mark.xdist_group("prefect")
-
 PROFILES = """
 active = "mine"
 [profiles.ephemeral]
@@ -42,19 +40,25 @@ def user_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ],
     ids=["none", "garbage", "bytes", "other types", "no server"],
 )
-def test_prefect_lives_in_the_store_whatever_is_in_the_users_home(user_home: Path, profiles: bytes | None) -> None:
+def test_prefect_lives_in_the_store_whatever_is_in_the_users_home(
+    user_home: Path, profiles: bytes | None
+) -> None:
     if profiles is not None:
         (user_home / "profiles.toml").write_bytes(profiles)
     assert server.default_home(Path("/store")) == {"PREFECT_HOME": "/store/prefect"}
 
 
 def test_a_profile_that_names_a_server_is_used(user_home: Path) -> None:
-    (user_home / "profiles.toml").write_text(PROFILES.format('PREFECT_API_URL = "http://127.0.0.1:4200/api"'))
+    (user_home / "profiles.toml").write_text(
+        PROFILES.format('PREFECT_API_URL = "http://127.0.0.1:4200/api"')
+    )
     assert server.default_home(Path("/store")) == {}
 
 
 @pytest.mark.parametrize("name", ["PREFECT_HOME", "PREFECT_PROFILE", "PREFECT_PROFILES_PATH"])
-def test_a_home_that_is_given_is_used(user_home: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_a_home_that_is_given_is_used(
+    user_home: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     monkeypatch.setenv(name, "given")
     assert server.default_home(Path("/store")) == {}
 
@@ -89,10 +93,16 @@ def test_no_proxy_stands_before_this_machine(
 
 
 @pytest.mark.parametrize("kind", WRONG)
-def test_a_given_server_that_is_not_prefects_is_one_line(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_given_server_that_is_not_prefects_is_one_line(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(server, "ANSWER_SECONDS", 2.0)
     said = pytest.raises(ServerError, match="expected Prefect's API at PREFECT_API_URL")
-    with listening(WRONG[kind]) as url, temporary_settings({PREFECT_API_URL: f"{url}/api"}), said as raised:
+    with (
+        listening(WRONG[kind]) as url,
+        temporary_settings({PREFECT_API_URL: f"{url}/api"}),
+        said as raised,
+    ):
         server.check_answers(f"{url}/api")
     assert len(str(raised.value)) <= 300
 

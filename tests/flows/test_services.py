@@ -1,4 +1,5 @@
-"""Runs beside what goes wrong around them: servers, proxies, homes; and stores that have moved. Real processes all."""
+"""Runs beside what goes wrong around them: servers, proxies, homes; and stores that have moved.
+Real processes all."""
 
 import os
 import shutil
@@ -26,7 +27,8 @@ Lisor = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def lisor(tmp_path: Path, tiny: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Lisor:
-    """The command line as a process, in which nothing of the user's is set but what a test names."""
+    """The command line as a process, in which nothing of the user's is set but what a test
+    names."""
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(tiny))
     for name in list(os.environ):
         if name.startswith(("PREFECT_", "MLFLOW_")) or name.lower().endswith("_proxy"):
@@ -34,7 +36,12 @@ def lisor(tmp_path: Path, tiny: dict[str, Any], monkeypatch: pytest.MonkeyPatch)
 
     def run(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            [sys.executable, "-m", "lisor_flows.cli", *(arguments or ("run", str(tmp_path / "tiny.yaml")))],
+            [
+                sys.executable,
+                "-m",
+                "lisor_flows.cli",
+                *(arguments or ("run", str(tmp_path / "tiny.yaml"))),
+            ],
             env={**os.environ, "LISOR_HOME": str(home), **variables},
             capture_output=True,
             text=True,
@@ -53,19 +60,25 @@ def store(finished_store: Path, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("kind", [*WRONG, "away", "scheme", "file"])
-def test_an_mlflow_server_that_does_not_work_costs_seconds_and_no_run(lisor: Lisor, store: Path, kind: str) -> None:
+def test_an_mlflow_server_that_does_not_work_costs_seconds_and_no_run(
+    lisor: Lisor, store: Path, kind: str
+) -> None:
     started = time.monotonic()
     assert lisor(store).returncode == 0
     usual = time.monotonic() - started
     with listening(WRONG.get(kind, WRONG["silent"])) as url:
-        uri = {"away": NOWHERE, "scheme": "ftp://127.0.0.1/mlflow", "file": "somewhere"}.get(kind, url)
+        uri = {"away": NOWHERE, "scheme": "ftp://127.0.0.1/mlflow", "file": "somewhere"}.get(
+            kind, url
+        )
         started = time.monotonic()
         done = lisor(store, MLFLOW_TRACKING_URI=uri)
         cost = time.monotonic() - started - usual
     assert done.returncode == 0, done.stderr
     (line,) = (line for line in done.stdout.splitlines() if line.startswith("MLflow "))
-    assert "say later: lisor track tiny/" in line
-    assert cost < 20 + usual  # to load MLflow takes as long as all else that a run from the cache does
+    assert "run later: lisor track tiny/" in line
+    assert (
+        cost < 20 + usual
+    )  # to load MLflow takes as long as all else that a run from the cache does
 
 
 @pytest.mark.parametrize("kind", [*WRONG, "away"])
@@ -74,7 +87,9 @@ def test_a_prefect_server_that_does_not_work_is_one_line_before_anything_is_comp
 ) -> None:
     with listening(WRONG.get(kind, WRONG["silent"])) as url:
         started = time.monotonic()
-        done = lisor(tmp_path / "store", PREFECT_API_URL=f"{NOWHERE if kind == 'away' else url}/api")
+        done = lisor(
+            tmp_path / "store", PREFECT_API_URL=f"{NOWHERE if kind == 'away' else url}/api"
+        )
         assert time.monotonic() - started < 30
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
@@ -97,7 +112,9 @@ def test_dead_proxies_do_not_matter(lisor: Lisor, store: Path, proxies: dict[str
 
 
 @pytest.mark.parametrize("what", ["garbage", "no folder"])
-def test_a_damaged_home_of_prefects_does_not_matter(lisor: Lisor, store: Path, tmp_path: Path, what: str) -> None:
+def test_a_damaged_home_of_prefects_does_not_matter(
+    lisor: Lisor, store: Path, tmp_path: Path, what: str
+) -> None:
     home = tmp_path / "user"
     home.mkdir()
     if what == "garbage":
@@ -109,7 +126,9 @@ def test_a_damaged_home_of_prefects_does_not_matter(lisor: Lisor, store: Path, t
     before = {path: path.stat().st_mtime_ns for path in home.rglob("*")}
     done = lisor(store, HOME=str(home))
     assert done.returncode == 0, done.stderr
-    assert {path: path.stat().st_mtime_ns for path in home.rglob("*") if ".prefect" in str(path)} == before
+    assert {
+        path: path.stat().st_mtime_ns for path in home.rglob("*") if ".prefect" in str(path)
+    } == before
     assert (store / "prefect/prefect.db").is_file()
 
 
@@ -144,12 +163,16 @@ def test_a_store_that_was_moved_has_all_that_mlflow_shows(
     assert len(model.predict(pd.DataFrame({"text": ["000", "01"]}))) == 2
 
 
-def test_runs_that_the_register_knows_are_shown_again_when_a_database_is_damaged(lisor: Lisor, store: Path) -> None:
+def test_runs_that_the_register_knows_are_shown_again_when_a_database_is_damaged(
+    lisor: Lisor, store: Path
+) -> None:
     (store / "mlflow.db").write_bytes(b"garbage" * 1000)
     done = lisor(store)
     assert done.returncode == 0
     (note,) = (line for line in done.stderr.splitlines() if line.startswith("lisor: "))
-    assert note.startswith(f"lisor: note: {store / 'mlflow.db'} was damaged (file is not a database)")
+    assert note.startswith(
+        f"lisor: note: {store / 'mlflow.db'} was damaged (file is not a database)"
+    )
     with closing(sqlite3.connect(store / "mlflow.db")) as database:
         (status,) = database.execute("SELECT status FROM runs WHERE name = 'tiny'").fetchone()
     assert status == "FINISHED"
@@ -157,7 +180,9 @@ def test_runs_that_the_register_knows_are_shown_again_when_a_database_is_damaged
 
 @pytest.mark.usefixtures("lisor")
 @pytest.mark.parametrize("output", ["/dev/full", "closed"])
-def test_a_run_whose_table_cannot_be_shown_is_whole(store: Path, tmp_path: Path, output: str) -> None:
+def test_a_run_whose_table_cannot_be_shown_is_whole(
+    store: Path, tmp_path: Path, output: str
+) -> None:
     line = f'"$0" -m lisor_flows.cli run tiny.yaml {">&-" if output == "closed" else f"> {output}"}'
     done = subprocess.run(
         ["bash", "-c", line, sys.executable],
@@ -168,4 +193,7 @@ def test_a_run_whose_table_cannot_be_shown_is_whole(store: Path, tmp_path: Path,
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    assert "lisor: note: the run is whole, but its table is not shown: standard output cannot be" in done.stderr
+    assert (
+        "lisor: note: the run is whole, but its table is not shown: standard output cannot be"
+        in done.stderr
+    )

@@ -79,9 +79,13 @@ def runs(pid: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name
+)
 @pytest.mark.parametrize("code", [AT_ONCE, AFTER_PREFECT], ids=["at once", "after Prefect"])
-def test_a_signal_ends_a_process_and_all_that_it_has_started(code: str, number: signal.Signals) -> None:
+def test_a_signal_ends_a_process_and_all_that_it_has_started(
+    code: str, number: signal.Signals
+) -> None:
     process = start(code)
     children = descendants(process.pid)
     assert len(children) == 2
@@ -96,7 +100,10 @@ def test_one_signal_after_another_is_one_line() -> None:
     for number in (signal.SIGINT, signal.SIGINT, signal.SIGTERM):
         process.send_signal(number)
     _, errors = process.communicate(timeout=20)
-    assert process.returncode in (128 + signal.SIGINT, 128 + signal.SIGTERM)  # whichever the process sees first
+    assert process.returncode in (
+        128 + signal.SIGINT,
+        128 + signal.SIGTERM,
+    )  # whichever the process sees first
     assert errors == f"{LINE}\n"
 
 
@@ -143,10 +150,15 @@ print("ready", flush=True)
 
 
 def test_a_process_ends_with_the_one_that_started_it() -> None:
-    child = "import sys, time; from lisor_tasks.lifeline import end_after; end_after(sys.stdin.read); time.sleep(1000)"
+    child = (
+        "import sys, time; from lisor_tasks.lifeline import end_after; end_after(sys.stdin.read); "
+        "time.sleep(1000)"
+    )
     code = f"""
 import subprocess, sys, time
-child = subprocess.Popen([sys.executable, "-c", {child!r}], stdin=subprocess.PIPE, start_new_session=True)
+child = subprocess.Popen(
+    [sys.executable, "-c", {child!r}], stdin=subprocess.PIPE, start_new_session=True
+)
 print("ready", flush=True)
 time.sleep(1000)
 """

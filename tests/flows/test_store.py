@@ -6,15 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from lisor_flows.pipeline import lisor_pipeline
 from lisor_tasks.artifacts import Store
 from tests.flows.test_cli import command_line, config
 
 __all__ = ["command_line", "config"]
-
-pytestmark = pytest.mark.xdist_group("prefect")
 
 Lisor = Callable[..., tuple[int, str, str]]
 
@@ -31,7 +27,9 @@ def run_of(home: Path) -> str:
 
 def add_something(home: Path) -> tuple[str, str]:
     """An artifact that belongs to no run."""
-    (ref,) = Store(home).build("model", ["abandoned"], lambda folders: (folders[0] / "file").write_text("words"))
+    (ref,) = Store(home).build(
+        "model", ["abandoned"], lambda folders: (folders[0] / "file").write_text("words")
+    )
     return ref.kind, ref.key
 
 
@@ -47,12 +45,17 @@ def test_ls_says_what_each_run_holds(finished: Path, command_line: Lisor) -> Non
 
 
 def test_an_empty_store_holds_nothing(home: Path, command_line: Lisor) -> None:
-    assert command_line("store", "ls")[:2] == (0, "no run: 0 artifacts, 0.0 MB\nall: 0 artifacts, 0.0 MB\n")
+    assert command_line("store", "ls")[:2] == (
+        0,
+        "no run: 0 artifacts, 0.0 MB\nall: 0 artifacts, 0.0 MB\n",
+    )
     assert command_line("store", "verify")[0] == 0
     assert command_line("store", "gc", "--delete")[0] == 0
 
 
-def test_verify_finds_the_artifact_with_a_byte_that_changed(finished: Path, command_line: Lisor) -> None:
+def test_verify_finds_the_artifact_with_a_byte_that_changed(
+    finished: Path, command_line: Lisor
+) -> None:
     assert command_line("store", "verify")[0] == 0
     (file,) = finished.glob("store/clusterings/*/*.parquet")
     content = bytearray(file.read_bytes())
@@ -90,7 +93,9 @@ def test_a_run_with_spare_trials_of_a_block_loses_none_of_them(
     assert lisor_pipeline(settings)["tasks"]["run"] == 0
 
 
-def test_a_forgotten_run_leaves_what_others_need(finished: Path, command_line: Lisor, tiny: dict[str, Any]) -> None:
+def test_a_forgotten_run_leaves_what_others_need(
+    finished: Path, command_line: Lisor, tiny: dict[str, Any]
+) -> None:
     before = entries(finished)
     lisor_pipeline({**tiny, "name": "other", "clustering": {"k": [2, 5]}})
     both = entries(finished)
@@ -123,7 +128,9 @@ def test_nothing_is_deleted_while_a_run_uses_the_store(finished: Path, command_l
 
 
 def test_corpora_stay_whoever_read_them(finished: Path, command_line: Lisor) -> None:
-    Store(finished).build("corpus", ["texts"], lambda folders: (folders[0] / "file").write_text("words"))
+    Store(finished).build(
+        "corpus", ["texts"], lambda folders: (folders[0] / "file").write_text("words")
+    )
     shutil.rmtree(finished / "runs")
     assert command_line("store", "gc", "--older-than", "0", "--delete")[0] == 0
     assert entries(finished) == {("corpus", "texts")}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from lisor.fsa.automaton import Automaton
+from lisor.automata.automaton import Automaton
 from lisor_flows import store
 from lisor_flows.cli import app
 from tests.flows.test_cli import ENDS_IN_ONE
@@ -70,11 +70,17 @@ def test_a_closed_output_is_one_line_and_status_2(shell, command: str) -> None:
         "export --automaton long.json --format c --out a.c",
     ],
 )
-def test_a_disk_that_fills_up_is_one_line_and_leaves_no_file(shell, tmp_path: Path, command: str) -> None:
+def test_a_disk_that_fills_up_is_one_line_and_leaves_no_file(
+    shell, tmp_path: Path, command: str
+) -> None:
     before = {path.name for path in tmp_path.iterdir()}
     status, out, err = shell(f"ulimit -f 8; lisor {command}")  # blocks of 1,024 bytes
     name = command.rpartition(" ")[2]
-    assert (status, out, err) == (2, "", f"lisor: {name} cannot be written: File too large; give another file\n")
+    assert (status, out, err) == (
+        2,
+        "",
+        f"lisor: {name} cannot be written: File too large; give another file\n",
+    )
     assert {path.name for path in tmp_path.iterdir()} == before
 
 
@@ -107,7 +113,9 @@ def every_help() -> Iterator[tuple[tuple[str, ...], list[str]]]:
         yield path, [group.help or "", *names]
         for name, command in group.commands.items():
             if not hasattr(command, "commands"):
-                texts = [parameter.help for parameter in command.params if hasattr(parameter, "help")]
+                texts = [
+                    parameter.help for parameter in command.params if hasattr(parameter, "help")
+                ]
                 yield (*path, name), [command.help, *texts]
 
 

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from lisor.registry import CELLS
 from lisor.report.claims import CLAIMS, Claim, check_claims
 from lisor.report.tables import Interval
-from lisor.rnn.cells import CELLS
 
 
 def table(**cells: list[int]) -> pd.DataFrame:
@@ -28,7 +28,8 @@ few = settings(max_examples=15)
 
 
 def test_a_claim_checked_by_hand() -> None:
-    """mgu needs 7, 8 and 9 clusters fewer than srn: on average 8 ± t(0.975; 2) / √3 = 4.303 / 1.732.
+    """mgu needs 7, 8 and 9 clusters fewer than srn: on average 8 ± t(0.975; 2) / √3 = 4.303 /
+    1.732.
 
     Of the 8 ways to turn the signs only + + + and − − − are as far from 0, so p = 2 / 8."""
     (claim,) = check_claims(table(mgu=[3, 4, 5], srn=[10, 12, 14]))
@@ -64,12 +65,16 @@ def test_p_is_the_share_of_signs_that_lead_as_far_from_zero(made: pd.DataFrame) 
     for claim in check_claims(made):
         fewer, more = (made.loc[list(cells)].sum() for cells in CLAIMS[claim.text])
         sides = [len(cells) for cells in CLAIMS[claim.text]]
-        differences = (more * sides[0] - fewer * sides[1]).tolist()  # whole numbers, so that ties are ties
+        differences = (
+            more * sides[0] - fewer * sides[1]
+        ).tolist()  # whole numbers, so that ties are ties
         sums = [
             sum(sign * difference for sign, difference in zip(signs, differences, strict=True))
             for signs in itertools.product((1, -1), repeat=len(differences))
         ]
-        assert claim.p_value == pytest.approx(np.mean([abs(total) >= abs(sum(differences)) for total in sums]))
+        assert claim.p_value == pytest.approx(
+            np.mean([abs(total) >= abs(sum(differences)) for total in sums])
+        )
 
 
 @pytest.mark.parametrize(
@@ -85,7 +90,9 @@ def test_p_is_the_share_of_signs_that_lead_as_far_from_zero(made: pd.DataFrame) 
         (5.0, None, "undecided"),
     ],
 )
-def test_the_verdict_is_where_the_interval_lies(mean: float, half_width: float | None, verdict: str) -> None:
+def test_the_verdict_is_where_the_interval_lies(
+    mean: float, half_width: float | None, verdict: str
+) -> None:
     claim = Claim(text="", difference=Interval(mean=mean, half_width=half_width), p_value=1.0)
     assert claim.verdict == verdict
 
@@ -116,8 +123,12 @@ def test_equal_numbers_decide_nothing() -> None:
         (("srn", "gru", "lstm"), ["fewer gates are better: gru needs fewer than lstm"]),
     ],
 )
-def test_a_claim_of_a_cell_that_is_missing_is_skipped(cells: tuple[str, ...], texts: list[str]) -> None:
-    assert [claim.text for claim in check_claims(table(**{cell: [3, 4] for cell in cells}))] == texts
+def test_a_claim_of_a_cell_that_is_missing_is_skipped(
+    cells: tuple[str, ...], texts: list[str]
+) -> None:
+    assert [
+        claim.text for claim in check_claims(table(**{cell: [3, 4] for cell in cells}))
+    ] == texts
 
 
 def test_a_trial_that_one_of_the_cells_lacks_takes_no_part() -> None:
@@ -137,4 +148,6 @@ def test_one_trial_tests_nothing() -> None:
 def test_the_same_numbers_give_the_same_p_however_many_the_trials() -> None:
     numbers = np.random.default_rng(0).integers(2, 65, (4, 20))
     table = pd.DataFrame(numbers, index=["srn", "mgu", "gru", "lstm"])
-    assert [claim.p_value for claim in check_claims(table)] == [claim.p_value for claim in check_claims(table)]
+    assert [claim.p_value for claim in check_claims(table)] == [
+        claim.p_value for claim in check_claims(table)
+    ]

@@ -3,9 +3,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lisor.automata.automaton import Automaton
 from lisor.data.lexicon import valences
-from lisor.fsa.automaton import Automaton
-from lisor.fsa.extraction import START, Extraction
+from lisor.extraction.extraction import Extraction
+from lisor.extraction.transitions import START
 from lisor.report.leading_words import LeadingWord, leading_words, lexicon_agreement
 from tests.strategies import extractions
 
@@ -17,20 +18,30 @@ several = st.lists(extractions(symbols=6, unseen="stay"), min_size=1, max_size=3
 few = settings(max_examples=30)
 
 
-def opinion(vocabulary: tuple[str, ...], transitions: list[list[int]], seen: list[list[int]]) -> Extraction:
+def opinion(
+    alphabet: tuple[str, ...], transitions: list[list[int]], seen: list[list[int]]
+) -> Extraction:
     """An automaton of a negative start, a negative cluster 1 and a positive cluster 2."""
     automaton = Automaton(
-        alphabet=vocabulary,
+        alphabet=alphabet,
         classes=("neg", "pos"),
         transitions=np.array(transitions),
         outputs=np.array([NEG, NEG, POS]),
     )
-    return Extraction(method="kmeans", rule="majority", k=2, machine=automaton, seen=np.array(seen, bool))
+    return Extraction(
+        method="kmeans", rule="majority", k=2, automaton=automaton, seen=np.array(seen, bool)
+    )
 
 
 WORDS = ("film", "good", "bad", "great")
-TRANSITIONS = [[1, 2, 1, 2], [1, 2, 1, 2], [2, 2, 1, 2]]  # good and great lead to 2, bad to 1, film nowhere
-FIRST = opinion(WORDS, TRANSITIONS, [[1, 1, 1, 1], [1, 1, 1, 0], [1, 1, 0, 1]])  # never great in 1, nor bad in 2
+TRANSITIONS = [
+    [1, 2, 1, 2],
+    [1, 2, 1, 2],
+    [2, 2, 1, 2],
+]  # good and great lead to 2, bad to 1, film nowhere
+FIRST = opinion(
+    WORDS, TRANSITIONS, [[1, 1, 1, 1], [1, 1, 1, 0], [1, 1, 0, 1]]
+)  # never great in 1, nor bad in 2
 SECOND = opinion(WORDS, TRANSITIONS, [[1, 1, 1, 1], [1, 1, 1, 1], [1, 1, 1, 1]])
 
 
@@ -57,15 +68,22 @@ def test_every_listed_word_leads_from_another_class_into_the_class(
             found = automata[trial]
             symbol = found.automaton.alphabet.index(listed.word)
             steps = [
-                (state, found.automaton.transitions[state, symbol]) for state in np.flatnonzero(found.seen[:, symbol])
+                (state, found.automaton.transitions[state, symbol])
+                for state in np.flatnonzero(found.seen[:, symbol])
             ]
-            outputs = [(found.automaton.outputs[a], found.automaton.outputs[b]) for a, b in steps if a != START]
+            outputs = [
+                (found.automaton.outputs[a], found.automaton.outputs[b])
+                for a, b in steps
+                if a != START
+            ]
             assert any(before != target and after == target for before, after in outputs)
 
 
 @few
 @given(several, st.sampled_from([NEG, POS]))
-def test_every_word_that_leads_into_the_class_is_listed(automata: dict[int, Extraction], target: int) -> None:
+def test_every_word_that_leads_into_the_class_is_listed(
+    automata: dict[int, Extraction], target: int
+) -> None:
     leading = set()
     for trial, found in automata.items():
         automaton = found.automaton
@@ -81,7 +99,9 @@ def test_every_word_that_leads_into_the_class_is_listed(automata: dict[int, Extr
 
 @few
 @given(several, st.sampled_from([NEG, POS]))
-def test_words_of_most_trials_come_first_then_the_more_frequent(automata: dict[int, Extraction], target: int) -> None:
+def test_words_of_most_trials_come_first_then_the_more_frequent(
+    automata: dict[int, Extraction], target: int
+) -> None:
     listed = leading_words(automata, target)
     alphabet = automata[0].automaton.alphabet
     keys = [(-len(word.trials), alphabet.index(word.word)) for word in listed]
@@ -99,7 +119,9 @@ def test_words_of_most_trials_come_first_then_the_more_frequent(automata: dict[i
         ((0, 1, 2, 5, 7, 8, 9), "gem (0–2, 5, 7–9)"),
     ],
 )
-def test_three_trials_or_more_in_a_row_are_named_by_their_ends(trials: tuple[int, ...], text: str) -> None:
+def test_three_trials_or_more_in_a_row_are_named_by_their_ends(
+    trials: tuple[int, ...], text: str
+) -> None:
     assert str(LeadingWord(word="gem", trials=trials)) == text
 
 
@@ -112,7 +134,9 @@ def test_three_trials_or_more_in_a_row_are_named_by_their_ends(trials: tuple[int
         ([], False, "0 of 0"),
     ],
 )
-def test_agreement_is_counted_among_rated_words(words: list[str], positive: bool, text: str) -> None:
+def test_agreement_is_counted_among_rated_words(
+    words: list[str], positive: bool, text: str
+) -> None:
     agreement = lexicon_agreement(words, positive=positive)
     assert (agreement.words, str(agreement)) == (len(words), text)
 

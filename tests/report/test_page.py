@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lisor.report import layout, page
-from lisor.report.page import Detail, Gallery, Line, Picture, Section, Table, Walk, Walks, Word
+from lisor.report.page import Detail, Gallery, Line, Picture, Section, Table, Trace, Traces, Word
 from lisor.spreadsheets import original
 
 SVG = "<?xml version='1.0'?><!DOCTYPE svg><svg><text>drawn</text></svg>"
@@ -23,7 +23,9 @@ def picture(name: str = "picture") -> Picture:
 
 def table(rows: int = 1, name: str = "table") -> Table:
     cells = tuple((f"left {row}", f"right {row}") for row in range(rows))
-    return Table(name=name, title="title", caption="caption", headings=("left", "right"), rows=cells)
+    return Table(
+        name=name, title="title", caption="caption", headings=("left", "right"), rows=cells
+    )
 
 
 def gallery(pictures: int = 1) -> Gallery:
@@ -31,14 +33,22 @@ def gallery(pictures: int = 1) -> Gallery:
     return Gallery(title="title", caption="caption", pictures=drawn)
 
 
-def render(*blocks: Table | Picture | Gallery | Walks) -> str:
-    return page.render("title", "introduction", [Section(title="section", introduction="introduction", blocks=blocks)])
+def render(*blocks: Table | Picture | Gallery | Traces) -> str:
+    return page.render(
+        "title",
+        "introduction",
+        [Section(title="section", introduction="introduction", blocks=blocks)],
+    )
 
 
 texts = st.text(st.characters(exclude_characters="\r", exclude_categories=["Cs"]), max_size=6)
 
 
-@given(st.integers(1, 4).flatmap(lambda width: st.lists(st.tuples(*[texts] * width), min_size=1, max_size=4)))
+@given(
+    st.integers(1, 4).flatmap(
+        lambda width: st.lists(st.tuples(*[texts] * width), min_size=1, max_size=4)
+    )
+)
 def test_csv_is_read_as_it_was_written(lines: list[tuple[str, ...]]) -> None:
     headings, *rows = lines
     written = Table(name="t", title="t", caption="t", headings=headings, rows=tuple(rows)).to_csv()
@@ -51,7 +61,9 @@ def test_no_cell_of_csv_is_a_formula() -> None:
 
 
 def test_a_line_of_csv_ends_as_the_standard_says() -> None:
-    assert replace(table(), rows=(("1, 2", 'a "b"'),)).to_csv() == 'left,right\r\n"1, 2","a ""b"""\r\n'
+    assert (
+        replace(table(), rows=(("1, 2", 'a "b"'),)).to_csv() == 'left,right\r\n"1, 2","a ""b"""\r\n'
+    )
 
 
 def test_the_page_escapes_every_text() -> None:
@@ -65,13 +77,28 @@ def test_the_page_escapes_every_text() -> None:
         return Picture(name=bad(), title=bad(), caption=bad(), svg=SVG)
 
     tabled = Table(
-        name=bad(), title=bad(), caption=bad(), headings=(bad(),), rows=((bad(),),), bold=frozenset({(0, 0)})
+        name=bad(),
+        title=bad(),
+        caption=bad(),
+        headings=(bad(),),
+        rows=((bad(),),),
+        bold=frozenset({(0, 0)}),
     )
     drawn = Gallery(title=bad(), caption=bad(), pictures=(bad_picture(),))
-    line = Line(label=bad(), words=(Word(text=bad(), level=3, hint=bad()), Word(text=bad(), level=0, hint=bad())))
+    line = Line(
+        label=bad(),
+        words=(Word(text=bad(), level=3, hint=bad()), Word(text=bad(), level=0, hint=bad())),
+    )
     detail = Detail(title=bad(), blocks=(bad_picture(), replace(tabled, name=bad())))
-    walks = Walks(title=bad(), caption=bad(), walks=(Walk(title=bad(), lines=(line,), details=(detail,)),))
-    section = Section(title=bad(), introduction=bad(), notes=(bad(),), blocks=(tabled, bad_picture(), drawn, walks))
+    traces = Traces(
+        title=bad(), caption=bad(), traces=(Trace(title=bad(), lines=(line,), details=(detail,)),)
+    )
+    section = Section(
+        title=bad(),
+        introduction=bad(),
+        notes=(bad(),),
+        blocks=(tabled, bad_picture(), drawn, traces),
+    )
     html = page.render(bad(), bad(), [section])
     for number in range(len(made)):
         assert f"&#34;&#39;&gt;&lt;script&gt;alert({number})&lt;/script&gt;&amp;amp;" in html
@@ -80,7 +107,9 @@ def test_the_page_escapes_every_text() -> None:
 
 def test_the_only_script_is_the_pages_own() -> None:
     full, empty = render(table(), picture(), gallery()), render()
-    scripts = [re.findall(r"<script>(.*?)</script>", html, flags=re.DOTALL) for html in (full, empty)]
+    scripts = [
+        re.findall(r"<script>(.*?)</script>", html, flags=re.DOTALL) for html in (full, empty)
+    ]
     assert len(scripts[0]) == 1
     assert scripts[0] == scripts[1]
     assert "&#" not in scripts[0][0]  # it is not escaped itself
@@ -108,16 +137,20 @@ def test_words_are_colored_by_their_level_and_looks_by_their_own_color() -> None
     levels = [-3, -1, 0, 2]
     words = tuple(Word(text=f"w{level}", level=level, hint="") for level in levels)
     lines = (Line(label="counts", words=words), Line(label="looks", words=words[2:], looks=True))
-    html = render(Walks(title="title", caption="caption", walks=(Walk(title="title", lines=lines),)))
+    html = render(
+        Traces(title="title", caption="caption", traces=(Trace(title="title", lines=lines),))
+    )
     found = re.findall(r'<span class="([\w-]*)" title="">(.*?)</span>', html)
     assert found == [
-        ("against-3", "w-3"), ("against-1", "w-1"), ("", "w0"), ("for-2", "w2"), ("", "w0"), ("look-2", "w2")
+        ("against-3", "w-3"), ("against-1", "w-1"), ("", "w0"),
+        ("for-2", "w2"), ("", "w0"), ("look-2", "w2"),
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize("tone", ["for", "against", "look"])
 def test_colored_words_can_be_read_and_told_apart_without_color(tone: str) -> None:
-    """Text on each color has the contrast that WCAG 2.1 asks of small text, and strong levels are underlined."""
+    """Text on each color has the contrast that WCAG 2.1 asks of small text, and strong levels are
+    underlined."""
     for level in (1, 2, 3):
         found = re.search(rf"\.{tone}-{level} {{ background: #(\w{{6}});(.*?)}}", layout.STYLE)
         assert found is not None
@@ -132,7 +165,9 @@ def test_colored_words_can_be_read_and_told_apart_without_color(tone: str) -> No
 def luminance(color: str) -> float:
     """Relative luminance of a color as six hexadecimal digits (WCAG 2.1)."""
     parts = [int(color[start : start + 2], 16) / 255 for start in (0, 2, 4)]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    ]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
@@ -146,10 +181,10 @@ def test_long_cells_may_break() -> None:
 @pytest.mark.parametrize(
     ("block", "folded"),
     [
-        (table(page.MOST_ROWS), False),
-        (table(page.MOST_ROWS + 1), True),
-        (gallery(page.MOST_PICTURES), False),
-        (gallery(page.MOST_PICTURES + 1), True),
+        (table(page.MAX_ROWS), False),
+        (table(page.MAX_ROWS + 1), True),
+        (gallery(page.MAX_PICTURES), False),
+        (gallery(page.MAX_PICTURES + 1), True),
         (picture(), False),
     ],
 )

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from lisor.report import tables
-from lisor.report.tables import NOT_REACHED, Interval
+from lisor.report.tables import Interval
 from tests.report.conftest import rows
 
 KEYS = ["method", "cell", "trial"]
@@ -16,7 +16,9 @@ KEYS = ["method", "cell", "trial"]
 def results(draw: st.DrawFn) -> pd.DataFrame:
     """Results of few networks, the accuracies drawn at random."""
     methods, cells = draw(st.sampled_from([("kmeans",), ("kmeans-x", "kmeans")])), ("srn", "gru")
-    accuracies = iter(draw(st.lists(st.sampled_from([0.5, 0.7, 0.9, 1.0]), min_size=24, max_size=24)))
+    accuracies = iter(
+        draw(st.lists(st.sampled_from([0.5, 0.7, 0.9, 1.0]), min_size=24, max_size=24))
+    )
     return rows(lambda *_: next(accuracies), methods=methods, cells=cells, trials=(0, 1))
 
 
@@ -63,7 +65,16 @@ def test_the_summary_is_of_the_selected_automata() -> None:
 
 def test_the_summary_has_a_text_under_each_heading() -> None:
     (row,) = tables.summarize(rows().assign(exact=None))
-    expected = ("000", "gru", "0.900 ± 0.000", "0.400 ± 0.000", "0.500 ± 0.000", "5, 5", "4, 4", "–")
+    expected = (
+        "000",
+        "gru",
+        "0.900 ± 0.000",
+        "0.400 ± 0.000",
+        "0.500 ± 0.000",
+        "5, 5",
+        "4, 4",
+        "–",
+    )
     assert row.cells() == expected
     assert len(row.HEADINGS) == len(expected)
 
@@ -83,7 +94,7 @@ def test_the_number_of_clusters_that_reach_an_accuracy_is_the_smallest() -> None
     shaky.loc[(shaky["trial"] == 1) & (shaky["k"] == 3), "accuracy"] = 1.0
     table = tables.clusters_to_reach(shaky, 0.35)
     assert table.loc[("kmeans", "gru")].tolist() == [4, 3]
-    assert tables.clusters_to_reach(shaky, 1.0).loc[("kmeans", "gru")].tolist() == [65, 3]
+    assert tables.clusters_to_reach(shaky, 1.0).loc[("kmeans", "gru")].tolist() == [5, 3]
 
 
 @settings(max_examples=10)
@@ -92,32 +103,48 @@ def test_the_number_of_clusters_is_that_of_a_plain_loop(made: pd.DataFrame, goal
     table = tables.clusters_to_reach(made, goal)
     for (method, cell), numbers in table.iterrows():
         for trial, number in numbers.items():
-            mine = [row for row in made.itertuples() if (row.method, row.cell, row.trial) == (method, cell, trial)]
-            assert number == min((row.k for row in mine if row.accuracy >= goal), default=NOT_REACHED)
+            mine = [
+                row
+                for row in made.itertuples()
+                if (row.method, row.cell, row.trial) == (method, cell, trial)
+            ]
+            assert number == min(
+                (row.k for row in mine if row.accuracy >= goal), default=tables.not_reached(made)
+            )
 
 
 def test_where_no_network_reaches_it_every_one_is_missing() -> None:
     table = tables.clusters_to_reach(rows(cells=("srn", "gru")), 1.0)
-    assert table.to_numpy().tolist() == [[65, 65], [65, 65]]
+    assert table.to_numpy().tolist() == [[5, 5], [5, 5]]
 
 
 def test_not_reached_is_above_every_k_of_the_grid() -> None:
     made = rows(cells=("srn",))
-    assert tables.not_reached(made) == 65
-    assert tables.not_reached(made.assign(k=made["k"] + 90)) == made["k"].max() + 91
+    assert tables.not_reached(made) == made["k"].max() + 1
 
 
 def test_methods_are_sorted_and_cells_in_the_order_of_the_results() -> None:
-    table = tables.clusters_to_reach(rows(methods=("kmeans-x", "kmeans"), cells=("srn", "gru")), 0.4)
-    assert list(table.index) == [("kmeans", "srn"), ("kmeans", "gru"), ("kmeans-x", "srn"), ("kmeans-x", "gru")]
+    table = tables.clusters_to_reach(
+        rows(methods=("kmeans-x", "kmeans"), cells=("srn", "gru")), 0.4
+    )
+    assert list(table.index) == [
+        ("kmeans", "srn"),
+        ("kmeans", "gru"),
+        ("kmeans-x", "srn"),
+        ("kmeans-x", "gru"),
+    ]
     assert list(table.columns) == [0, 1]
 
 
 @pytest.mark.parametrize("columns", [{"test_set": "validation"}, {"rule": "dynamics"}])
 def test_only_majority_automata_on_the_test_set_count(columns: dict[str, str]) -> None:
     others = pd.concat([rows(), rows(lambda *_: 1.0).assign(**columns)])
-    pd.testing.assert_frame_equal(tables.clusters_to_reach(others, 0.4), tables.clusters_to_reach(rows(), 0.4))
-    pd.testing.assert_frame_equal(tables.means_at(others, 2).map(str), tables.means_at(rows(), 2).map(str))
+    pd.testing.assert_frame_equal(
+        tables.clusters_to_reach(others, 0.4), tables.clusters_to_reach(rows(), 0.4)
+    )
+    pd.testing.assert_frame_equal(
+        tables.means_at(others, 2).map(str), tables.means_at(rows(), 2).map(str)
+    )
     numbers = tables.clusters_to_reach(others, 0.4)
     assert len(tables.at_clusters(others, numbers)) == 2
 
@@ -131,7 +158,7 @@ def test_the_automata_at_these_clusters_are_one_for_each_network_that_reaches_it
     found = tables.at_clusters(made, numbers)
     assert (found["accuracy"] >= goal).all()
     assert not found.duplicated(KEYS).any()
-    assert len(found) == (numbers != NOT_REACHED).sum().sum()
+    assert len(found) == (numbers != tables.not_reached(made)).sum().sum()
     for row in found.itertuples():
         assert numbers.loc[(row.method, row.cell), row.trial] == row.k
 
@@ -140,7 +167,9 @@ def test_the_automata_at_these_clusters_are_one_for_each_network_that_reaches_it
 
 
 def test_means_are_over_trials_at_one_number_of_clusters() -> None:
-    made = rows(lambda method, cell, trial, k: (0.6, 0.8)[trial] if k == 3 else 0.0, cells=("srn", "gru"))
+    made = rows(
+        lambda method, cell, trial, k: (0.6, 0.8)[trial] if k == 3 else 0.0, cells=("srn", "gru")
+    )
     means = tables.means_at(made, 3)
     assert list(means.index) == [("kmeans", "srn"), ("kmeans", "gru")]
     expected = ["0.900 ± 0.000", str(Interval.of([0.6, 0.8])), "0.375 ± 0.000"]

@@ -37,7 +37,9 @@ def test_an_artifact_is_built_once(store: Store) -> None:
 
 
 def test_the_digest_is_that_of_the_content(store: Store) -> None:
-    (a,), (b,), (c,) = (store.build("kind", [key], write_number(n)) for key, n in (("a", 1), ("b", 1), ("c", 2)))
+    (a,), (b,), (c,) = (
+        store.build("kind", [key], write_number(n)) for key, n in (("a", 1), ("b", 1), ("c", 2))
+    )
     assert a.sha256 == b.sha256 != c.sha256
 
 
@@ -60,7 +62,14 @@ def damage(folder: Path, how: str) -> None:
 
 @pytest.mark.parametrize(
     "how",
-    ["truncated", "altered", "file deleted", "manifest garbled", "manifest of another type", "manifest altered"],
+    [
+        "truncated",
+        "altered",
+        "file deleted",
+        "manifest garbled",
+        "manifest of another type",
+        "manifest altered",
+    ],
 )
 def test_a_damaged_artifact_is_not_served_and_is_built_anew(store: Store, how: str) -> None:
     (ref,) = store.build("kind", ["key"], write_number(1))
@@ -112,7 +121,7 @@ def test_a_finished_block_is_not_built_again_when_its_builder_dies_while_it_ente
     store: Store, monkeypatch: pytest.MonkeyPatch, moved: int, died: type[BaseException]
 ) -> None:
     calls: list[int] = []
-    keys, place, entered = ["a", "b", "c"], Store._place, []
+    keys, place, entered = ["a", "b", "c"], Store._insert, []
 
     def die(self: Store, kind: str, key: str, folder: Path) -> None:
         if len(entered) == moved:
@@ -121,14 +130,16 @@ def test_a_finished_block_is_not_built_again_when_its_builder_dies_while_it_ente
         place(self, kind, key, folder)
 
     with monkeypatch.context() as patch, pytest.raises((StoreError, KeyboardInterrupt)):
-        patch.setattr(Store, "_place", die)
+        patch.setattr(Store, "_insert", die)
         store.build("kind", keys, write_number(3, calls))
     assert [key for key in keys if store.find("kind", [key])] == entered == keys[:moved]
     before = [(store.folder("kind", key) / "manifest.json").stat().st_ino for key in entered]
     refs = store.build("kind", keys, write_number(3, calls))
     assert calls == [3]
     assert refs == store.find("kind", keys)
-    assert [(store.folder("kind", key) / "manifest.json").stat().st_ino for key in entered] == before
+    assert [
+        (store.folder("kind", key) / "manifest.json").stat().st_ino for key in entered
+    ] == before
     assert not list((store.home / "scratch").iterdir())
 
 
@@ -146,15 +157,19 @@ def test_what_a_power_cut_left_of_finished_folders_is_built_again(store: Store) 
 def test_threads_that_want_the_same_artifact_build_it_once(store: Store) -> None:
     calls: list[int] = []
     with ThreadPoolExecutor(8) as pool:
-        refs = list(pool.map(lambda _: store.build("kind", ["key"], write_number(1, calls)), range(16)))
+        refs = list(
+            pool.map(lambda _: store.build("kind", ["key"], write_number(1, calls)), range(16))
+        )
     assert len(calls) == 1
     assert len({ref[0] for ref in refs}) == 1
 
 
 def test_the_lock_is_free_when_its_holder_is_killed(store: Store) -> None:
     code = (
-        "import os, signal, sys; from pathlib import Path; from lisor_tasks.artifacts import Store\n"
-        "Store(Path(sys.argv[1])).build('kind', ['key'], lambda folders: os.kill(os.getpid(), signal.SIGKILL))\n"
+        "import os, signal, sys; from pathlib import Path; from lisor_tasks.artifacts import "
+        "Store\n"
+        "Store(Path(sys.argv[1])).build('kind', ['key'], lambda folders: os.kill(os.getpid(), "
+        "signal.SIGKILL))\n"
     )
     done = subprocess.run([sys.executable, "-c", code, str(store.home)], check=False, timeout=60)
     assert done.returncode == -9
@@ -174,7 +189,9 @@ def test_a_store_in_the_place_of_a_file_says_so(tmp_path: Path) -> None:
         Store(tmp_path / "file").build("kind", ["key"], write_number(1))
 
 
-def test_the_store_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_store_is_where_the_environment_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("LISOR_HOME", str(tmp_path / "here"))
     assert open_store().home == tmp_path / "here"
 
@@ -203,14 +220,20 @@ def test_a_folder_is_known_by_the_content_of_its_files(tmp_path: Path) -> None:
 def test_a_folder_is_looked_at_before_its_files_are_read(tmp_path: Path) -> None:
     (tmp_path / "pipe").mkdir()
     os.mkfifo(tmp_path / "pipe/endless.txt")
-    with pytest.raises(DataError, match=r"expected folders such as train/pos .* found 'endless\.txt'"):
+    with pytest.raises(
+        DataError, match=r"expected folders such as train/pos .* found 'endless\.txt'"
+    ):
         describe_source(str(tmp_path / "pipe"), folder=True)
     with pytest.raises(DataError, match="expected folders such as train/pos"):
         describe_source("/", folder=True)
 
 
-@pytest.mark.parametrize(("place", "kind"), [("/dev/zero", "a device"), (".", "a folder"), ("pipe", "a FIFO")])
-def test_what_cannot_be_read_to_its_end_is_not_opened(tmp_path: Path, place: str, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("place", "kind"), [("/dev/zero", "a device"), (".", "a folder"), ("pipe", "a FIFO")]
+)
+def test_what_cannot_be_read_to_its_end_is_not_opened(
+    tmp_path: Path, place: str, kind: str
+) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(StoreError, match=f"is not: expected a file, but it is {kind}"):
         describe_source(str(tmp_path / place))

@@ -1,4 +1,5 @@
-"""MLflow's database in a store, with a real MLflow: made, damaged, half made, of another version, moved."""
+"""MLflow's database in a store, with a real MLflow: made, damaged, half made, of another version,
+moved."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -14,11 +15,12 @@ from mlflow.store.tracking.dbmodels.initial_models import Base
 
 from lisor.errors import StoreWarning
 from lisor_tasks.database import open_database
-from lisor_tasks.told import DATABASE, KEY, artifact_location
+from lisor_tasks.tracked import DATABASE, KEY, artifact_location
 
 
 def fill(client: MlflowClient, home: Path) -> None:
-    """What a run leaves: an experiment in the store and a run with the tag that marks it as ours."""
+    """What a run leaves: an experiment in the store and a run with the tag that marks it as
+    ours."""
     experiment = client.create_experiment("tiny", artifact_location=artifact_location(home, "tiny"))
     client.create_run(experiment, tags={KEY: "a key"})
 
@@ -96,7 +98,9 @@ def with_a_damaged_page(path: Path, template: bytes) -> None:
 
 
 @pytest.mark.parametrize("damage", ["page", "half made", "garbage", "cut", "empty"])
-def test_a_damaged_database_is_kept_aside_and_filled_anew(tmp_path: Path, template: bytes, damage: str) -> None:
+def test_a_damaged_database_is_kept_aside_and_filled_anew(
+    tmp_path: Path, template: bytes, damage: str
+) -> None:
     path = tmp_path / DATABASE
     {
         "page": lambda: with_a_damaged_page(path, template),
@@ -120,7 +124,9 @@ def test_a_database_of_an_earlier_mlflow_is_upgraded_with_all_that_is_in_it(tmp_
     path = tmp_path / DATABASE
     begin(path, "head-3")
     with closing(sqlite3.connect(path)) as database, database:
-        database.execute("INSERT INTO experiments (name, lifecycle_stage) VALUES ('mine', 'active')")
+        database.execute(
+            "INSERT INTO experiments (name, lifecycle_stage) VALUES ('mine', 'active')"
+        )
     with open_database(tmp_path, lambda client: fill(client, tmp_path)) as client:
         assert {one.name for one in client.search_experiments()} >= {"mine", "tiny"}
     assert names(tmp_path) == {DATABASE}
@@ -131,7 +137,9 @@ def test_a_database_that_is_in_use_is_not_taken_for_a_damaged_one(
 ) -> None:
     (tmp_path / DATABASE).write_bytes(template)
     connect = sqlite3.connect
-    monkeypatch.setattr(sqlite3, "connect", lambda *where, **how: connect(*where, **{"timeout": 0.1, **how}))
+    monkeypatch.setattr(
+        sqlite3, "connect", lambda *where, **how: connect(*where, **{"timeout": 0.1, **how})
+    )
     with closing(connect(tmp_path / DATABASE)) as other:
         other.execute("BEGIN EXCLUSIVE")
         said = pytest.raises(sqlite3.OperationalError, match="locked")
@@ -144,7 +152,9 @@ def test_what_a_killed_process_had_begun_is_undone(tmp_path: Path, template: byt
     path = tmp_path / DATABASE
     path.write_bytes(template)
     with closing(sqlite3.connect(path)) as database:
-        database.execute("PRAGMA cache_size = 1")  # so that pages are written before the transaction ends
+        database.execute(
+            "PRAGMA cache_size = 1"
+        )  # so that pages are written before the transaction ends
         database.execute("BEGIN")
         database.execute("CREATE TABLE half AS SELECT hex(randomblob(2000)) FROM sqlite_master")
         left = {name: (tmp_path / name).read_bytes() for name in names(tmp_path)}
@@ -161,11 +171,16 @@ def test_in_a_moved_store_its_own_experiments_are_at_home(tmp_path: Path, templa
     path.write_bytes(template)
     elsewhere = "file:///elsewhere/mlflow-artifacts/of others"
     with closing(sqlite3.connect(path)) as database, database:
-        database.execute("INSERT INTO experiments (name, artifact_location) VALUES ('others', ?)", (elsewhere,))
+        database.execute(
+            "INSERT INTO experiments (name, artifact_location) VALUES ('others', ?)", (elsewhere,)
+        )
         before = experiments(tmp_path)
     assert before["tiny"].endswith("/another%20store0/mlflow-artifacts/tiny")
     with open_database(tmp_path, lambda client: fill(client, tmp_path)) as client:
         (run,) = client.search_runs([client.get_experiment_by_name("tiny").experiment_id])
         assert run.info.artifact_uri.startswith(artifact_location(tmp_path, "tiny"))
-    at_home = {name: artifact_location(tmp_path, place) for name, place in {"Default": "0", "tiny": "tiny"}.items()}
+    at_home = {
+        name: artifact_location(tmp_path, place)
+        for name, place in {"Default": "0", "tiny": "tiny"}.items()
+    }
     assert experiments(tmp_path) == {**at_home, "others": elsewhere}

@@ -6,7 +6,13 @@ from hypothesis import strategies as st
 
 from lisor_tasks.manifest import Manifest
 
-MANIFEST = Manifest(kind="model", key="ab", files={"a/b": "12", "c": "34"}, seconds=1.5, provenance={"step": "train"})
+MANIFEST = Manifest(
+    kind="model",
+    key="ab",
+    files={"a/b": "12", "c": "34"},
+    seconds=1.5,
+    provenance={"step": "train"},
+)
 
 
 def test_a_manifest_is_read_as_it_was_written() -> None:
@@ -49,7 +55,9 @@ def test_no_file_lies_outside_the_folder(name: str) -> None:
 
 @given(
     st.binary(max_size=50)
-    | st.recursive(st.none() | st.integers(), st.lists).map(lambda value: json.dumps(value).encode())
+    | st.recursive(st.none() | st.integers(), st.lists).map(
+        lambda value: json.dumps(value).encode()
+    )
 )
 def test_whatever_stands_there_is_damage_and_no_exception(text: bytes) -> None:
     assert Manifest.parse(text, "model", "ab") is None

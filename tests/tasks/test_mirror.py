@@ -1,4 +1,5 @@
-"""Runs pushed to a folder that fsspec reaches and pulled from it: a folder on disk, and fsspec's memory."""
+"""Runs pushed to a folder that fsspec reaches and pulled from it: a folder on disk, and fsspec's
+memory."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ import pytest
 from lisor.errors import StoreError
 from lisor_tasks import mirror
 from lisor_tasks.artifacts import Ref, Store
-from lisor_tasks.evaluation import Network
+from lisor_tasks.evaluation import NetworkArtifacts
 from lisor_tasks.manifest import MANIFEST, Manifest
 from lisor_tasks.mirror import Carried, pull, push
 from lisor_tasks.register import Artifacts, Record, look_up, register, registered
@@ -52,9 +53,17 @@ def record(store: Store, name: str = "tiny", **settings: Any) -> Record:
     """A run of two artifacts and one trial of a block of two."""
     model, _ = build(store, "model", "abc-1", "abc-2")
     (results,), (report,) = build(store, "results", "r" + name), build(store, "report", "p" + name)
-    blocks: Any = {"clusterings": (), "automata": (), "evaluations": ()}
-    network = Network(
-        dataset="000", name="000", cell="gru", made_by="gru", trial=1, data=results, model=model, states=model, **blocks
+    blocks: Any = {"clusterings": (), "extracted": ()}
+    network = NetworkArtifacts(
+        dataset="000",
+        name="000",
+        cell="gru",
+        made_by="gru",
+        trial=1,
+        data=results,
+        model=model,
+        states=model,
+        **blocks,
     )
     found = Record(
         name=name,
@@ -86,17 +95,22 @@ def test_what_is_pulled_is_what_was_pushed(at: Callable[[str], Store], url: str)
     pushed = [record(here, "one"), record(here, "two")]
     one, two = (found.run for found in pushed)
     build(here, "model", "abandoned")
-    assert told(push, url) == [Carried(run=one, carried=4, there=0), Carried(run=two, carried=2, there=2)]
+    assert told(push, url) == [
+        Carried(run=one, carried=4, present=0),
+        Carried(run=two, carried=2, present=2),
+    ]
     there = at("there")
     assert [carried.carried for carried in told(pull, url)] == [4, 2]
-    assert contents(there) == {name: file for name, file in contents(here).items() if "abandoned" not in name}
+    assert contents(there) == {
+        name: file for name, file in contents(here).items() if "abandoned" not in name
+    }
     assert [look_up(run).artifacts for run in registered()] == [run.artifacts for run in pushed]
     assert Path(look_up("one").out) == there.home / "reports" / pushed[0].run
     assert not list((there.home / "scratch").iterdir())
 
 
 def test_what_is_there_is_not_carried_again(at: Callable[[str], Store], url: str) -> None:
-    there = Carried(run=record(at("here")).run, carried=0, there=4)
+    there = Carried(run=record(at("here")).run, carried=0, present=4)
     told(push, url)
     assert told(push, url) == [there]
     at("there")
@@ -115,7 +129,9 @@ def test_only_the_runs_that_are_named_go(at: Callable[[str], Store], url: str) -
         told(pull, url, "one")
 
 
-def test_runs_of_one_name_go_together_and_the_newest_by_its_name(at: Callable[[str], Store], url: str) -> None:
+def test_runs_of_one_name_go_together_and_the_newest_by_its_name(
+    at: Callable[[str], Store], url: str
+) -> None:
     here = at("here")
     runs = [record(here, threads=threads).run for threads in range(5)]
     assert len({*runs}) == 5
@@ -140,13 +156,17 @@ class CutOff(BaseException):
 @pytest.fixture
 def cut(monkeypatch: pytest.MonkeyPatch) -> Callable[[int | None], list[str]]:
     """Fail at the step of that number, half of its file written; says which steps were begun."""
-    original = {name: getattr(mirror._Folder, name) for name in ("send", "fetch", "write", "remove")}
+    original = {
+        name: getattr(mirror._Folder, name) for name in ("send", "fetch", "write", "remove")
+    }
 
     def after(number: int | None) -> list[str]:
         begun: list[str] = []
         for name, step in original.items():
 
-            def failing(self: Any, *given: Any, name: str = name, step: Callable[..., Any] = step) -> Any:
+            def failing(
+                self: Any, *given: Any, name: str = name, step: Callable[..., Any] = step
+            ) -> Any:
                 if len(begun) == number:
                     if name == "fetch":
                         given[1].write_bytes(b"half")
@@ -169,7 +189,7 @@ def test_a_place_without_a_name_is_refused(
     at: Callable[[str], Store], carry: Callable[..., None], nowhere: str
 ) -> None:
     record(at("here"))
-    with pytest.raises(StoreError, match="got an empty name"):
+    with pytest.raises(StoreError, match="got an empty one"):
         told(carry, nowhere)
 
 
@@ -195,12 +215,14 @@ def test_a_push_that_is_cut_off_anywhere_shows_no_run_and_goes_on(
             told(push, target)
         cut(None)
         there = at(f"there-{number}")
-        with pytest.raises(StoreError, match="damaged" if number == 12 else "found none"):  # last comes the record
+        with pytest.raises(
+            StoreError, match="damaged" if number == 12 else "found none"
+        ):  # last comes the record
             told(pull, target)
         assert (registered(), contents(there)) == ([], {})
         at("here")
         (carried,) = told(push, target)
-        assert carried.there == number // 3
+        assert carried.present == number // 3
         at(f"there-{number}")
         told(pull, target)
         assert contents(there) == contents(here)
@@ -221,12 +243,14 @@ def test_a_pull_that_is_cut_off_anywhere_leaves_whole_artifacts_and_goes_on(
         assert all(there.find(kind, [key]) is not None for kind, key in there.entries())
         cut(None)
         (carried,) = told(pull, url)
-        assert carried.there == number // 2
+        assert carried.present == number // 2
         assert contents(there) == contents(here)
 
 
 @pytest.mark.parametrize("part", ["a file", "table", MANIFEST])
-def test_nothing_enters_the_store_that_was_altered(at: Callable[[str], Store], tmp_path: Path, part: str) -> None:
+def test_nothing_enters_the_store_that_was_altered(
+    at: Callable[[str], Store], tmp_path: Path, part: str
+) -> None:
     here, url = at("here"), f"file://{tmp_path}/mirror"
     record(here)
     told(push, url)
@@ -238,8 +262,12 @@ def test_nothing_enters_the_store_that_was_altered(at: Callable[[str], Store], t
     assert (registered(), there.find("results", ["rtiny"])) == ([], None)
 
 
-@pytest.mark.parametrize("name", ["../../../out", "/tmp/out", "..", "inside/../../out", "inside\\..\\out", "", "a//b"])
-def test_no_file_is_written_outside_its_artifact(at: Callable[[str], Store], tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["../../../out", "/tmp/out", "..", "inside/../../out", "inside\\..\\out", "", "a//b"]
+)
+def test_no_file_is_written_outside_its_artifact(
+    at: Callable[[str], Store], tmp_path: Path, name: str
+) -> None:
     here, url = at("here"), f"file://{tmp_path}/mirror"
     record(here)
     told(push, url)
@@ -249,7 +277,9 @@ def test_no_file_is_written_outside_its_artifact(at: Callable[[str], Store], tmp
     said["sha256"] = hashlib.sha256(json.dumps(said["files"], sort_keys=True).encode()).hexdigest()
     manifest.write_text(json.dumps(said))
     (kept,) = (tmp_path / "mirror/runs/tiny").glob("*.json")
-    kept.write_text(kept.read_text().replace(look_up("tiny").artifacts.results.sha256, said["sha256"]))
+    kept.write_text(
+        kept.read_text().replace(look_up("tiny").artifacts.results.sha256, said["sha256"])
+    )
     at("there")
     with pytest.raises(StoreError, match="outside its folder"):
         told(pull, url)
@@ -257,7 +287,9 @@ def test_no_file_is_written_outside_its_artifact(at: Callable[[str], Store], tmp
 
 
 @pytest.mark.parametrize("key", ["../../elsewhere", "..", "a/b"])
-def test_no_record_leads_out_of_the_store(at: Callable[[str], Store], tmp_path: Path, key: str) -> None:
+def test_no_record_leads_out_of_the_store(
+    at: Callable[[str], Store], tmp_path: Path, key: str
+) -> None:
     here, url = at("here"), f"file://{tmp_path}/mirror"
     record(here)
     told(push, url)
@@ -268,7 +300,9 @@ def test_no_record_leads_out_of_the_store(at: Callable[[str], Store], tmp_path: 
         told(pull, url)
 
 
-def test_a_store_with_other_results_of_the_same_key_keeps_them(at: Callable[[str], Store], url: str) -> None:
+def test_a_store_with_other_results_of_the_same_key_keeps_them(
+    at: Callable[[str], Store], url: str
+) -> None:
     record(at("here"))
     told(push, url)
     there = at("there")
@@ -310,7 +344,9 @@ def test_a_place_that_cannot_be_reached_is_an_error_of_one_line(
         told(carry, url, "tiny")
 
 
-def test_two_stores_that_made_the_same_run_carry_nothing(at: Callable[[str], Store], url: str) -> None:
+def test_two_stores_that_made_the_same_run_carry_nothing(
+    at: Callable[[str], Store], url: str
+) -> None:
     record(at("one"))
     assert told(push, url)[0].carried == 4
     other = at("two")

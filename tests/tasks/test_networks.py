@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from lisor.config import DatasetConfig
+from lisor.alphabet import Alphabet
 from lisor.data.dataset import Dataset
 from lisor.errors import DataWarning, ModelError, SchemaError
-from lisor.rnn.adapters import Adapter
+from lisor.networks.external.adapter import Adapter
+from lisor.settings.symbols import SymbolsSettings
 from lisor_tasks.artifacts import Ref, describe_source, open_store
 from lisor_tasks.data import read_dataset
-from lisor_tasks.networks import ABOUT, BROUGHT, NetworkRef, read_network, read_sequences
+from lisor_tasks.networks import ABOUT, EXTERNAL, NetworkRef, read_network, read_sequences
 from lisor_tasks.user_code import describe_build
 from tests.conftest import random_network
 
@@ -50,10 +51,10 @@ def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
 def stored(build: str, **more: object) -> Ref:
     """An external network in the store that says of itself that `build` makes it."""
     about = {
-        "schema": BROUGHT,
+        "schema": EXTERNAL,
         "architecture": {"build": build},
         "source": describe_build(build).sha256,
-        "vocabulary": ["0", "1"],
+        "alphabet": Alphabet(symbols=("0", "1")).to_json(),
         "classes": ["reject", "accept"],
     }
 
@@ -70,7 +71,9 @@ def test_the_network_that_the_settings_name_is_built(modules, tmp_path):
 
 
 @pytest.mark.parametrize("made_by", ["named_module:Odd", "named_module:Even", "gru"])
-def test_a_stored_network_that_names_another_callable_is_refused_and_nothing_is_imported(modules, tmp_path, made_by):
+def test_a_stored_network_that_names_another_callable_is_refused_and_nothing_is_imported(
+    modules, tmp_path, made_by
+):
     ref = stored("pulled_module:Odd")
     with pytest.raises(ModelError, match="as the settings say, got one made by pulled_module:Odd"):
         read_network(NetworkRef(model=ref, made_by=made_by))
@@ -82,14 +85,18 @@ def test_a_network_trained_here_is_built_from_no_module(modules, tmp_path):
     ref = stored("pulled_module:Odd", schema=-1, architecture={"cell": "gru"})
     with pytest.raises(SchemaError):
         read_network(NetworkRef(model=ref, made_by="gru"))
-    (own,) = open_store().build("model", ["own"], lambda folders: random_network().write(folders[0]))
+    (own,) = open_store().build(
+        "model", ["own"], lambda folders: random_network().write(folders[0])
+    )
     assert read_network(NetworkRef(model=own, made_by="gru")).name == "gru"
     assert not any(mark.exists() for mark in modules.values())
 
 
 def test_a_source_that_has_changed_since_is_not_run(modules, tmp_path):
     ref = stored("named_module:Odd", source="0" * 64)
-    with pytest.raises(ModelError, match="the source of named_module:Odd has changed since the run began"):
+    with pytest.raises(
+        ModelError, match="the source of named_module:Odd has changed since the run began"
+    ):
         read_network(NetworkRef(model=ref, made_by="named_module:Odd"))
     assert not modules["named_module"].exists()
 
@@ -103,13 +110,14 @@ def read(folder: Path, labels: dict[int, str], **settings: object) -> Dataset:
     words = ["".join(rng.choices("01", k=rng.randint(1, 12))) for _ in range(200)]
     rows = [f"{word},{labels[word.count('1') % 2]}" for word in words]
     (folder / "words.csv").write_text("\n".join(["symbols,label", *rows]) + "\n")
-    config = DatasetConfig(symbols=str(folder / "words.csv"), **settings)
+    config = SymbolsSettings(symbols=str(folder / "words.csv"), **settings)
     data, code = (describe_source(str(folder / name)) for name in ("words.csv", "named_module.py"))
     return read_dataset(read_sequences.fn(data, "named_module:Odd", code, None, config))
 
 
 def right(dataset: Dataset) -> float:
-    """The share of the test words whose label says the class of their number of 1s, the second one for odd numbers."""
+    """The share of the test words whose label says the class of their number of 1s, the second one
+    for odd numbers."""
     split = dataset.splits["test"]
     odd = [int(split.sequences[row].sum() % 2) for row in range(len(split))]
     return float((split.labels == odd).mean())
@@ -121,7 +129,10 @@ def test_labels_put_the_classes_into_the_order_of_the_network_and_it_is_told(mod
     assert dataset.classes == ("-", "+")
     assert right(dataset) == 1
     messages = [str(one.message) for one in caught]
-    assert any("right on 0.000 of the labelled sequences if its classes are +, -, and" in note for note in messages)
+    assert any(
+        "right on 0.000 of the labelled sequences if its classes are +, -, and" in note
+        for note in messages
+    )
     assert tuple(messages) == dataset.notes
 
 
@@ -133,7 +144,9 @@ def test_classes_in_the_order_of_the_network_are_left_as_they_are(modules, tmp_p
 
 
 def test_an_order_of_classes_that_is_given_stays_and_what_the_labels_say_is_told(modules, tmp_path):
-    with pytest.warns(DataWarning, match=r"and on 1\.000 if they are -, \+; look at dataset\.classes"):
+    with pytest.warns(
+        DataWarning, match=r"and on 1\.000 if they are -, \+; look at dataset\.classes"
+    ):
         dataset = read(tmp_path, {0: "-", 1: "+"}, classes=("+", "-"))
     assert dataset.classes == ("+", "-")
     assert right(dataset) == 0

@@ -12,7 +12,12 @@ from lisor_tasks.artifacts import Ref
 from lisor_tasks.published import check_out, point_latest, publish_files
 from lisor_tasks.register import RECORD, Artifacts, Record, find, parse
 
-FIRST = {"report.html": b"first", "tables/a.csv": b"a", "tables/b.csv": b"b", "automata/selected/c.svg": b"c"}
+FIRST = {
+    "report.html": b"first",
+    "tables/a.csv": b"a",
+    "tables/b.csv": b"b",
+    "automata/selected/c.svg": b"c",
+}
 SECOND = {"report.html": b"second", "tables/b.csv": b"b", "figures/d.svg": b"d"}
 
 
@@ -78,16 +83,23 @@ OTHERS: dict[str, Callable[[Path], object]] = {
         publish(folder, {}),
         (folder / "report.html").write_text("mine"),
     ),
-    "a link in the place of the report": lambda folder: (publish(folder, FIRST), link(folder / "report.html")),
+    "a link in the place of the report": lambda folder: (
+        publish(folder, FIRST),
+        link(folder / "report.html"),
+    ),
 }
 
 
 def forged(folder: Path, name: str) -> None:
-    (folder / RECORD).write_text(record(folder).to_json().replace('"files": []', f'"files": ["{name}"]'))
+    (folder / RECORD).write_text(
+        record(folder).to_json().replace('"files": []', f'"files": ["{name}"]')
+    )
 
 
 @pytest.mark.parametrize("put", OTHERS.values(), ids=OTHERS)
-def test_a_folder_of_the_users_is_refused_and_stays_as_it_was(tmp_path: Path, put: Callable[[Path], object]) -> None:
+def test_a_folder_of_the_users_is_refused_and_stays_as_it_was(
+    tmp_path: Path, put: Callable[[Path], object]
+) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
     (tmp_path / "mine").write_text("mine")
@@ -104,7 +116,10 @@ IN_THE_WAY: dict[str, Callable[[Path], object]] = {
     "a folder of that name": lambda folder: (folder / "figures/d.svg").mkdir(parents=True),
     "a link of that name": lambda folder: link(folder / "report.html"),
     "a link where a folder is needed": lambda folder: link(folder / "figures"),
-    "a FIFO of that name": lambda folder: (put_file(folder / "figures/x"), os.mkfifo(folder / "figures/d.svg")),
+    "a FIFO of that name": lambda folder: (
+        put_file(folder / "figures/x"),
+        os.mkfifo(folder / "figures/d.svg"),
+    ),
 }
 
 
@@ -119,7 +134,9 @@ def link(path: Path) -> None:
 
 
 @pytest.mark.parametrize("put", IN_THE_WAY.values(), ids=IN_THE_WAY)
-def test_what_no_run_has_listed_is_never_replaced(tmp_path: Path, put: Callable[[Path], object]) -> None:
+def test_what_no_run_has_listed_is_never_replaced(
+    tmp_path: Path, put: Callable[[Path], object]
+) -> None:
     folder = tmp_path / "folder"
     publish(folder, FIRST)
     put(folder)

@@ -38,7 +38,11 @@ MODULES = {
         def helper(): return 2
 
         CELLS = {"gru": GRU, "lstm": LSTM}
+        RULES = Registry({"gru": "lisor.cells:GRU", "sizes": "lisor.sizes:limit"})
         SIZES = {"gru": 1, "lstm": 2}
+
+        def follow(name: str):
+            return RULES[name]()
 
         def make(name: str):
             if name not in CELLS:
@@ -119,7 +123,11 @@ def reach(tmp_path: Path) -> Callable[..., Reached]:
 
 def test_names_are_followed_through_imports_in_functions_to_constants(reach) -> None:
     found = reach("draw")
-    assert set(found.definitions) == {"lisor_tasks.steps.draw", "lisor.sizes.limit", "lisor.sizes.LIMIT"}
+    assert set(found.definitions) == {
+        "lisor_tasks.steps.draw",
+        "lisor.sizes.limit",
+        "lisor.sizes.LIMIT",
+    }
     assert found.modules == {"lisor_tasks.steps", "lisor.sizes"}
     assert not found.unfollowed
 
@@ -140,23 +148,40 @@ def test_an_edit_of_what_is_reached_changes_a_digest(reach, file: str, old: str,
     ("file", "old", "new"),
     [
         ("lisor/sizes.py", "UNUSED = 4", "UNUSED = 5"),
-        ("lisor/sizes.py", "def limit() -> int:", 'def limit() -> "float":\n    "Words."\n    # why'),
+        (
+            "lisor/sizes.py",
+            "def limit() -> int:",
+            'def limit() -> "float":\n    "Words."\n    # why',
+        ),
         ("lisor/sizes.py", "LIMIT = 3", "LIMIT: int = (\n    3\n)\n'Words.'"),
         ("lisor_tasks/steps.py", 'name="a {title}"', 'name="b {title}"'),
         ("lisor_tasks/artifacts.py", "return 1", "return 2"),
     ],
-    ids=["another constant", "annotation, docstring and comment", "layout", "the step's own decorator", "the store"],
+    ids=[
+        "another constant",
+        "annotation, docstring and comment",
+        "layout",
+        "the step's own decorator",
+        "the store",
+    ],
 )
 def test_an_edit_of_anything_else_changes_none(reach, file: str, old: str, new: str) -> None:
-    annotated = [(file, old, "LIMIT: float = 3")] if "LIMIT: int" in new else []  # else it is another statement
+    annotated = (
+        [(file, old, "LIMIT: float = 3")] if "LIMIT: int" in new else []
+    )  # else it is another statement
     assert reach("draw", *annotated).definitions == reach("draw", (file, old, new)).definitions
 
 
 def test_of_a_table_those_entries_count_that_an_argument_names(reach) -> None:
     gru = reach("train", names=frozenset({"attention-gru"}))
     assert {"lisor.cells.GRU", "lisor.cells.CELLS[gru]"} <= set(gru.definitions)
-    assert not {"lisor.cells.LSTM", "lisor.cells.helper", "lisor.cells.CELLS"} & set(gru.definitions)
-    assert (gru.libraries, reach("train", names=frozenset({"lstm"})).libraries) == ({"numpy"}, set())
+    assert not {"lisor.cells.LSTM", "lisor.cells.helper", "lisor.cells.CELLS"} & set(
+        gru.definitions
+    )
+    assert (gru.libraries, reach("train", names=frozenset({"lstm"})).libraries) == (
+        {"numpy"},
+        set(),
+    )
     more = ("lisor/cells.py", '"lstm": LSTM', '"lstm": LSTM, "new": GRU')
     assert (
         reach("train", more, names=frozenset({"gru"})).definitions
@@ -166,7 +191,12 @@ def test_of_a_table_those_entries_count_that_an_argument_names(reach) -> None:
 
 def test_a_table_counts_whole_where_no_argument_names_an_entry(reach) -> None:
     found = reach("train")
-    assert {"lisor.cells.GRU", "lisor.cells.LSTM", "lisor.cells.helper", "lisor.cells.CELLS"} <= set(found.definitions)
+    assert {
+        "lisor.cells.GRU",
+        "lisor.cells.LSTM",
+        "lisor.cells.helper",
+        "lisor.cells.CELLS",
+    } <= set(found.definitions)
 
 
 def test_a_table_counts_whole_where_it_is_gone_through(reach) -> None:
@@ -179,11 +209,19 @@ def test_the_class_of_an_error_counts_but_not_its_message(reach) -> None:
     before = reach("train", names=names).definitions
     assert "lisor.errors.Bad" in before
     assert reach("train", ("lisor/cells.py", "one of", "any of"), names=names).definitions == before
-    assert reach("train", ("lisor/errors.py", "class Other", "class Third"), names=names).definitions == before
-    assert reach("train", ("lisor/cells.py", "raise Bad", "raise ValueError"), names=names).definitions != before
+    assert (
+        reach("train", ("lisor/errors.py", "class Other", "class Third"), names=names).definitions
+        == before
+    )
+    assert (
+        reach("train", ("lisor/cells.py", "raise Bad", "raise ValueError"), names=names).definitions
+        != before
+    )
 
 
-def test_of_an_argument_those_methods_count_that_may_be_called_and_not_how_it_was_made(reach) -> None:
+def test_of_an_argument_those_methods_count_that_may_be_called_and_not_how_it_was_made(
+    reach,
+) -> None:
     classes = frozenset({"lisor.settings.Settings"})
     found = reach("draw", classes=classes)
     assert {"lisor.settings.Settings.total", "lisor.settings.USUAL"} <= set(found.definitions)
@@ -227,6 +265,18 @@ def test_a_name_that_means_another_definition_changes_the_digest(reach) -> None:
 
 
 def test_numbers_and_texts_that_look_alike_are_told_apart(reach) -> None:
-    numbers = [reach("draw", ("lisor/sizes.py", "LIMIT = 3", f"LIMIT = {value}")).definitions["lisor.sizes.LIMIT"]
+    numbers = [reach("draw", ("lisor/sizes.py", "LIMIT = 3", f"LIMIT = "
+                                                             f"{value}")).definitions["lisor.sizes.LIMIT"]
                for value in ("1", "1.0", "'1.0'", "True", "None", "b'1.0'")]  # fmt: skip
     assert len(set(numbers)) == len(numbers)
+
+
+def test_entries_of_a_registry_are_followed_to_where_they_lie(reach) -> None:
+    follow = (
+        "lisor_tasks/steps.py",
+        "from lisor.cells import make\n",
+        "from lisor.cells import follow as make\n",
+    )
+    found = set(reach("train", follow, names={"sizes"}).definitions)
+    assert {"lisor.sizes.limit", "lisor.sizes.LIMIT"} <= found
+    assert not {"lisor.cells.GRU", "lisor.cells.RULES"} & found

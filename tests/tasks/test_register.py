@@ -61,11 +61,15 @@ def test_a_damaged_record_beside_it_keeps_no_run_from_being_kept(home: Path) -> 
     damaged.write_text("{")
     register(record(k=3))
     assert look_up("tiny") == record(k=3)
-    with pytest.raises(StoreError, match="run 'tiny' again, which computes nothing anew, or delete"):
+    with pytest.raises(
+        StoreError, match="run 'tiny' again, which computes nothing anew, or delete"
+    ):
         look_up(record(k=2).run)
 
 
-@pytest.mark.parametrize("run", ["", "other", "tiny/", "tiny/0", "/", "../tiny", "tiny/../tiny", "t" * 5000])
+@pytest.mark.parametrize(
+    "run", ["", "other", "tiny/", "tiny/0", "/", "../tiny", "tiny/../tiny", "t" * 5000]
+)
 def test_what_is_no_run_is_named_in_one_short_line(home: Path, run: str) -> None:
     register(record())
     with pytest.raises(StoreError, match=r"expected a run of .*/runs \(tiny\), got") as refused:

@@ -10,9 +10,9 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc.model import PythonModelContext
 
-from lisor.data.languages import LANGUAGES
-from lisor.data.sequences import Sequences
-from lisor.fsa.automaton import Automaton
+from lisor.automata.automaton import Automaton
+from lisor.automata.languages import LANGUAGES
+from lisor.sequences import Sequences
 from lisor_tasks.automaton_model import MAX_ROWS, AutomatonModel
 from lisor_tasks.serving import ALIAS, best_networks, register_automaton
 
@@ -37,16 +37,23 @@ def test_a_registered_automaton_answers_as_it_runs(
     automaton = LANGUAGES["000"].automaton
     registered(client, tmp_path, automaton)
     assert client.get_model_version_by_alias("test-000", ALIAS).version == 2
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", client.tracking_uri)  # a name is looked up in the process's own place
+    monkeypatch.setenv(
+        "MLFLOW_TRACKING_URI", client.tracking_uri
+    )  # a name is looked up in the process's own place
     model = mlflow.pyfunc.load_model(f"models:/test-000@{ALIAS}")
     words = ["", "0", "000", "10100", "1000111"]
     found = model.predict(pd.DataFrame({"text": words}))
     sequences = Sequences.from_lists([automaton.encode(word) for word in words])
     assert found["state"].tolist() == automaton.run(sequences).tolist()
-    assert found["class"].tolist() == [automaton.classes[number] for number in automaton.classify(sequences)]
+    assert found["class"].tolist() == [
+        automaton.classes[number] for number in automaton.classify(sequences)
+    ]
     assert [len(path) for path in found["path"]] == [len(word) + 1 for word in words]
     signature = model.metadata.signature
-    assert (signature.inputs.input_names(), signature.outputs.input_names()) == (["text"], ["class", "state", "path"])
+    assert (signature.inputs.input_names(), signature.outputs.input_names()) == (
+        ["text"],
+        ["class", "state", "path"],
+    )
 
 
 @pytest.fixture
@@ -61,7 +68,10 @@ def served(tmp_path: Path) -> Callable[[pd.DataFrame], pd.DataFrame]:
 
 
 REQUESTS: dict[str, tuple[dict[str, list[object]], str]] = {
-    "too many rows": ({"text": ["0"] * (MAX_ROWS + 1)}, "at most 10,000 rows in a request, got 10,001"),
+    "too many rows": (
+        {"text": ["0"] * (MAX_ROWS + 1)},
+        "at most 10,000 rows in a request, got 10,001",
+    ),
     "too many characters": (
         {"text": ["0" * 6_000_000] * 10},
         "at most 10,000,000 characters in a request, got 6",
@@ -84,7 +94,9 @@ def test_a_request_that_cannot_be_answered_is_the_fault_of_who_asks(
     assert len(refused.value.message) < 300
 
 
-def test_a_request_as_large_as_is_allowed_is_answered(served: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+def test_a_request_as_large_as_is_allowed_is_answered(
+    served: Callable[[pd.DataFrame], pd.DataFrame],
+) -> None:
     assert len(served(pd.DataFrame({"text": ["0" * 100] * MAX_ROWS}))) == MAX_ROWS
 
 
@@ -99,4 +111,7 @@ def test_the_best_network_of_a_data_set_is_the_most_faithful_on_validation() -> 
     ]
     names = ["dataset", "cell", "trial", "test_set", "selected", "fidelity", "n_states"]
     best = best_networks(pd.DataFrame(rows, columns=names))
-    assert best[["dataset", "cell", "trial"]].to_numpy().tolist() == [["000", "gru", 1], ["text", "gru", 0]]
+    assert best[["dataset", "cell", "trial"]].to_numpy().tolist() == [
+        ["000", "gru", 1],
+        ["text", "gru", 0],
+    ]

@@ -8,7 +8,8 @@ from lisor_tasks import user_code
 from lisor_tasks.user_code import describe_build
 
 FILES = {
-    "user_net.py": "import user_cells\nfrom user_parts.layers import sizes\ndef build(): return user_cells, sizes\n",
+    "user_net.py": "import user_cells\nfrom user_parts.layers import sizes\ndef build(): return "
+    "user_cells, sizes\n",
     "user_cells.py": "def cell(): return 1\n",
     "user_parts/__init__.py": "KIND = 1\n",
     "user_parts/layers.py": "from .inner import sizes\nfrom . import other as renamed\n",
@@ -33,15 +34,21 @@ def digest_after(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..
 
 
 @pytest.mark.parametrize("file", [file for file in FILES if file != "user_apart.py"])
-def test_every_module_that_a_build_imports_counts(digest_after: Callable[..., str], file: str) -> None:
+def test_every_module_that_a_build_imports_counts(
+    digest_after: Callable[..., str], file: str
+) -> None:
     assert digest_after() == digest_after() != digest_after(file)
 
 
-def test_a_module_that_it_does_not_import_counts_for_nothing(digest_after: Callable[..., str]) -> None:
+def test_a_module_that_it_does_not_import_counts_for_nothing(
+    digest_after: Callable[..., str],
+) -> None:
     assert digest_after() == digest_after("user_apart.py")
 
 
-def test_a_module_that_python_cannot_read_counts_by_its_content(digest_after: Callable[..., str]) -> None:
+def test_a_module_that_python_cannot_read_counts_by_its_content(
+    digest_after: Callable[..., str],
+) -> None:
     assert digest_after("user_cells.py", "def (") != digest_after("user_cells.py", "def )")
 
 

@@ -1,0 +1,136 @@
+"""Transitions that a network's own steps make between clusters.
+
+Shapes: P points, K clusters, Q = K + 1 states (the start first), H hidden units, S symbols, D
+numbers of a state, F features in which states are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from lisor.errors import ModelError
+from lisor.randomness import stream
+
+if TYPE_CHECKING:
+    from lisor.clustering.clustering import Clustering
+    from lisor.networks.hidden_states import Points
+    from lisor.networks.network import Network, States
+
+
+def center_states(model: Network, points: Points, clustering: Clustering) -> States:
+    """The network's states for which automaton states stand: the initial one, then those of the
+    centers.
+
+    For an LSTM or SRU they are h and c: a center's c is the mean of its members' c."""
+    initial = [part[0].cpu().numpy() for part in model.initial_state()]
+    parts = [clustering.centers]
+    if points.cell_state is not None:
+        from lisor.clustering.clustering import member_means  # loads SciPy
+
+        parts.append(member_means(points.cell_state, clustering.labels, clustering.k))
+    return tuple(np.concatenate([first, rest]) for first, rest in zip(initial, parts, strict=True))
+
+
+def feature_map_of(
+    states: States, metric: Float[np.ndarray, "D F"] | None
+) -> Float[np.ndarray, "D F"]:
+    """The matrix R such that states s are compared as s·R: the `metric` of the clustering, or else
+    the one that takes h alone, whatever the clusters were made from."""
+    if metric is not None:
+        return metric
+    return np.eye(sum(part.shape[1] for part in states), states[0].shape[1], dtype=np.float32)
+
+
+def nearest(
+    points: Float[np.ndarray, "P F"], centers: Float[np.ndarray, "K F"]
+) -> tuple[Int[np.ndarray, " P"], Float[np.ndarray, " P"]]:
+    """The nearest center of each point, the lower one of a tie, and its squared distance less the
+    squared norm of the point.
+
+    Raises:
+        ModelError: a point is NaN, infinite or too far away."""
+    from lisor.clustering import kernels  # loads numba, which settings do without
+
+    with np.errstate(invalid="ignore", over="ignore"):  # NaN and infinity are refused below
+        products = points @ (-2 * centers).T
+    index = np.empty(len(products), np.int64)
+    least = np.empty(len(products), products.dtype)
+    kernels.least_of_each(products, np.square(centers).sum(axis=1), index, least)
+    if not np.isfinite(least).all():
+        raise ModelError(
+            "expected finite hidden states from the network, got NaN or infinity; look at its "
+            "weights"
+        )
+    return index, least
+
+
+def steps(
+    model: Network, states: States, feature_map: Float[np.ndarray, "D F"]
+) -> list[Float[np.ndarray, "S F"]]:
+    """The features of the state that the network's own step on each symbol leads to, from each
+    state."""
+    return [after @ feature_map for after in model.successors(states)]
+
+
+def targets(
+    stepped: Iterable[Float[np.ndarray, "S F"]],
+    states: States,
+    feature_map: Float[np.ndarray, "D F"],
+) -> Int[np.ndarray, "Q S"]:
+    """The state whose center is nearest to where each of the `steps` leads; a tie goes to the lower
+    index."""
+    centers = np.concatenate(states, axis=1)[1:] @ feature_map
+    return np.stack([nearest(after, centers)[0] + 1 for after in stepped])
+
+
+def transitions_from_centers(
+    model: Network, states: States, metric: Float[np.ndarray, "D F"] | None
+) -> Int[np.ndarray, "Q S"]:
+    """The state whose center is nearest to the network's own step from each state on each symbol,
+    compared by `feature_map_of`."""
+    feature_map = feature_map_of(states, metric)
+    return targets(steps(model, states, feature_map), states, feature_map)
+
+
+def draw_members(
+    clustering: Clustering, symbols: int, rng: np.random.Generator
+) -> Int[np.ndarray, "K S"]:
+    """The row of a random point of each cluster for each symbol.
+
+    Duplicates can leave a cluster without points: then they are drawn from all."""
+    order = np.argsort(clustering.labels, kind="stable")
+    edges = np.searchsorted(clustering.labels[order], np.arange(clustering.k + 1))
+    first, last = edges[:-1].copy(), edges[1:].copy()
+    empty = first == last
+    first[empty], last[empty] = 0, len(order)
+    return order[rng.integers(first[:, None], last[:, None], size=(clustering.k, symbols))]
+
+
+def transitions_from_members(
+    model: Network, points: Points, clustering: Clustering, *, seed: int = 0
+) -> Int[np.ndarray, "Q S"]:
+    """The state whose center is nearest to the network's own step from a random member of each
+    cluster on each symbol.
+
+    A step too short to leave its cluster is lost whenever it is taken from the center. Taken from
+    members, such steps leave in proportion to their length: rounding with dither keeps on average
+    what rounding alone loses (Roberts, 1962, "Picture coding using pseudo-random noise"). The step
+    of the start is that from the initial state."""
+    states = center_states(model, points, clustering)
+    if not len(points.state):
+        return transitions_from_centers(model, states, clustering.metric)
+    feature_map = feature_map_of(states, clustering.metric)
+    centers = np.concatenate(states, axis=1)[1:] @ feature_map
+    parts = [part for part in (points.state, points.cell_state) if part is not None]
+    symbols = np.arange(len(model.alphabet))
+    start = next(model.successors(tuple(part[:1] for part in states)))
+    rows = [nearest(start @ feature_map, centers)[0]]
+    for members in draw_members(clustering, len(symbols), stream(seed, "dithered")):
+        after = np.concatenate(
+            model.advance(tuple(part[members] for part in parts), symbols), axis=1
+        )
+        rows.append(nearest(after @ feature_map, centers)[0])
+    return np.stack(rows) + 1

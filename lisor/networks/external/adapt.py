@@ -1,0 +1,63 @@
+"""Any network as extraction needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import nn
+
+from lisor.errors import ModelError, one_line
+from lisor.networks.external.adapter import Adapter
+from lisor.networks.external.calls import SHOWN
+from lisor.networks.external.module import ModuleNetwork
+from lisor.networks.external.stepped import SteppedNetwork
+from lisor.networks.network import Network
+from lisor.networks.trained import TrainedModel
+
+METHODS = ("initial_state", "step", "scores", "is_accepting")
+"""The methods of a stepped network, of which one of the last two is enough."""
+
+
+def adapt(
+    network: object, alphabet: Sequence[str], classes: Sequence[str] | None = None
+) -> Network:
+    """A network as extraction needs it; one that is so already is returned as it is.
+
+    An object with `initial_state()`, `step(state, symbol)` and `scores(state)` or
+    `is_accepting(state)` is stepped; of any other torch module the one torch.nn.RNN, GRU or LSTM
+    inside it is. Symbols are handed over by their numbers in `alphabet`. `classes` are named
+    "reject" and "accept", or by their numbers, unless given.
+
+    Raises:
+        ModelError: it is neither, its predictions do not follow from its state, or it names other
+            symbols or classes."""
+    if isinstance(network, TrainedModel | Adapter):
+        if tuple(alphabet) != network.alphabet.symbols:
+            raise ModelError(
+                f"expected the network's {len(network.alphabet)} symbols, got {len(alphabet)} "
+                "or in another order; give the alphabet it was trained on"
+            )
+        if classes is not None and tuple(classes) != network.classes:
+            known, given = (
+                one_line(", ".join(map(str, names)), SHOWN) for names in (network.classes, classes)
+            )
+            raise ModelError(
+                f"expected the network's own classes {known}, got {given}; leave them out"
+            )
+        return network
+    methods = {name for name in METHODS if callable(getattr(network, name, None))}
+    is_object = not isinstance(network, type)  # a class has its objects' methods, but no state
+    if is_object and methods >= {"initial_state", "step"} and len(methods) > 2:
+        return SteppedNetwork(network, alphabet, classes)
+    if isinstance(network, nn.Module):
+        return ModuleNetwork(network, alphabet, classes)
+    hint = ""
+    if isinstance(network, type):
+        hint = ", a class: call it first"
+    elif callable(network):
+        hint = ", a function: automata are read off states, not off predictions alone"
+    raise ModelError(
+        "expected a torch module with one recurrent layer, or an object with initial_state(), "
+        "step(state, symbol) and is_accepting(state) or scores(state), got "
+        f"{one_line(getattr(network, '__name__', type(network).__name__), SHOWN)}{hint}"
+    )

@@ -1,0 +1,514 @@
+"""Recurrent modules as people write them: the shapes of the tutorials of PyTorch, Lightning, Keras
+and Hugging Face, with nothing of ours. The list is fixed: what is read here is read unchanged.
+
+Words are over two symbols; a word's class is whether it contains 000, that of a step whether its
+prefix does, and the language of the models of the next symbol is of the words that do not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import one_hot
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+VECTOR, HIDDEN = 8, 16
+
+
+# Ways to hand sequences over
+
+
+class Packed(nn.Module):
+    """Padded words and their lengths, packed; the last state of the layer is read out."""
+
+    def __init__(self, symbols: int = 2, classes: int = 2) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(symbols, VECTOR)
+        self.rnn = nn.LSTM(VECTOR, HIDDEN, batch_first=True)
+        self.fc = nn.Linear(HIDDEN, classes)
+
+    def forward(self, text: Tensor, text_lengths: Tensor) -> Tensor:
+        packed = pack_padded_sequence(
+            self.embedding(text), text_lengths.cpu(), batch_first=True, enforce_sorted=False
+        )
+        _, (hidden, _) = self.rnn(packed)
+        return self.fc(hidden[-1])
+
+
+class PackedTimeFirst(nn.Module):
+    """The same with time as the first axis, unpacked again, and the output at each last step."""
+
+    def __init__(self, symbols: int = 2, classes: int = 2) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(symbols, VECTOR)
+        self.rnn = nn.GRU(VECTOR, HIDDEN)
+        self.fc = nn.Linear(HIDDEN, classes)
+
+    def forward(self, text: Tensor, lengths: Tensor) -> Tensor:
+        packed = pack_padded_sequence(self.embedding(text), lengths.cpu(), enforce_sorted=False)
+        output, _ = pad_packed_sequence(self.rnn(packed)[0])
+        return self.fc(output[lengths - 1, torch.arange(text.shape[1])])
+
+
+class PacksInside(nn.Module):
+    """Finds the lengths by a padding symbol of its own, numbered after the others."""
+
+    def __init__(self, symbols: int = 2, classes: int = 2) -> None:
+        super().__init__()
+        self.padding = symbols
+        self.embedding = nn.Embedding(symbols + 1, VECTOR, padding_idx=symbols)
+        self.gru = nn.GRU(VECTOR, HIDDEN, batch_first=True)
+        self.head = nn.Linear(HIDDEN, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        lengths = (x != self.padding).sum(dim=1)
+        packed = pack_padded_sequence(
+            self.embedding(x), lengths.cpu(), batch_first=True, enforce_sorted=False
+        )
+        return self.head(self.gru(packed)[1].squeeze(0))
+
+
+class WithHidden(nn.Module):
+    """The words and the state to begin in, which it also returns."""
+
+    def __init__(self, symbols: int = 2, classes: int = 2) -> None:
+        super().__init__()
+        self.encoder = nn.Embedding(symbols, VECTOR)
+        self.rnn = nn.RNN(VECTOR, HIDDEN, num_layers=2, batch_first=True)
+        self.decoder = nn.Linear(HIDDEN, classes)
+
+    def init_hidden(self, batch_size: int) -> Tensor:
+        return torch.zeros(2, batch_size, HIDDEN)
+
+    def forward(self, x: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        output, hidden = self.rnn(self.encoder(x), hidden)
+        return self.decoder(output[:, -1]), hidden
+
+
+class OneSymbolAtATime(nn.Module):
+    """The network of the tutorial on names: one one-hot symbol and a state in, log-probabilities
+    and the next state out; layers alone, no recurrent one."""
+
+    def __init__(self, symbols: int = 2, classes: int = 2) -> None:
+        super().__init__()
+        self.hidden_size = HIDDEN
+        self.i2h = nn.Linear(symbols + HIDDEN, HIDDEN)
+        self.h2o = nn.Linear(HIDDEN, classes)
+        self.softmax = nn.LogSoftmax(dim=1)
+
+    def initHidden(self) -> Tensor:  # noqa: N802, as in the tutorial
+        return torch.zeros(1, self.hidden_size)
+
+    def forward(self, input: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        hidden = torch.tanh(self.i2h(torch.cat((input, hidden), 1)))
+        return self.softmax(self.h2o(hidden)), hidden
+
+
+# What comes out
+
+
+class Dict(nn.Module):
+    def __init__(self, symbols: int = 2, classes: int = 2) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(symbols, VECTOR)
+        self.lstm = nn.LSTM(VECTOR, HIDDEN, batch_first=True)
+        self.classifier = nn.Linear(HIDDEN, classes)
+
+    def forward(self, input_ids: Tensor) -> dict[str, Tensor]:
+        states, _ = self.lstm(self.embed(input_ids))
+        return {"last_hidden_state": states, "logits": self.classifier(states[:, -1])}
+
+
+@dataclass
+class Output:
+    """The result of `Dataclass`."""
+
+    loss: Tensor | None
+    logits: Tensor
+    hidden_states: Tensor
+
+
+class Dataclass(Dict):
+    def forward(self, input_ids: Tensor) -> Output:  # type: ignore[override]
+        states, _ = self.lstm(self.embed(input_ids))
+        return Output(None, self.classifier(states[:, -1]), states)
+
+
+class Prediction(NamedTuple):
+    """The result of `Named`."""
+
+    label: Tensor
+    scores: Tensor
+
+
+class Named(Dict):
+    """The class itself comes first, its scores second."""
+
+    def forward(self, input_ids: Tensor) -> Prediction:  # type: ignore[override]
+        scores = self.classifier(self.lstm(self.embed(input_ids))[0][:, -1])
+        return Prediction(scores.argmax(dim=1), scores)
+
+
+class Regressor(nn.Module):
+    """One number for a word, without a last activation."""
+
+    def __init__(self, symbols: int = 2, classes: int = 2) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(symbols, VECTOR)
+        self.gru = nn.GRU(VECTOR, HIDDEN, batch_first=True)
+        self.fc = nn.Linear(HIDDEN, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.gru(self.embedding(x))[1][-1]).squeeze(-1)
+
+
+class Tagger(nn.Module):
+    """Scores at each step, batch first, as log-probabilities over classes last."""
+
+    def __init__(self, symbols: int = 2, classes: int = 2) -> None:
+        super().__init__()
+        self.word_embeddings = nn.Embedding(symbols, VECTOR)
+        self.lstm = nn.LSTM(VECTOR, HIDDEN, batch_first=True)
+        self.hidden2tag = nn.Linear(HIDDEN, classes)
+
+    def forward(self, sentence: Tensor) -> Tensor:
+        lstm_out, _ = self.lstm(self.word_embeddings(sentence))
+        return self.hidden2tag(lstm_out).log_softmax(dim=-1)
+
+
+class TaggerTimeFirst(nn.Module):
+    """Scores at each step, time first."""
+
+    def __init__(self, symbols: int = 2, classes: int = 2) -> None:
+        super().__init__()
+        self.word_embeddings = nn.Embedding(symbols, VECTOR)
+        self.gru = nn.GRU(VECTOR, HIDDEN)
+        self.hidden2tag = nn.Linear(HIDDEN, classes)
+
+    def forward(self, sentence: Tensor) -> Tensor:
+        return self.hidden2tag(self.gru(self.word_embeddings(sentence))[0])
+
+
+class LanguageModel(nn.Module):
+    """The network of the tutorial on word language models: time first, the state in and out, scores
+    of the next symbol at each step; it begins at a symbol of its own, which also ends."""
+
+    def __init__(self, symbols: int = 2, classes: int = 2) -> None:
+        super().__init__()
+        self.nhid, self.nlayers = HIDDEN, 2
+        self.encoder = nn.Embedding(symbols + 1, VECTOR)
+        self.drop = nn.Dropout(0.1)
+        self.rnn = nn.LSTM(VECTOR, HIDDEN, 2, dropout=0.1)
+        self.decoder = nn.Linear(HIDDEN, symbols + 1)
+
+    def init_hidden(self, bsz: int) -> tuple[Tensor, Tensor]:
+        weight = next(self.parameters())
+        zeros = weight.new_zeros(self.nlayers, bsz, self.nhid)
+        return (zeros, zeros.clone())
+
+    def forward(self, input: Tensor, hidden: Any) -> tuple[Tensor, Any]:
+        output, hidden = self.rnn(self.drop(self.encoder(input)), hidden)
+        return self.decoder(self.drop(output)), hidden
+
+
+# Several recurrent layers, and cells in loops
+
+
+class TwoLayers(nn.Module):
+    """Two layers of different kinds and sizes, one above the other."""
+
+    def __init__(self, symbols: int = 2, classes: int = 2) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(symbols, VECTOR)
+        self.first = nn.LSTM(VECTOR, HIDDEN, batch_first=True)
+        self.second = nn.GRU(HIDDEN, HIDDEN // 2, batch_first=True)
+        self.fc = nn.Linear(HIDDEN // 2, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x, _ = self.first(self.embedding(x))
+        x, _ = self.second(x)
+        return self.fc(x[:, -1])
+
+
+class EncoderDecoder(nn.Module):
+    """An encoder, whose last state a decoder begins in; it reads a start symbol and answers."""
+
+    def __init__(self, symbols: int = 2, classes: int = 2) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(symbols + 1, VECTOR)
+        self.start = symbols
+        self.encoder = nn.GRU(VECTOR, HIDDEN, batch_first=True)
+        self.decoder = nn.GRU(VECTOR, HIDDEN, batch_first=True)
+        self.out = nn.Linear(HIDDEN, classes)
+
+    def forward(self, source: Tensor) -> Tensor:
+        _, context = self.encoder(self.embedding(source))
+        start = torch.full((len(source), 1), self.start, dtype=torch.long)
+        decoded, _ = self.decoder(self.embedding(start), context)
+        return self.out(decoded[:, -1])
+
+
+class GRUCellLoop(nn.Module):
+    def __init__(self, symbols: int = 2, classes: int = 2) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(symbols, VECTOR)
+        self.cell = nn.GRUCell(VECTOR, HIDDEN)
+        self.fc = nn.Linear(HIDDEN, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = torch.zeros(x.size(0), HIDDEN)
+        for t in range(x.size(1)):
+            h = self.cell(self.embedding(x[:, t]), h)
+        return self.fc(h)
+
+
+class LSTMCellLoop(nn.Module):
+    """Two cells, one above the other, as in the tutorial on time sequences."""
+
+    def __init__(self, symbols: int = 2, classes: int = 2) -> None:
+        super().__init__()
+        self.symbols = symbols
+        self.lstm1 = nn.LSTMCell(symbols, HIDDEN)
+        self.lstm2 = nn.LSTMCell(HIDDEN, HIDDEN)
+        self.linear = nn.Linear(HIDDEN, classes)
+
+    def forward(self, input: Tensor) -> Tensor:
+        h_t = torch.zeros(input.size(0), HIDDEN)
+        c_t = torch.zeros(input.size(0), HIDDEN)
+        h_t2 = torch.zeros(input.size(0), HIDDEN)
+        c_t2 = torch.zeros(input.size(0), HIDDEN)
+        for input_t in one_hot(input, self.symbols).float().split(1, dim=1):
+            h_t, c_t = self.lstm1(input_t.squeeze(1), (h_t, c_t))
+            h_t2, c_t2 = self.lstm2(h_t, (h_t2, c_t2))
+        return self.linear(h_t2)
+
+
+class MinimalCell(nn.Module):
+    """A cell of one's own: one gate."""
+
+    def __init__(self, inputs: int, hidden: int) -> None:
+        super().__init__()
+        self.gate = nn.Linear(inputs + hidden, hidden)
+        self.candidate = nn.Linear(inputs + hidden, hidden)
+
+    def forward(self, x: Tensor, h: Tensor) -> Tensor:
+        f = torch.sigmoid(self.gate(torch.cat([x, h], dim=-1)))
+        return (1 - f) * h + f * torch.tanh(self.candidate(torch.cat([x, f * h], dim=-1)))
+
+
+class OwnCellLoop(nn.Module):
+    def __init__(self, symbols: int = 2, classes: int = 2) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(symbols, VECTOR)
+        self.cell = MinimalCell(VECTOR, HIDDEN)
+        self.h0 = nn.Parameter(torch.zeros(HIDDEN))
+        self.fc = nn.Linear(HIDDEN, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.h0.expand(len(x), -1)
+        for v in self.embedding(x).unbind(dim=1):
+            h = self.cell(v, h)
+        return self.fc(h)
+
+
+# What is read out
+
+
+class CellState(nn.Module):
+    def __init__(self, symbols: int = 2, classes: int = 2) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(symbols, VECTOR)
+        self.lstm = nn.LSTM(VECTOR, HIDDEN, batch_first=True)
+        self.fc = nn.Linear(HIDDEN, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.lstm(self.embedding(x))[1][1][-1])
+
+
+class JoinedLayers(nn.Module):
+    """The last states of all layers side by side."""
+
+    def __init__(self, symbols: int = 2, classes: int = 2) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(symbols, VECTOR)
+        self.gru = nn.GRU(VECTOR, HIDDEN, num_layers=2, batch_first=True)
+        self.fc = nn.Linear(2 * HIDDEN, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        _, h_n = self.gru(self.embedding(x))
+        return self.fc(torch.cat([h_n[-2], h_n[-1]], dim=1))
+
+
+class Projected(nn.Module):
+    """An LSTM whose hidden state is projected, with a cell state of another size."""
+
+    def __init__(self, symbols: int = 2, classes: int = 2) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(symbols, VECTOR)
+        self.lstm = nn.LSTM(VECTOR, HIDDEN, proj_size=6, batch_first=True)
+        self.fc = nn.Linear(6, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.lstm(self.embedding(x))[0][:, -1])
+
+
+class AttentionPooling(nn.Module):
+    """An embedding, a batch-first GRU, a linear score on every state, softmax over the steps, and
+    the weighted sum read out by a linear layer."""
+
+    def __init__(self, symbols: int = 2, classes: int = 2) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(symbols, VECTOR)
+        self.gru = nn.GRU(VECTOR, HIDDEN, batch_first=True)
+        self.attention = nn.Linear(HIDDEN, 1)
+        self.fc = nn.Linear(HIDDEN, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        outputs, _ = self.gru(self.embedding(x))
+        weights = torch.softmax(self.attention(outputs), dim=1)
+        return self.fc((weights * outputs).sum(dim=1))
+
+
+class MeanPooling(nn.Module):
+    def __init__(self, symbols: int = 2, classes: int = 2) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(symbols, VECTOR)
+        self.gru = nn.GRU(VECTOR, HIDDEN, batch_first=True)
+        self.fc = nn.Linear(HIDDEN, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.gru(self.embedding(x))[0].mean(dim=1))
+
+
+class MaxPooling(nn.Module):
+    def __init__(self, symbols: int = 2, classes: int = 2) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(symbols, VECTOR)
+        self.lstm = nn.LSTM(VECTOR, HIDDEN, batch_first=True)
+        self.fc = nn.Linear(HIDDEN, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.lstm(self.embedding(x))[0].amax(dim=1))
+
+
+class Normed(nn.Module):
+    """Dropout and layer norm before the layer, batch norm and a hidden layer after it."""
+
+    def __init__(self, symbols: int = 2, classes: int = 2) -> None:
+        super().__init__()
+        self.embedding = nn.Sequential(
+            nn.Embedding(symbols, VECTOR), nn.LayerNorm(VECTOR), nn.Dropout(0.1)
+        )
+        self.gru = nn.GRU(VECTOR, HIDDEN, num_layers=2, dropout=0.1, batch_first=True)
+        self.head = nn.Sequential(
+            nn.BatchNorm1d(HIDDEN), nn.Linear(HIDDEN, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, classes)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.gru(self.embedding(x))[0][:, -1])
+
+
+class StartAndEnd(nn.Module):
+    """Puts symbols of its own before and after each word."""
+
+    def __init__(self, symbols: int = 2, classes: int = 2) -> None:
+        super().__init__()
+        self.bos, self.eos = symbols, symbols + 1
+        self.embedding = nn.Embedding(symbols + 2, VECTOR)
+        self.gru = nn.GRU(VECTOR, HIDDEN, batch_first=True)
+        self.fc = nn.Linear(HIDDEN, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = nn.functional.pad(x, (1, 0), value=self.bos)
+        x = nn.functional.pad(x, (0, 1), value=self.eos)
+        return self.fc(self.gru(self.embedding(x))[0][:, -1])
+
+
+class OneHot(nn.Module):
+    """Reads vectors, one logit through a sigmoid, and nothing is named as elsewhere."""
+
+    def __init__(self, symbols: int = 2, classes: int = 2) -> None:
+        super().__init__()
+        self.recurrence = nn.RNN(symbols, HIDDEN, nonlinearity="tanh", batch_first=True)
+        self.out = nn.Sequential(nn.Linear(HIDDEN, 1), nn.Sigmoid())
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        _, last = self.recurrence(vectors)
+        return self.out(last[-1])
+
+
+# The list
+
+Call = Callable[[nn.Module, Tensor], Tensor]
+"""The scores [B, C], or [B, T, C] where the network answers at each step, of words [B, T] of one
+length, as one who trains the module calls it."""
+
+
+def _step_by_step(module: nn.Module, words: Tensor) -> Tensor:
+    """Of a module of one symbol at a time."""
+    hidden = module.initHidden().expand(len(words), -1)
+    for symbol in one_hot(words, 2).float().unbind(dim=1):
+        scores, hidden = module(symbol, hidden)
+    return scores
+
+
+def _lengths(words: Tensor) -> Tensor:
+    return torch.full((len(words),), words.shape[1])
+
+
+def _as_model_of_next(module: nn.Module, words: Tensor) -> Tensor:
+    """Of a language model: after the start and after each symbol."""
+    started = torch.cat([torch.full((len(words), 1), 2), words], dim=1)
+    return module(started.T, module.init_hidden(len(words)))[0].transpose(0, 1)
+
+
+@dataclass(frozen=True)
+class Brought:
+    """A module that someone brings: how it is made, what it answers, how its owner calls it and
+    what is done to it after training."""
+
+    build: Callable[[], nn.Module]
+    call: Call = nn.Module.__call__
+    target: str = "class"
+    after: Callable[[nn.Module], nn.Module] = nn.Module.eval
+
+
+def _quantised(module: nn.Module) -> nn.Module:
+    return torch.ao.quantization.quantize_dynamic(
+        module.eval(), {nn.GRU, nn.LSTM, nn.Linear}, dtype=torch.qint8
+    )
+
+
+MODULES = {
+    "packed": Brought(Packed, lambda m, w: m(w, _lengths(w))),
+    "packed, time first": Brought(PackedTimeFirst, lambda m, w: m(w.T, _lengths(w))),
+    "packs inside": Brought(PacksInside),
+    "with hidden state": Brought(WithHidden, lambda m, w: m(w, m.init_hidden(len(w)))[0]),
+    "one symbol at a time": Brought(OneSymbolAtATime, _step_by_step),
+    "dict": Brought(Dict, lambda m, w: m(w)["logits"]),
+    "dataclass": Brought(Dataclass, lambda m, w: m(w).logits),
+    "named tuple": Brought(Named, lambda m, w: m(w).scores),
+    "number": Brought(Regressor, lambda m, w: m(w)[:, None], "number"),
+    "tagger": Brought(Tagger, target="step"),
+    "tagger, time first": Brought(TaggerTimeFirst, lambda m, w: m(w.T).transpose(0, 1), "step"),
+    "language model": Brought(LanguageModel, _as_model_of_next, "next"),
+    "two layers": Brought(TwoLayers),
+    "encoder and decoder": Brought(EncoderDecoder),
+    "GRUCell in a loop": Brought(GRUCellLoop),
+    "LSTMCells in a loop": Brought(LSTMCellLoop),
+    "own cell in a loop": Brought(OwnCellLoop),
+    "cell state": Brought(CellState),
+    "layers joined": Brought(JoinedLayers),
+    "proj_size": Brought(Projected),
+    "attention pooling": Brought(AttentionPooling),
+    "mean pooling": Brought(MeanPooling),
+    "max pooling": Brought(MaxPooling),
+    "norms and dropout": Brought(Normed),
+    "start and end symbols": Brought(StartAndEnd),
+    "one-hot vectors": Brought(OneHot, lambda m, w: m(one_hot(w, 2).float())),
+    "jit-scripted": Brought(TwoLayers, after=lambda m: torch.jit.script(m.eval())),
+    "quantised": Brought(TwoLayers, after=_quantised),
+}

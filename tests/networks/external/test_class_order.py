@@ -1,0 +1,48 @@
+"""Whether labels say that a network has its classes in another order."""
+
+import numpy as np
+import pytest
+
+from lisor.networks.external.class_order import find_better_order
+
+LABELS = np.arange(300) % 3
+
+
+@pytest.mark.parametrize(
+    ("labels", "answers", "count", "places"),
+    [
+        (LABELS % 2, 1 - LABELS % 2, 2, (1, 0)),
+        (LABELS, (LABELS + 1) % 3, 3, (2, 0, 1)),
+        (LABELS, np.array([1, 0, 2])[LABELS], 3, None),  # right on a third, which is chance
+        (LABELS % 2, LABELS % 2, 2, None),
+        (LABELS % 2, np.zeros(300, int), 2, None),
+        (np.array([0, 1, 0]), np.array([1, 0, 1]), 2, None),  # too few to say so
+        (np.empty(0, int), np.empty(0, int), 2, None),
+    ],
+)
+def test_an_order_is_found_where_the_one_given_is_worse_than_chance_and_another_far_better(
+    labels, answers, count, places
+):
+    found = find_better_order(labels, answers, count)
+    assert (found and found.order) == places
+
+
+def test_chance_does_not_turn_classes_round():
+    rng = np.random.default_rng(0)
+    for seed in range(200):
+        count, size = 2 + seed % 3, int(rng.integers(20, 2000))
+        assert (
+            find_better_order(rng.integers(count, size=size), rng.integers(count, size=size), count)
+            is None
+        )
+
+
+def test_a_message_names_both_orders_and_how_often_each_is_right():
+    labels = LABELS % 2
+    answers = np.where(np.arange(300) < 6, labels, 1 - labels)
+    order = find_better_order(labels, answers, 2)
+    assert order.names(("+", "-")) == ("-", "+")
+    assert order.described(("+", "-")) == (
+        "the network is right on 0.020 of the labelled sequences if its classes are +, -, and on "
+        "0.980 if they are -, +"
+    )

@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+
+from lisor.automata.automaton import Automaton
+from lisor.explain.steps import Steps, read_steps
+from lisor.report import sequence_page, traces
+from tests.conftest import random_network
+
+CLASSES = ("reject", "accept")
+
+
+def table(states: int) -> Automaton:
+    return Automaton(
+        alphabet=("0", "1"),
+        classes=CLASSES,
+        transitions=np.stack([np.arange(states), (np.arange(states) + 1) % states], axis=1),
+        outputs=np.arange(states) % 2,
+    )
+
+
+def steps(cell: str = "gru", states: int = 3) -> Steps:
+    return read_steps(random_network(cell), table(states), [1, 0, 1, 1])
+
+
+def test_a_line_for_attribution_and_one_for_attention() -> None:
+    assert [line.looks for line in traces.lines("gru", steps(), CLASSES)] == [False]
+    assert [line.looks for line in traces.lines("it", steps("attention-gru"), CLASSES)] == [
+        False,
+        True,
+    ]
+    counts, looks = traces.lines("it", steps("attention-recurrent"), CLASSES)
+    assert looks.looks
+    assert [word.text for word in looks.words] == list("1011")
+    assert looks.words[-1].level == 0  # nothing comes after the last symbol to look back at it
+    assert max(abs(word.level) for word in counts.words) == 3
+
+
+def test_every_step_has_a_row_and_unknown_words_are_marked() -> None:
+    found = traces.steps_table("name", steps("attention-gru"), CLASSES)
+    assert [row[0] for row in found.rows] == ["0", "1", "2", "3", "4"]
+    assert [row[2] for row in found.rows] == ["0", "1", "1", "2", "0"]
+    assert {len(row) for row in found.rows} == {len(found.headings)} == {7}
+
+
+def test_attention_in_the_recurrence_is_told_by_what_each_step_looks_at_most() -> None:
+    it = steps("attention-recurrent")
+    found = traces.steps_table("name", it, CLASSES)
+    assert found.headings[-1] == "looks back most at"
+    assert [row[-1] for row in found.rows[:3]] == ["", "", "1 (step 1): 1.00"]
+    assert it.looks is not None
+    place = int(np.argmax(it.looks[3][:3]))
+    assert found.rows[4][-1] == f"{it.symbols[place]} (step {place + 1}): {it.looks[3][place]:.2f}"
+
+
+@pytest.mark.parametrize("cell", ["gru", "attention-gru", "attention-recurrent"])
+def test_the_page_of_a_sequence_shows_attention_where_there_is_some(cell: str) -> None:
+    shown = sequence_page.render("about", "name", cell, "<1011>", steps(cell), table(3), CLASSES)
+    assert shown.count("<svg") == (1 if cell == "gru" else 2)
+    assert ("closely</span>" in shown) == ("<h3>Attention</h3>" in shown) == (cell != "gru")
+    assert "&lt;1011&gt;" in shown
+    assert traces.verdict(cell, steps(cell), CLASSES) in shown
+
+
+def test_a_small_automaton_is_drawn_whole_and_of_a_large_one_what_is_visited() -> None:
+    small = traces.path_picture("name", steps(states=5), table(5))
+    assert small.svg.count('class="node"') == 5
+    large = traces.path_picture("name", steps(states=60), table(60))
+    assert large.svg.count('class="node"') == 4
