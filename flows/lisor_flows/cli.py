@@ -247,7 +247,7 @@ def predict(
     from lisor.automata.formats.reading import read_automaton
     from lisor.automata.prediction import csv_writer, schema_of, writer
     from lisor.automata.prediction import predict as predict_all
-    from lisor.data.streams import columns_of, read_rows, stream_rows
+    from lisor.data.streams import Rows, columns_of, read_rows, stream_rows
     from lisor.files import check_writable
 
     if out is not None:
@@ -256,7 +256,7 @@ def predict(
     rows = symbols = 0
     spent = {"cutting texts into symbols": 0.0, "running the automaton and writing": 0.0}
     batches = stream_rows(data, columns_of(reader.alphabet))
-    first = next(batches, [])  # before anything is written, so that a bad file leaves no output
+    first: Rows = next(batches, [])  # before anything is written: a bad file leaves no output
     with csv_writer(sys.stdout.buffer) if out is None else writer(out, schema_of(reader)) as write:
         for raw in chain([first], batches):
             started = time.perf_counter()

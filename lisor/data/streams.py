@@ -6,15 +6,17 @@ import csv
 import json
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO, TypeAlias
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from lisor.alphabet import Alphabet
 from lisor.data.tables import check_groups, check_type, name_columns, open_parquet, unpacked_bytes
-from lisor.errors import DataError, show
+from lisor.errors import DataError
 from lisor.files import no_text, shorten
 from lisor.sequences import Sequences
 
@@ -27,8 +29,11 @@ MAX_CELL = 10_000_000
 MAX_BATCH = 2**28
 """Bytes of the rows of a Parquet file that are in memory at a time."""
 
-Rows = list[str] | list[list[str]]
-"""Raw sequences: texts, or in a column of lists the symbols of each."""
+MAX_SYMBOLS = 2**23
+"""Symbols of lists that are in memory at a time."""
+
+Rows: TypeAlias = list[str] | pa.Array
+"""Raw sequences: texts, or a column of lists of symbols."""
 
 
 def columns_of(alphabet: Alphabet) -> tuple[str, ...]:
@@ -44,8 +49,28 @@ def read_rows(alphabet: Alphabet, rows: Rows, first: int) -> Sequences:
 
     Raises:
         DataError: they cannot be cut, or hold a symbol that the alphabet has not."""
-    texts = [row for row in rows if isinstance(row, str)]
-    return alphabet.read(texts, first) if len(texts) == len(rows) else alphabet.encode(rows, first)
+    return alphabet.read(rows, first) if isinstance(rows, list) else _number(alphabet, rows, first)
+
+
+def _number(alphabet: Alphabet, lists: pa.Array, first: int) -> Sequences:
+    """Lists of symbols as sequences; each symbol that occurs is looked up once."""
+    lists = lists.fill_null([])
+    lengths = pc.list_value_length(lists).to_numpy(zero_copy_only=False)
+    offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+    occurring = lists.flatten().dictionary_encode()
+    empty = np.flatnonzero(occurring.indices.is_null())
+    if len(empty):
+        row = int(np.searchsorted(offsets, empty[0], side="right")) - 1
+        raise DataError(f"expected symbols, got an empty cell in row {row + first}")
+    names = occurring.dictionary.cast(pa.string())
+    known = pc.index_in(names, value_set=pa.array(alphabet.symbols, pa.string()))
+    missing = -1 if alphabet.unknown is None else alphabet.unknown
+    numbers = known.fill_null(missing).to_numpy(zero_copy_only=False).astype(np.int32)
+    symbols = numbers[occurring.indices.to_numpy(zero_copy_only=False)]
+    if symbols.min(initial=0) < 0:
+        row = int(np.searchsorted(offsets, int(symbols.argmin()), side="right")) - 1
+        return alphabet.encode([map(str, lists[row].as_py())], row + first)
+    return Sequences(symbols=symbols, offsets=offsets)
 
 
 def stream_rows(path: Path, columns: Sequence[str] = ("text",)) -> Iterator[Rows]:
@@ -110,25 +135,51 @@ def _stream_parquet(path: Path, columns: Sequence[str]) -> Iterator[Rows]:
         check_type(column, kind, path)
         for group in range(file.num_row_groups):
             check_groups(file, [column], path, [group])
-        for batch in file.iter_batches(ROWS, columns=[column]):
+        # Group by group: a batch of many groups is decoded at once.
+        groups = (
+            file.iter_batches(ROWS, [group], [column]) for group in range(file.num_row_groups)
+        )
+        for batch in chain.from_iterable(groups):
             if unpacked_bytes(batch.column(0)) > MAX_BATCH:
                 raise DataError(
                     f"{path.name} has {len(batch)} rows of more than {MAX_BATCH:,} bytes; "
                     "shorten them"
                 )
-            cells = batch.column(0).to_pylist()
+            cells = batch.column(0)
             if pa.types.is_nested(kind) and column == "symbols":
-                yield [list(map(_symbol, cell or ())) for cell in cells]
+                yield from _in_parts(_check_symbols(cells))
             elif pa.types.is_nested(kind):
-                yield [json.dumps(cell) for cell in cells]
+                yield [json.dumps(cell) for cell in cells.to_pylist()]
             else:
-                yield ["" if text is None else text for text in cells]
+                yield ["" if text is None else text for text in cells.to_pylist()]
 
 
-def _symbol(cell: Any) -> str:
-    if not isinstance(cell, str | int):
-        raise ValueError(f"expected texts or whole numbers as symbols, found {show(cell)}")
-    return str(cell)
+def _check_symbols(lists: pa.Array) -> pa.Array:
+    kind = lists.type.value_type
+    named = kind.value_type if pa.types.is_dictionary(kind) else kind
+    is_text = pa.types.is_string(named) or pa.types.is_large_string(named)
+    if not (is_text or pa.types.is_integer(named)):
+        raise ValueError(f"expected texts or whole numbers as symbols, found {kind}")
+    return lists
+
+
+def _in_parts(lists: pa.Array) -> Iterator[pa.Array]:
+    """Lists of symbols in parts of at most `MAX_SYMBOLS`.
+
+    Raises:
+        DataError: a list has more than that by itself."""
+    lengths = pc.list_value_length(lists).fill_null(0).to_numpy(zero_copy_only=False)
+    longest = int(lengths.max(initial=0))
+    if longest > MAX_SYMBOLS:
+        raise DataError(
+            f"expected sequences of at most {MAX_SYMBOLS:,} symbols, found one of {longest:,}"
+        )
+    ends, start = np.cumsum(lengths, dtype=np.int64), 0
+    while start < len(lists):
+        before = int(ends[start] - lengths[start])
+        end = int(np.searchsorted(ends, before + MAX_SYMBOLS, side="right"))
+        yield lists.slice(start, end - start)
+        start = end
 
 
 def _stream_lines(path: Path) -> Iterator[list[str]]:

@@ -1,6 +1,7 @@
 import csv
 import gc
 import os
+import re
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,8 +13,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from lisor.alphabet import Alphabet
 from lisor.data import streams
-from lisor.data.streams import ROWS, stream_rows
+from lisor.data.streams import ROWS, read_rows, stream_rows
 from lisor.errors import DataError
 
 TEXTS = ["good, really", "", "bad \u2019til the end", "", "NA", " two\nlines ", 'a "quoted" word']
@@ -390,3 +392,59 @@ def read_or_refuse(path: Path) -> None:
     except DataError:
         return
     assert all(isinstance(text, str) for text in column)
+
+
+# Lists of symbols
+
+ALPHABET = Alphabet(symbols=("0", "1", "open"))
+
+KINDS = {
+    "texts": (pa.list_(pa.string()), ["0", "1", "open"]),
+    "large lists": (pa.large_list(pa.large_string()), ["0", "1", "open"]),
+    "numbers": (pa.list_(pa.int8()), [0, 1]),
+    "a dictionary": (pa.list_(pa.dictionary(pa.int32(), pa.string())), ["0", "1", "open"]),
+}
+
+
+@shared_folder
+@given(st.data(), st.sampled_from([*KINDS]), st.integers(1, 4))
+def test_lists_of_symbols_are_read_in_parts(tmp_path, three_rows_at_a_time, data, kind, most):
+    type_, symbols = KINDS[kind]
+    lists = data.draw(st.lists(st.none() | st.lists(st.sampled_from(symbols), max_size=most)))
+    array = pa.array(lists, type_)
+    pq.write_table(pa.table({"symbols": array}), tmp_path / "a.parquet")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(streams, "MAX_SYMBOLS", most)
+        batches = list(stream_rows(tmp_path / "a.parquet", ("symbols",)))
+    read = [read_rows(ALPHABET, batch, 1) for batch in batches]
+    assert all(len(sequences.symbols) <= most for sequences in read)
+    assert [sequences[row].tolist() for sequences in read for row in range(len(sequences))] == [
+        [ALPHABET.numbers[str(symbol)] for symbol in one or ()] for one in lists
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lists", "says"),
+    [
+        ([["0"], ["1", "shut"]], "got 'shut' in row 8"),
+        ([[0], [1, 2]], "got '2' in row 8"),
+        ([["0"], ["1", None]], "got an empty cell in row 8"),
+        ([[0.5]], "expected texts or whole numbers as symbols, found double"),
+        ([[b"0"]], "expected texts or lists in the column 'symbols'"),
+        ([["0"] * 6], "expected sequences of at most 5 symbols, found one of 6"),
+    ],
+)
+def test_a_list_that_is_none_of_symbols_is_refused(tmp_path, monkeypatch, lists, says):
+    monkeypatch.setattr(streams, "MAX_SYMBOLS", 5)
+    pq.write_table(pa.table({"symbols": pa.array(lists)}), tmp_path / "a.parquet")
+    with pytest.raises(DataError, match=re.escape(says)):
+        for batch in stream_rows(tmp_path / "a.parquet", ("symbols",)):
+            read_rows(ALPHABET, batch, 7)
+
+
+def test_an_empty_cell_of_a_list_is_no_unknown_symbol(tmp_path):
+    known = Alphabet(symbols=("<unknown>", "0"), unknown=0)
+    read = read_rows(known, pa.array([["0", "other"]]), 1)
+    assert read.symbols.tolist() == [1, 0]
+    with pytest.raises(DataError, match="got an empty cell in row 1"):
+        read_rows(known, pa.array([["0", None]]), 1)
