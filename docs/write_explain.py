@@ -16,6 +16,7 @@ from pathlib import Path
 from docs.report_of import ROOT, report_of
 from lisor.evaluation.evaluation import read_results
 from lisor.report.tables import Interval
+from lisor.spreadsheets import original
 
 ALONE = (
     "models.cells=[attention-gru]",
@@ -144,7 +145,7 @@ def _page(report: Path, accuracies: dict[str, Interval], worked: float) -> Itera
 def _table(report: Path, name: str) -> Iterator[str]:
     """A table of the report in Markdown."""
     with (report / f"tables/movie-reviews-{name}.csv").open(encoding="utf-8", newline="") as file:
-        headings, *rows = csv.reader(file)
+        headings, *rows = [[*map(original, row)] for row in csv.reader(file)]
     yield f"| {' | '.join(headings)} |"
     yield "| --- |" + " --- |" * (len(headings) - 1)
     yield from (f"| {' | '.join(row)} |" for row in rows)

@@ -16,6 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 from docs.report_of import REPORTS, ROOT, report_of
+from lisor.spreadsheets import original
 
 IMAGES = ROOT / "docs/images/results"
 IMDB_SETTINGS = (
@@ -193,7 +194,8 @@ def _reach(report: Path, name: str) -> Iterator[str]:
 
 
 def _table(report: Path, name: str) -> Iterator[str]:
-    yield from _markdown(pd.read_csv(report / "tables" / f"{name}.csv", dtype=str))
+    table = pd.read_csv(report / "tables" / f"{name}.csv", dtype=str, keep_default_na=False)
+    yield from _markdown(table.map(original))
 
 
 def _markdown(table: pd.DataFrame) -> Iterator[str]:
