@@ -142,11 +142,11 @@ class Search:
     def _check_room(self) -> None:
         """Raises DataError where the steps from all states do not fit into memory."""
         network = self.network
-        numbers = len(network.alphabet) * network.state_size * len(network.parts)
+        numbers = len(network.alphabet) * sum(network.sizes)
         if self.most_states * numbers > MAX_STEPPED:
             raise DataError(
                 f"expected most_states up to {MAX_STEPPED // numbers:,}, for so many states of "
-                f"{network.state_size:,} numbers after each of {len(network.alphabet):,} symbols "
+                f"{sum(network.sizes):,} numbers after each of {len(network.alphabet):,} symbols "
                 f"fit into memory, got {self.most_states:,}; lower it or use a smaller alphabet"
             )
 

@@ -259,16 +259,17 @@ def _arrange(
 
 def _split_parts(points: Points, network: Network) -> Points:
     """The same points with the parts of their states apart, h and for an LSTM c."""
-    size, width = network.state_size, points.state.shape[1]
-    if width != size * len(network.parts):
-        names = " and ".join(f"{size} of its {name}" for name in network.parts)
+    sizes, width = network.sizes, points.state.shape[1]
+    if width != sum(sizes):
+        parts = zip(sizes, network.parts, strict=True)
+        names = " and ".join(f"{size} of its {name}" for size, name in parts)
         raise DataError(
             f"expected states of {names.replace('_', ' ')} of {network.name}, "
             f"got {width} numbers each"
         )
     if len(network.parts) == 1:
         return points
-    hidden, cell = (np.ascontiguousarray(part) for part in np.split(points.state, 2, axis=1))
+    hidden, cell = map(np.ascontiguousarray, np.split(points.state, sizes[:1], axis=1))
     return replace(points, state=hidden, cell_state=cell)
 
 

@@ -94,8 +94,11 @@ def collect(model: Network, sequences: Sequences) -> Points:
     groups = [points for points, _, _ in _run(model, sequences) if len(points.symbol)]
     if groups:
         return _join(groups)
-    none, states = np.empty(0, np.int32), np.empty((0, model.state_size), np.float32)
-    parts = dict.fromkeys(model.parts, states)
+    none = np.empty(0, np.int32)
+    parts = {
+        name: np.empty((0, size), np.float32)
+        for name, size in zip(model.parts, model.sizes, strict=True)
+    }
     return Points(sequence=none, step=none, symbol=none, **parts)
 
 
@@ -113,9 +116,11 @@ def dump(model: Network, dataset: Dataset, folder: Path, *, split: str = "valida
     `cell_state`, and for a network with attention `answer`, its prediction. The file names the
     layers whose units a state holds, one after the other."""
     names = model.parts
-    state = pa.list_(_NUMBER, model.state_size)
     fields = [pa.field(name, pa.int32()) for name in ("sequence", "step", "symbol")]
-    fields += [pa.field(name, state, nullable=False) for name in names]
+    fields += [
+        pa.field(name, pa.list_(_NUMBER, size), nullable=False)
+        for name, size in zip(names, model.sizes, strict=True)
+    ]
     fields += [pa.field("answer", pa.int32())] * model.attends
     about = {"schema": SCHEMA, "split": split, "layers": model.layers}
     schema = pa.schema(fields, metadata={"lisor": json.dumps(about)})

@@ -36,9 +36,9 @@ class ForwardPass(NamedTuple):
 class Network(Protocol):
     """A recurrent network that names the class of a sequence of symbols.
 
-    A state has one or two `parts`: `state`, which is read out, and for an LSTM `cell_state`; each
-    is `state_size` numbers, those of the `layers` one after the other. Automata are read off what
-    `state` holds."""
+    A state has one or two `parts`: `state`, which is read out, and for an LSTM `cell_state`, each
+    of some number of numbers (`sizes`), those of the `layers` one after the other. Automata are
+    read off what `state` holds."""
 
     @property
     def name(self) -> str:
@@ -65,8 +65,8 @@ class Network(Protocol):
         """The names of the layers whose units a part holds, each as many."""
 
     @property
-    def state_size(self) -> int:
-        """The numbers of one part, H."""
+    def sizes(self) -> tuple[int, ...]:
+        """The numbers of each part, H."""
 
     @property
     def attends(self) -> bool:

@@ -91,9 +91,9 @@ class TrainedModel:
         return (self.architecture.cell,)
 
     @property
-    def state_size(self) -> int:
-        """The number of hidden units."""
-        return self.architecture.hidden_size
+    def sizes(self) -> tuple[int, ...]:
+        """The number of hidden units, for each part."""
+        return (self.architecture.hidden_size,) * len(self.parts)
 
     @property
     def attends(self) -> bool:

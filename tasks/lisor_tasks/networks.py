@@ -136,7 +136,7 @@ def adapt_network(
         "architecture": {
             "build": build,
             "layers": network.layers,
-            "hidden_size": network.state_size,
+            "hidden_size": network.sizes[0],
         },
         "source": source.sha256,
         "alphabet": network.alphabet.to_json(),

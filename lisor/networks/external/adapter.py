@@ -60,7 +60,7 @@ def check_state_size(name: str, size: int) -> None:
 def check_size(network: Adapter) -> None:
     """Raises ModelError where a network has more states or symbols than can be held side by
     side."""
-    size, symbols = network.state_size, len(network.alphabet)
+    size, symbols = sum(network.sizes), len(network.alphabet)
     check_state_size(network.name, size)
     if size * symbols > MAX_STEPPED:
         raise ModelError(
@@ -96,9 +96,9 @@ class Adapter(ABC):
         """The probability of each class that is read out at hidden states."""
 
     @property
-    def state_size(self) -> int:
-        """The numbers of one part of a state, H."""
-        return len(self.initial[0][0])
+    def sizes(self) -> tuple[int, ...]:
+        """The numbers of each part of a state, H."""
+        return tuple(part.shape[1] for part in self.initial)
 
     def initial_state(self) -> State:
         """The state before the first symbol, each part of shape [1, 1, H]."""

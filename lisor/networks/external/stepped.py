@@ -85,7 +85,7 @@ class SteppedNetwork(Adapter):
         things."""
         if not isinstance(self._code, Numbered):
             return None
-        outputs = self.probabilities(np.eye(self.state_size, dtype=np.float32)).argmax(axis=1)
+        outputs = self.probabilities(np.eye(*self.sizes, dtype=np.float32)).argmax(axis=1)
         return Automaton(
             alphabet=self.alphabet,
             classes=self.classes,

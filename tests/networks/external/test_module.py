@@ -200,12 +200,9 @@ def test_a_module_that_reads_one_hot_vectors_is_given_them():
     )
 
 
-class Pooled(Acceptor):
-    def forward(self, symbols):
-        return self.linear(self.layer(self.embedding(symbols))[0].mean(dim=1))
-
-
 class Around(Acceptor):
+    """The last symbol has a way around the layer."""
+
     def forward(self, symbols):
         return super().forward(symbols) + self.embedding(symbols)[:, -1, 0]
 
@@ -215,9 +212,104 @@ class CellRead(Acceptor):
         return self.linear(self.layer(self.embedding(symbols))[1][1][-1])
 
 
+class Unused(Acceptor):
+    """A second layer that nothing comes of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.second = nn.GRU(4, 2, batch_first=True)
+
+    def forward(self, symbols):
+        self.second(self.embedding(symbols))
+        return super().forward(symbols)
+
+
+class Projected(Acceptor):
+    """An LSTM whose hidden state is smaller than its cell state."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.LSTM, proj_size=3)
+        self.linear = nn.Linear(3, 1)
+
+
+class FirstUnlike(nn.Module):
+    """A loop whose first step is unlike its others, into a tensor that was there before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding, self.hidden = nn.Embedding(2, 6), nn.Linear(6, 6)
+        self.linear = nn.Linear(6, 3)
+
+    def forward(self, symbols):
+        read, outputs = self.embedding(symbols), torch.empty(*symbols.shape, 6)
+        state = torch.tanh(read[:, 0])
+        outputs[:, 0] = state
+        for step in range(1, symbols.shape[1]):
+            state = torch.tanh(read[:, step] + self.hidden(state))
+            outputs[:, step] = state
+        return self.linear(outputs[:, -1]).softmax(dim=-1)
+
+
+class PooledInEveryWay(nn.Module):
+    """The last, the mean and the largest normed state, and two sums that are weighted by scores of
+    one's own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding, self.layer = nn.Embedding(2, 4), nn.LSTM(4, 8, batch_first=True)
+        self.norm, self.inner = nn.LayerNorm(8), nn.Linear(8, 5)
+        self.first, self.second = nn.Linear(5, 1, bias=False), nn.Linear(8, 1)
+        self.linear = nn.Linear(40, 1)
+
+    def forward(self, symbols):
+        states = self.norm(self.layer(self.embedding(symbols))[0])
+        first = self.first(torch.tanh(self.inner(states))).squeeze(-1).softmax(-1)
+        second = self.second(states).softmax(1)
+        pooled = [states[:, -1], states.mean(1), states.max(1).values]
+        pooled.append(torch.bmm(first.unsqueeze(1), states).squeeze(1))
+        pooled.append(torch.einsum("btk,bth->bkh", second, states).flatten(1))
+        return self.linear(torch.cat(pooled, dim=1))
+
+
+@pytest.mark.parametrize(
+    "module",
+    [Around(), CellRead(nn.LSTM), Unused(), FirstUnlike(), PooledInEveryWay(),
+     Projected(), nn.DataParallel(Acceptor())],
+    ids=lambda module: type(module).__name__,
+)  # fmt: skip
+def test_its_states_on_words_of_any_length_give_the_modules_own_answers(module):
+    network = adapt(module, "01")
+    words = torch.from_numpy(np.random.default_rng(0).integers(2, size=(30, 40)))
+    sequences = Sequences.from_lists(words.tolist())
+    with torch.no_grad():
+        own = module(words)
+    own = own if own.ndim > 1 and own.shape[1] > 1 else torch.sigmoid(own).reshape(-1, 1)
+    np.testing.assert_allclose(network.predict(sequences)[:, -own.shape[1] :], own, atol=1e-6)
+    (states, _, _) = network.forward_pass(words[None], torch.full((1, 30), 40))
+    assert [part.shape[-1] for part in states] == list(network.sizes)
+    read = network.probabilities(states[0][-1].numpy())
+    np.testing.assert_allclose(read[:, -own.shape[1] :], own, atol=1e-5)
+    begin = tuple(np.repeat(part, 30, axis=0) for part in network.initial)
+    after = network.predict_from(begin, sequences)
+    np.testing.assert_allclose(after[:, -own.shape[1] :], own, atol=1e-5)
+
+
 class Tagger(Acceptor):
     def forward(self, symbols):
         return self.linear(self.layer(self.embedding(symbols))[0])
+
+
+def test_a_module_that_answers_after_each_symbol_has_a_class_for_each():
+    module = Tagger()
+    network = adapt(module, "01")
+    assert network.target == "step"
+    words = torch.tensor([[0, 1, 1], [1, 1, 0]])
+    with torch.no_grad():
+        own = torch.sigmoid(module(words)).flatten()
+    sequences = Sequences.from_lists(words.tolist())
+    np.testing.assert_allclose(network.predict(sequences)[:, 1], own, atol=1e-6)
+    _, probabilities, _ = network.forward_pass(words[None], torch.full((1, 2), 3))
+    np.testing.assert_allclose(probabilities[..., 1].flatten(), own, atol=1e-6)
 
 
 class Dropped(Acceptor):
@@ -225,24 +317,59 @@ class Dropped(Acceptor):
         return nn.functional.dropout(super().forward(symbols), 0.5)
 
 
-class Two(Acceptor):
+class LooksBack(Acceptor):
+    """Attention by which the last state asks all before it."""
+
+    def forward(self, symbols):
+        states = self.layer(self.embedding(symbols))[0]
+        weights = torch.bmm(states, states[:, -1:].transpose(1, 2)).softmax(dim=1)
+        return self.linear((weights * states).sum(dim=1))
+
+
+class First(Acceptor):
+    """Looks at the first symbol again."""
+
+    def forward(self, symbols):
+        return super().forward(symbols) + self.embedding(symbols)[:, 0, 0]
+
+
+class Growing(nn.Module):
+    """Self-attention: there is no state."""
+
     def __init__(self) -> None:
         super().__init__()
-        self.second = nn.GRU(2, 2)
+        self.embedding = nn.Embedding(2, 8)
+        self.layer = nn.TransformerEncoderLayer(8, 2, 8, dropout=0, batch_first=True)
+        self.linear = nn.Linear(8, 1)
+
+    def forward(self, symbols):
+        return self.linear(self.layer(self.embedding(symbols))[:, -1])
+
+
+class Named(Acceptor):
+    def forward(self, symbols, temperature):
+        return super().forward(symbols) / temperature
+
+
+class Whole(Acceptor):
+    """Mixes the words of a batch."""
+
+    def forward(self, symbols):
+        return super().forward(symbols).softmax(dim=0)
 
 
 @pytest.mark.parametrize(
     ("module", "reason"),
     [
-        (Pooled(), "comes from more than the last state"),
-        (Around(), "comes from more than the last state"),
-        (Tagger(), "should return the answer of the last one"),
+        (LooksBack(), "come from more than the last state"),
+        (First(), "changes with the step"),
+        (Growing().eval(), "no tensor leads from one step to the next"),
         (Dropped(), "call its eval"),
         (Acceptor(dropout=0.5), "call its eval"),
         (Acceptor(bidirectional=True), "bidirectional"),
-        (nn.Sequential(nn.Embedding(2, 3), nn.Linear(3, 1)), "found none"),
-        (Two(), "found 2"),
-        (Acceptor(nn.LSTM, proj_size=3), "proj_size"),
+        (nn.Sequential(nn.Embedding(2, 3), nn.Linear(3, 1)), "no tensor leads from one step"),
+        (Named(), "the argument 'temperature'; wrap it"),
+        (Whole(), "answers mix the words of a batch"),
         (object(), "got object"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, nn.Module) else None,
@@ -278,7 +405,7 @@ def test_an_lstm_that_is_read_out_of_its_cell_state_is_taken_with_both_as_one_st
     module = CellRead(nn.LSTM)
     network = adapt(module, "01")
     assert network.parts == ("state",)
-    assert network.state_size == 2 * 2 * 8
+    assert network.sizes == (2 * 2 * 8,)
     assert network.layers == (
         "lstm layer 1",
         "lstm layer 2",
@@ -299,11 +426,11 @@ def test_an_lstm_that_is_read_out_of_its_cell_state_is_taken_with_both_as_one_st
 
 @pytest.mark.parametrize("kind", [nn.RNN, nn.GRU, nn.LSTM])
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
-def test_a_module_of_any_floating_type_is_taken_and_pooling_is_still_refused(kind, dtype):
+def test_a_module_of_any_floating_type_is_taken_and_others_are_still_refused(kind, dtype):
     torch.manual_seed(1)
     adapt(Acceptor(kind).to(dtype), "01")
-    with pytest.raises(ModelError, match="comes from more than the last state"):
-        adapt(Pooled(kind).to(dtype), "01")
+    with pytest.raises(ModelError, match="come from more than the last state"):
+        adapt(LooksBack(kind).to(dtype), "01")
 
 
 # Answers of other shapes, and faults inside a module
@@ -342,19 +469,15 @@ def fail(_: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize(
     ("module", "reason"),
     [
-        (Answering(lambda every: every.squeeze(-1)), "1 for sequences of 1 symbol and 2 for those "
-                                                     "of 2; a network"),
-        (Answering(lambda every: every), r"got numbers of shape \[24, 1, 1\]"),
         (Answering(torch.mean), r"got numbers of shape \[\]"),
-        (Answering(lambda every: every[1:, -1]), r"got numbers of shape \[23, 1\]"),
-        (Answering(lambda every: {"logits": every}), "got dict; return its tensor alone"),
+        (Answering(lambda every: every[1:, -1]), r"got numbers of shape \[4, 1\] for 5 words"),
+        (Answering(lambda every: {"logits": every.tolist()}), "got dict, without tensors"),
+        (Answering(lambda every: every[:, -1].argmax(dim=1)), "whole numbers"),
         (Answering(leave), r"not as numbers \[B, T\] \(SystemExit\)"),
         (Answering(fail), "KeyError: 'first line"),
         (OneNumber(), r"\[B, T\] \(.*dtype.*\), nor as one-hot vectors \(.*Expected 1"),
     ],
-    ids=["at every step", "with a class axis", "scalar", "another "
-                                                         "batch", "dict", "exit", "error", "one "
-                                                                                           "number"],
+    ids=["scalar", "another batch", "dict", "whole", "exit", "error", "one number"],
 )  # fmt: skip
 def test_a_module_that_cannot_be_read_is_refused_with_the_true_reason(module, reason):
     with pytest.raises(ModelError, match=reason) as refused:

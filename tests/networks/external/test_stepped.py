@@ -61,7 +61,7 @@ class Machine:
 def test_a_state_of_any_form_is_laid_flat_and_rebuilt(form):
     machine = Machine(form)
     network = adapt(machine, "01")
-    assert network.state_size == 8
+    assert network.sizes == (8,)
     words = Sequences.join([SEQUENCES, Sequences.from_lists([[]])])
     np.testing.assert_allclose(network.predict(words), machine.model.predict(words), atol=1e-5)
 
@@ -210,7 +210,7 @@ def test_finitely_many_states_of_any_kind_are_numbered(machine):
 def test_numbered_states_are_clustered_and_followed_as_any_others_are(machine):
     network = adapt(machine, "01")
     points = hidden_states.collect(network, SEQUENCES)
-    assert points.state.shape[1] == network.state_size == 2
+    assert (points.state.shape[1],) == network.sizes == (2,)
     (block,) = cluster(points, [2], method="kmeans", seed=0)
     machine = extract(network, points, block, rule="dynamics").automaton
     np.testing.assert_array_equal(
@@ -288,7 +288,7 @@ class Modulo(Table):
 
 def test_too_many_whole_numbers_to_number_them_are_numbers():
     network = adapt(Modulo(), "01")
-    assert network.state_size == 1
+    assert network.sizes == (1,)
     assert network.automaton is None
     np.testing.assert_array_equal(
         network.predict(SEQUENCES).argmax(axis=1), [word.count("1") % 2 for word in WORDS]
