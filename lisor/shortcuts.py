@@ -83,8 +83,8 @@ def extract(
 ) -> Automaton:
     """The minimal automaton that stands in for a network best, of at most so many states.
 
-    `network` is one of `train`, a torch module with one torch.nn.RNN, GRU or LSTM inside that is
-    called with symbol numbers or one-hot vectors alone, or an object with `initial_state()`,
+    `network` is one of `train`, a torch module with a recurrent network inside, called with symbol
+    numbers or one-hot vectors as its owner calls it, or an object with `initial_state()`,
     `step(state, symbol)` and `is_accepting(state)` or `scores(state)`. `sequences` is a dataset, or
     sequences such as the network has learned: texts, whose characters are symbols, lists of texts,
     or lists of symbol numbers. They need no labels, since the automaton is compared with what the

@@ -180,10 +180,8 @@ def build(
     Raises:
         DataError: there are no labels, or sequences, alphabet, labels or vectors cannot be used."""
     notes, kind = list[str](table.attrs.get("notes", ())), target or _target(table)
-    once = TARGETS[kind].predicts_once
-    given = _column(table, LABEL) if once else _labels_of_positions(table, kind)
-    labels, names = number_labels(given, classes)
-    by_row = labels if once else None
+    labels, names = number_labels(labels_of(table, kind), classes)
+    by_row = labels if TARGETS[kind].predicts_once else None
     rows = split_stratified(
         table, by_row, sizes=sizes, held_out=held_out, folds=None, fold=0, seed=seed
     )
@@ -212,6 +210,16 @@ def build(
         notes=tuple(notes),
         learns_vectors=learns_vectors,
     )
+
+
+def labels_of(table: pd.DataFrame, target: str) -> pd.Series:
+    """The labels of the M positions of all sequences, by the kind of target.
+
+    Raises:
+        DataError: the table has no such labels, or not as many as a sequence has positions."""
+    if TARGETS[target].predicts_once:
+        return _column(table, LABEL)
+    return _labels_of_positions(table, target)
 
 
 def _target(table: pd.DataFrame) -> str:

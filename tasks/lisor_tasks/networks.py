@@ -64,21 +64,26 @@ def read_sequences(
     from lisor.networks.external.adapter import check_guessed
     from lisor.networks.external.class_order import find_better_order
     from lisor.networks.trained import TrainedModel
+    from lisor.registry import TARGETS
 
     table = symbols.read_table(Path(data.path))
-    if symbols.LABELS in table:
-        raise DataError(
-            f"expected sequences with one label, got the column {symbols.LABELS!r}: "
-            "external networks predict once a sequence; take it out"
-        )
     words, alphabet = symbols.number(table["symbols"], settings.order)
     notes = list[str](table.attrs.get("notes", ()))
-    labels, classes = None, settings.classes
-    if "label" in table:
-        labels, classes = data_labels.number_labels(table["label"], settings.classes)
+    labels, classes, named = None, settings.classes, None
+    given = [name for name in (symbols.LABEL, symbols.LABELS) if name in table]
+    if given:
+        target = "class" if given[0] == symbols.LABEL else "step"
+        named = symbols.labels_of(table, target)
+        labels, classes = data_labels.number_labels(named, settings.classes)
     external = builds.load(build, None if weights is None else Path(weights.path))
     has_names = isinstance(external, TrainedModel)  # of classes, which stay
     network = adapt(external, alphabet, None if has_names else classes)
+    if named is not None and network.target != target:
+        column = {"class": symbols.LABEL, "step": symbols.LABELS}[network.target]
+        raise DataError(
+            f"expected a column {column!r}, since {network.name} answers once a "
+            f"{TARGETS[network.target].position}, got {given[0]!r}; rename it or leave it out"
+        )
     if settings.order is None:
         check_guessed(network)
     predictions = network.predict(words).argmax(axis=1)
@@ -94,17 +99,15 @@ def read_sequences(
             f"{order.described(network.classes)}: "
             "that is taken; dataset.classes (--classes) decides"
         )
-        labels, classes = data_labels.number_labels(table["label"], order.names(network.classes))
+        labels, classes = data_labels.number_labels(named, order.names(network.classes))
         network = adapt(external, alphabet, classes)
     elif order is not None:
         notes.append(f"{order.described(network.classes)}; look at dataset.classes (--classes)")
     for note in notes:
         warnings.warn(note, DataWarning, stacklevel=2)
     rows = split_external(table, sizes=settings.sizes, seed=settings.seed)
-    splits = {
-        name: Split(sequences=words.select(index), labels=labels[index])
-        for name, index in rows.items()
-    }
+    whole = Split(sequences=words, labels=labels, target=network.target)
+    splits = {name: whole.select(index) for name, index in rows.items()}
     Dataset(alphabet=alphabet, classes=network.classes, splits=splits, notes=tuple(notes)).write(
         folder
     )

@@ -24,8 +24,8 @@ def adapt(
     """A network as extraction needs it; one that is so already is returned as it is.
 
     An object with `initial_state()`, `step(state, symbol)` and `scores(state)` or
-    `is_accepting(state)` is stepped; of any other torch module the one torch.nn.RNN, GRU or LSTM
-    inside it is. Symbols are handed over by their numbers in `alphabet`. `classes` are named
+    `is_accepting(state)` is stepped; of any other torch module the state machine inside it is found
+    and stepped. Symbols are handed over by their numbers in `alphabet`. `classes` are named
     "reject" and "accept", or by their numbers, unless given.
 
     Raises:
@@ -57,7 +57,7 @@ def adapt(
     elif callable(network):
         hint = ", a function: automata are read off states, not off predictions alone"
     raise ModelError(
-        "expected a torch module with one recurrent layer, or an object with initial_state(), "
-        "step(state, symbol) and is_accepting(state) or scores(state), got "
+        "expected a torch module with a recurrent network inside, or an object with "
+        "initial_state(), step(state, symbol) and is_accepting(state) or scores(state), got "
         f"{one_line(getattr(network, '__name__', type(network).__name__), SHOWN)}{hint}"
     )
