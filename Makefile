@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: setup run test test-slow check bench results faithful taggers domains choice explain ui readme tutorial docs screenshots audit scaling \
+.PHONY: setup run test test-slow check bench results faithful taggers domains choice external explain ui readme tutorial docs screenshots audit scaling \
   architecture settings \
   demo-schedule demo-dask demo-ray
 
@@ -77,6 +77,10 @@ domains: setup
 # Writes docs/choice.md from runs of configs/tomita.yaml and configs/faithful.yaml.
 choice: setup
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m docs.write_choice
+
+# Trains the modules of tests/networks/external/brought.py, reads them, and writes docs/external.md.
+external: setup
+	@$(BIN)/python -m docs.write_external
 
 # Writes docs/explain.md from runs of configs/sentiment.yaml; VECTORS=path/to/glove.txt.gz adds networks with these vectors.
 explain: setup

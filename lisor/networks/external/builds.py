@@ -17,6 +17,12 @@ from torch import Tensor, nn
 from lisor.errors import ModelError, one_line
 from lisor.networks.external.calls import SHOWN, calling
 
+CHECKPOINT = ("state_dict", "model_state_dict", "model")
+"""Names of the state dict in a checkpoint that holds more."""
+
+WRAPPED = ("module.", "_orig_mod.", "model.", "network.", "net.")
+"""What wrappers put before the names of all weights: DataParallel, torch.compile, Lightning."""
+
 LISTED = 3
 """Names of weights that a message lists."""
 
@@ -85,10 +91,10 @@ def load(build: str, weights: Path | None) -> object:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors in a file, by name.
+    """The tensors in a file, by name: of a state dict, or of the one in a checkpoint.
 
     Raises:
-        ModelError: it cannot be read, or holds anything but a state dict."""
+        ModelError: it cannot be read, or holds no state dict."""
     name = one_line(path.name, SHOWN)
     try:
         if path.suffix == ".safetensors":
@@ -105,6 +111,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             f"expected a state dict of tensors in {name}, got a "
             f"{one_line(type(weights).__name__, SHOWN)}"
         )
+    inner = [weights[name] for name in CHECKPOINT if isinstance(weights.get(name), Mapping)]
+    weights = inner[0] if inner else weights
     odd = [str(key) for key, value in weights.items() if not isinstance(value, Tensor)]
     if odd:
         raise ModelError(
@@ -116,6 +124,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 def _with_weights(network: nn.Module, weights: dict[str, Tensor]) -> nn.Module:
     known, name = network.state_dict(), one_line(type(network).__name__, 40)
+    weights = _unwrapped(weights, known)
     faults = {
         "missing": [key for key in known if key not in weights],
         "unexpected": [key for key in weights if key not in known],
@@ -131,6 +140,17 @@ def _with_weights(network: nn.Module, weights: dict[str, Tensor]) -> nn.Module:
     with calling(f"{name}.load_state_dict(weights)"):
         network.load_state_dict(weights)
     return network
+
+
+def _unwrapped(weights: dict[str, Tensor], known: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights without what a wrapper of the network put before all their names."""
+    bare = weights
+    while bare and not bare.keys() & known.keys():
+        prefix = next((one for one in WRAPPED if all(key.startswith(one) for key in bare)), None)
+        if prefix is None:
+            return weights
+        bare = {key.removeprefix(prefix): value for key, value in bare.items()}
+    return bare
 
 
 def _listed(names: Sequence[str]) -> str:

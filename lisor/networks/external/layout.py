@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 from torch.utils._pytree import tree_flatten, tree_map
 
-from lisor.errors import ModelError, one_line
+from lisor.errors import DataWarning, ModelError, one_line
 from lisor.networks.external.calls import SHOWN, calling, reason
 from lisor.networks.network import check_finite
 from lisor.randomness import stream
@@ -101,9 +101,17 @@ class Layout:
         self._dtype = torch.float32 if weight is None else weight.dtype
         self.device = torch.device("cpu") if weight is None else weight.device
         self._roles = _roles(module)
+        self._rivals = 0
         with torch.inference_mode(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what a module warns of is not to decide on its form
             self._form, self._place = self._find(width)
+        if self._rivals:
+            warnings.warn(
+                f"{self._name} returns {self._rivals + 1} tensors that may be its answers: the "
+                "first is read; return them under the name logits, or alone",
+                DataWarning,
+                stacklevel=4,
+            )
 
     @property
     def answers_steps(self) -> bool:
@@ -217,7 +225,10 @@ class Layout:
             rank = ANSWERS.index(name) if name in ANSWERS else len(ANSWERS)
             found.append(((sizes[0] in handed, numbers != width, rank), place))
         if found:
-            return min(found, key=lambda one: one[0])[1]
+            best = min(rank for rank, _ in found)
+            first, *others = [place for rank, place in found if rank == best]
+            self._rivals = len(others)
+            return first
         kinds = {tensor.is_floating_point() for _, tensor in leaves[0]}
         what = "numbers" if True in kinds else "whole numbers, which are no scores,"
         shown = one_line(", ".join(str([*tensor.shape]) for _, tensor in leaves[0]), SHOWN)

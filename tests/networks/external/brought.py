@@ -512,3 +512,42 @@ MODULES = {
     "jit-scripted": Brought(TwoLayers, after=lambda m: torch.jit.script(m.eval())),
     "quantised": Brought(TwoLayers, after=_quantised),
 }
+
+
+# Training, as their owners do it
+
+
+def contains_000(words: Tensor) -> Tensor:
+    """Whether each prefix of words [B, T] contains 000."""
+    zeros = torch.nn.functional.pad(words, (2, 0), value=1).unfold(1, 3, 1).sum(dim=2) == 0
+    return zeros.cumsum(dim=1) > 0
+
+
+def has_odd_ones(words: Tensor) -> Tensor:
+    """Whether each prefix of words [B, T] has an odd number of 1."""
+    return words.cumsum(dim=1) % 2 == 1
+
+
+def train(
+    one: Brought, meant: Callable[[Tensor], Tensor] = contains_000, steps: int = 500
+) -> nn.Module:
+    """A module trained on random words of 1 to 15 symbols, as it is handed over."""
+    torch.manual_seed(0)
+    module = one.build()
+    optimizer = torch.optim.Adam(module.parameters(), 0.01)
+    for _ in range(steps):
+        words = (torch.rand(64, int(torch.randint(1, 16, ()))) < 0.45).long()
+        labels, scores = meant(words), one.call(module, words)
+        if one.target == "step":
+            loss = nn.functional.cross_entropy(scores.flatten(0, 1), labels.flatten().long())
+        elif scores.shape[1] > 1:
+            loss = nn.functional.cross_entropy(scores, labels[:, -1].long())
+        elif isinstance(module, OneHot):
+            loss = nn.functional.binary_cross_entropy(scores[:, 0], labels[:, -1].float())
+        else:
+            logits = scores[:, 0]
+            loss = nn.functional.binary_cross_entropy_with_logits(logits, labels[:, -1].float())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return one.after(module)

@@ -1,15 +1,26 @@
-"""The modules of `brought` are what they say: their owners can call them."""
+"""The modules of `brought` are what they say, and are read as they are."""
+
+from dataclasses import replace
+from itertools import product
 
 import pytest
 import torch
 
-from tests.networks.external.brought import MODULES
+import lisor
+from lisor.automata.languages import LANGUAGES
+from lisor.automata.regex import compile_regex
+from tests.networks.external.brought import MODULES, has_odd_ones, train
+
+WORDS = ["".join(word) for length in range(1, 8) for word in product("01", repeat=length)]
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*torch.ao.quantization:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor:UserWarning"),
+    pytest.mark.filterwarnings("ignore:LSTM with projections:UserWarning"),
+]
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.ao.quantization:DeprecationWarning")
-@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
-@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor:UserWarning")
-@pytest.mark.filterwarnings("ignore:LSTM with projections:UserWarning")
 @pytest.mark.parametrize("name", MODULES)
 def test_its_owner_calls_it_before_and_after_training(name: str) -> None:
     torch.manual_seed(0)
@@ -25,3 +36,36 @@ def test_its_owner_calls_it_before_and_after_training(name: str) -> None:
         answers = one.call(one.after(module), words)
         assert answers.shape == trained.shape
         torch.testing.assert_close(answers, one.call(one.after(module), words))
+
+
+QUICK = {"one symbol at a time", "tagger, time first", "LSTMCells in a loop", "attention pooling",
+         "start and end symbols", "jit-scripted"}  # fmt: skip
+
+READ = [
+    pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
+    for name, one in MODULES.items()
+    if one.target != "next"
+]
+
+
+@pytest.mark.parametrize("name", READ)
+def test_it_is_read_unchanged_and_exactly(name: str) -> None:
+    module = train(MODULES[name])
+    before = {key: value.clone() for key, value in module.state_dict().items() if _is_plain(value)}
+    automaton = lisor.extract(module, WORDS)
+    assert automaton.n_states == 4
+    assert automaton.target == ("step" if MODULES[name].target == "step" else "class")
+    meant = replace(LANGUAGES["000"].automaton, target=automaton.target)
+    assert automaton.distinguishing_word(meant) is None
+    assert all(torch.equal(module.state_dict()[key], value) for key, value in before.items())
+
+
+@pytest.mark.slow
+def test_attention_is_read_exactly_where_all_symbols_count() -> None:
+    module = train(MODULES["attention pooling"], has_odd_ones, 1500)
+    meant = compile_regex("(0*10*1)*0*10*", ("0", "1"))
+    assert lisor.extract(module, WORDS).distinguishing_word(meant) is None
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, torch.Tensor) and not value.is_quantized

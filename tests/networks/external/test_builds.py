@@ -101,9 +101,9 @@ def saved(path: Path, content: object) -> Path:
     return path
 
 
-def prefixed() -> dict[str, torch.Tensor]:
+def prefixed(prefix: str = "wrapped.") -> dict[str, torch.Tensor]:
     """Weights as they are saved of a module that was wrapped."""
-    return {f"module.{name}": value for name, value in Acceptor().state_dict().items()}
+    return {f"{prefix}{name}": value for name, value in Acceptor().state_dict().items()}
 
 
 def resized() -> dict[str, torch.Tensor]:
@@ -114,7 +114,7 @@ def resized() -> dict[str, torch.Tensor]:
     ("weights", "reasons"),
     [
         (prefixed, ["missing: embedding.weight, ", " and 8 more; unexpected: "
-                                                   "module.embedding.weight, "]),
+                                                   "wrapped.embedding.weight, "]),
         (Acceptor(layers=3).state_dict, ["unexpected: layer.weight_ih_l2, layer.weight_hh_l2, "
                                          "layer.bias_ih_l2 and"]),
         (Acceptor(layers=1).state_dict, ["missing: layer.weight_ih_l1, layer.weight_hh_l1, "
@@ -132,15 +132,21 @@ def test_weights_that_do_not_fit_are_named_missing_and_unexpected_alike(tmp_path
 
 
 def test_a_checkpoint_of_other_things_is_refused_by_their_names(tmp_path):
-    content = {
-        "state_dict": Acceptor().state_dict(),
-        "epoch": 3,
-        **{f"other {i}": 1 for i in range(1000)},
-    }
+    content = {"epoch": 3, "loss": 0.5, **{f"other {i}": 1 for i in range(1000)}}
     with pytest.raises(
-        ModelError, match=r"got also state_dict, epoch, other 0 and 999 more, which are none; save"
+        ModelError, match=r"got also epoch, loss, other 0 and 999 more, which are none; save"
     ):
         read_weights(saved(tmp_path / "checkpoint.pt", content))
+
+
+@pytest.mark.parametrize("name", ["state_dict", "model_state_dict", "model"])
+@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod.", "model.", "module._orig_mod."])
+def test_the_weights_in_a_checkpoint_are_loaded_whatever_wrapped_the_module(tmp_path, name, prefix):
+    weights = prefixed(prefix)
+    weights[f"{prefix}linear.bias"] = torch.full((1,), 7.0)
+    content = {"epoch": 3, "optimizer_state_dict": {"state": {}, "param_groups": []}, name: weights}
+    loaded = load("tests.plain:Acceptor", saved(tmp_path / "checkpoint.pt", content))
+    assert loaded.linear.bias.item() == 7
 
 
 def test_weights_that_fit_are_loaded(tmp_path):

@@ -9,7 +9,7 @@ import lisor
 from lisor.automata.languages import LANGUAGES
 from lisor.clustering.clustering import cluster
 from lisor.data.dataset import Dataset
-from lisor.errors import ModelError
+from lisor.errors import DataWarning, ModelError
 from lisor.extraction.extract import extract as extract_each
 from lisor.extraction.view import View
 from lisor.networks import hidden_states
@@ -310,6 +310,27 @@ def test_a_module_that_answers_after_each_symbol_has_a_class_for_each():
     np.testing.assert_allclose(network.predict(sequences)[:, 1], own, atol=1e-6)
     _, probabilities, _ = network.forward_pass(words[None], torch.full((1, 2), 3))
     np.testing.assert_allclose(probabilities[..., 1].flatten(), own, atol=1e-6)
+
+
+class Two(Acceptor):
+    """Returns what it answers with its last state, which is no longer than it."""
+
+    def forward(self, symbols):
+        states = self.layer(self.embedding(symbols))[0]
+        return self.linear(states[:, -1]), states[:, -1]
+
+
+def test_of_two_tensors_that_may_be_the_answers_the_first_is_read_and_that_is_said():
+    module = Two()
+    with pytest.warns(DataWarning, match="Two returns 2 tensors that may be its answers"):
+        network = adapt(module, "01")
+    words = torch.tensor([[0, 1, 1], [1, 1, 0]])
+    with torch.no_grad():
+        own = torch.sigmoid(module(words)[0])[:, 0]
+    predictions = network.predict(Sequences.from_lists(words.tolist()))
+    np.testing.assert_allclose(predictions[:, 1], own, atol=1e-6)
+    # The number of classes decides, where it is known.
+    assert adapt(module, "01", [*"abcdefgh"]).classes == (*"abcdefgh",)
 
 
 class Dropped(Acceptor):
