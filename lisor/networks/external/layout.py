@@ -108,7 +108,8 @@ class Layout:
         if self._rivals:
             warnings.warn(
                 f"{self._name} returns {self._rivals + 1} tensors that may be its answers: the "
-                "first is read; return them under the name logits, or alone",
+                "first is read, though it has more numbers; return them under the name logits, or "
+                "alone",
                 DataWarning,
                 stacklevel=4,
             )
@@ -227,7 +228,8 @@ class Layout:
         if found:
             best = min(rank for rank, _ in found)
             first, *others = [place for rank, place in found if rank == best]
-            self._rivals = len(others)
+            sizes = [place.take(results[0]).shape[-1] for place in (first, *others)]
+            self._rivals = sum(size < sizes[0] for size in sizes)
             return first
         kinds = {tensor.is_floating_point() for _, tensor in leaves[0]}
         what = "numbers" if True in kinds else "whole numbers, which are no scores,"
