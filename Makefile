@@ -78,7 +78,7 @@ domains: setup
 choice: setup
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m docs.write_choice
 
-# Trains the modules of tests/networks/external/brought.py, reads them, and writes docs/external.md.
+# Trains the modules of tests/networks/external/catalogue.py, reads them, and writes docs/external.md.
 external: setup
 	@$(BIN)/python -m docs.write_external
 

@@ -19,7 +19,7 @@ from lisor.automata.automaton import Automaton
 from lisor.automata.languages import LANGUAGES
 from lisor.automata.regex import compile_regex
 from lisor.networks.external.adapt import adapt
-from tests.networks.external import brought
+from tests.networks.external import catalogue
 
 WORDS = ["".join(word) for length in range(1, 8) for word in product("01", repeat=length)]
 
@@ -39,7 +39,7 @@ def _page() -> Iterator[str]:
     yield "# Networks of other people"
     yield ""
     yield (
-        "Written by `make external`. Each module stands in tests/networks/external/brought.py, "
+        "Written by `make external`. Each module stands in tests/networks/external/catalogue.py, "
         "written as tutorials write it. It is\n"
         "trained on whether a word (a tagger: each prefix) contains 000, 500 steps, one seed, and "
         "handed to `lisor.extract` unchanged with\n"
@@ -48,10 +48,10 @@ def _page() -> Iterator[str]:
     yield ""
     yield "| module | answers once a | state | seconds | states | exact |"
     yield "| --- | --- | --- | --- | --- | --- |"
-    modules = {name: one for name, one in brought.MODULES.items() if one.target != "next"}
+    modules = {name: one for name, one in catalogue.MODULES.items() if one.target != "next"}
     exact = 0
     for name, one in modules.items():
-        row, is_exact = _row(name, one, brought.contains_000, LANGUAGES["000"].automaton)
+        row, is_exact = _row(name, one, catalogue.contains_000, LANGUAGES["000"].automaton)
         exact += is_exact
         yield row
     yield ""
@@ -64,7 +64,7 @@ def _page() -> Iterator[str]:
     yield ""
     yield "| module | answers once a | state | seconds | states | exact |"
     yield "| --- | --- | --- | --- | --- | --- |"
-    attention = brought.MODULES["attention pooling"]
+    attention = catalogue.MODULES["attention pooling"]
     yield _row("attention pooling", attention, _is_even, EVEN_PARITY, steps=1500)[0]
     yield ""
     yield from _how()
@@ -72,13 +72,13 @@ def _page() -> Iterator[str]:
 
 def _row(
     name: str,
-    one: brought.Brought,
+    one: catalogue.Entry,
     meant: Callable[[torch.Tensor], torch.Tensor],
     true: Automaton,
     **options: Any,
 ) -> tuple[str, bool]:
     """A row of the table, and whether the automaton is exact."""
-    module = brought.train(one, meant, **options)
+    module = catalogue.train(one, meant, **options)
     start = time.perf_counter()
     automaton = lisor.extract(module, WORDS)
     seconds = time.perf_counter() - start
@@ -95,7 +95,7 @@ def _row(
 
 
 def _is_even(words: torch.Tensor) -> torch.Tensor:
-    return ~brought.has_odd_ones(words)
+    return torch.logical_not(catalogue.has_odd_ones(words))
 
 
 def _how() -> Iterator[str]:

@@ -10,9 +10,16 @@ from jaxtyping import Int
 from lisor.data.dataset import Dataset, Split
 
 
+def fitted_split(dataset: Dataset) -> str:
+    """The split that the predictors are fitted to: training, or, of the data of an external
+    network, which has none, validation."""
+    return "train" if "train" in dataset.splits else "validation"
+
+
 def most_frequent(dataset: Dataset) -> tuple[str, float]:
     """The most frequent class in training, and the share of test positions where it is true."""
-    counts = np.bincount(dataset.splits["train"].labels, minlength=len(dataset.classes))
+    labels = dataset.splits[fitted_split(dataset)].labels
+    counts = np.bincount(labels, minlength=len(dataset.classes))
     usual = int(counts.argmax())
     return dataset.classes[usual], float((dataset.splits["test"].labels == usual).mean())
 
@@ -20,7 +27,7 @@ def most_frequent(dataset: Dataset) -> tuple[str, float]:
 def by_last_symbol(dataset: Dataset) -> float:
     """The share of test positions where the class is true that was most frequent in training after
     the last symbol read; of symbols that training lacks, that after any symbol."""
-    train, test = dataset.splits["train"], dataset.splits["test"]
+    train, test = dataset.splits[fitted_split(dataset)], dataset.splits["test"]
     counts = np.zeros((len(dataset.alphabet), len(dataset.classes)), np.int64)
     np.add.at(counts, (_last_symbols(train), train.labels), 1)
     usual = np.where(counts.any(axis=1), counts.argmax(axis=1), counts.sum(axis=0).argmax())

@@ -132,9 +132,10 @@ def _section(
     always = ""
     if not TARGETS[dataset.target].predicts_once:
         usual, share = references.most_frequent(dataset)
+        fitted = references.fitted_split(dataset).replace("train", "training")
         always = (
             f" Answering always {usual} is right at {share:.3f} of the test positions, what was "
-            "most frequent in training after the same symbol at "
+            f"most frequent in {fitted} after the same symbol at "
             f"{references.by_last_symbol(dataset):.3f}."
         )
     kind = "texts" if dataset.is_text else "sequences" if dataset.language is None else "words"

@@ -77,13 +77,15 @@ def read_sequences(
         labels, classes = data_labels.number_labels(named, settings.classes)
     external = builds.load(build, None if weights is None else Path(weights.path))
     has_names = isinstance(external, TrainedModel)  # of classes, which stay
-    network = adapt(external, alphabet, None if has_names else classes)
+    network = adapt(external, alphabet)
     if named is not None and network.target != target:
         column = {"class": symbols.LABEL, "step": symbols.LABELS}[network.target]
         raise DataError(
             f"expected a column {column!r}, since {network.name} answers once a "
             f"{TARGETS[network.target].position}, got {given[0]!r}; rename it or leave it out"
         )
+    if classes is not None and not has_names:
+        network = adapt(external, alphabet, classes)
     if settings.order is None:
         check_guessed(network)
     predictions = network.predict(words).argmax(axis=1)

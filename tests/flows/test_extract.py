@@ -5,6 +5,7 @@ import os
 import random
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -15,11 +16,13 @@ from safetensors.torch import save_file
 from lisor.automata.automaton import Automaton
 from lisor.automata.languages import LANGUAGES
 from lisor_flows import cli
+from tests.networks.external import catalogue
 from tests.plain import Acceptor, train
 
 pytestmark = pytest.mark.filterwarnings("default::lisor.errors.DataWarning")
 
 MINE = """
+from tests.networks.external.catalogue import AttentionPooling, TaggerTimeFirst
 from tests.plain import Acceptor
 from torch import nn
 
@@ -42,9 +45,11 @@ def wider():
     return network
 
 
-class Pooled(Acceptor):
+class LooksBack(Acceptor):
     def forward(self, symbols):
-        return self.linear(self.layer(self.embedding(symbols))[0].mean(dim=1))
+        states = self.layer(self.embedding(symbols))[0]
+        weights = (states @ states[:, -1:].transpose(1, 2)).softmax(dim=1)
+        return self.linear((weights * states).sum(dim=1))
 
 
 def broken():
@@ -188,6 +193,50 @@ def test_a_plain_network_becomes_an_exact_automaton(home: Path, extract, weights
     assert "answered from the cache" in out
 
 
+@pytest.fixture(scope="module")
+def more(mine: Path) -> None:
+    """Checkpoints of a tagger and of a network with attention, and words with a label after each
+    symbol."""
+    for name, entry in (("tagger", "tagger, time first"), ("attention", "attention pooling")):
+        state = catalogue.train(catalogue.MODULES[entry]).state_dict()
+        content = {"epoch": 3, "model_state_dict": state}
+        torch.save(content, mine / f"{name}.pt")
+    words = torch.randint(2, (600, 12), generator=torch.Generator().manual_seed(0))
+    labels = [
+        ["yes" if one else "no" for one in row] for row in catalogue.contains_000(words).tolist()
+    ]
+    pd.DataFrame({"symbols": words.tolist(), "labels": labels}).to_parquet(mine / "tags.parquet")
+
+
+def test_a_tagger_and_its_labels_after_each_symbol(home: Path, extract, more) -> None:
+    tagger = ("--network", "my_networks:TaggerTimeFirst", "--weights", "tagger.pt")
+    status, _, error = extract(*tagger, "--data", "tags.parquet")
+    assert status == 0, error
+    automaton = selected(home, "tags", "tagger")
+    assert (automaton.target, automaton.n_states) == ("step", 4)
+    meant = replace(LANGUAGES["000"].automaton, target="step", classes=("no", "yes"))
+    assert automaton.distinguishing_word(meant) is None
+    table = pd.read_parquet(home / "reports/tags/latest/results.parquet")
+    assert (table["rnn_accuracy"] == 1).all()
+    report = (home / "reports/tags/latest/report.html").read_text(encoding="utf-8")
+    assert "most frequent in validation after the same symbol" in report
+    status, _, error = extract(*tagger, "--data", "words.csv")
+    assert status == 2
+    assert (
+        "expected a column 'labels', since TaggerTimeFirst answers once a step, got 'label'"
+        in error
+    )
+
+
+def test_a_network_with_attention_becomes_an_exact_automaton(home: Path, extract, more) -> None:
+    status, _, error = extract(
+        "--network", "my_networks:AttentionPooling", "--weights", "attention.pt",
+        "--data", "words.csv",
+    )  # fmt: skip
+    assert status == 0, error
+    assert LANGUAGES["000"].equals(selected(home, "words", "attention"))
+
+
 def test_a_hand_written_cell_does_without_weights_and_labels(home: Path, extract) -> None:
     status, _, _ = extract(
         "--network", "my_networks:Counter", "--data", "bare.parquet", "--classes", "no,yes"
@@ -262,7 +311,10 @@ def test_a_users_module_that_fails_or_leaves_is_one_line_and_status_2(
             ["my_networks:wider", "acceptor.pt", "words.csv"],
             "do not fit Acceptor; of another size: linear.weight",
         ),
-        (["my_networks:Pooled", "acceptor.pt", "words.csv"], "comes from more than the last state"),
+        (
+            ["my_networks:LooksBack", "acceptor.pt", "words.csv"],
+            "come from more than the last state",
+        ),
         (
             ["my_networks:broken", "acceptor.pt", "words.csv"],
             "without arguments raised ValueError: no such file",

@@ -30,6 +30,9 @@ MAX_STATE = 1 << 16
 MAX_STEPPED = 1 << 28
 """Numbers of the states after every symbol, which are held at once."""
 
+MAX_BATCH = 1 << 12
+"""States that are stepped at once."""
+
 CHECKED_WORDS, CHECKED_LENGTHS = 24, (1, 2, 3, 6, 12)
 """Random words of each length on which an adapter is compared with what it adapts."""
 
@@ -115,10 +118,15 @@ class Adapter(ABC):
 
     def successors(self, states: States) -> Iterator[Float[np.ndarray, "S Z"]]:
         """For each of N states, the whole state after every symbol."""
-        symbols = np.arange(len(self.alphabet))
-        for row in range(len(states[0])):
-            before = tuple(np.repeat(part[row : row + 1], len(symbols), axis=0) for part in states)
-            yield np.concatenate(self.advance(before, symbols), axis=1)
+        count, symbols = len(states[0]), len(self.alphabet)
+        rows = max(1, MAX_BATCH // symbols)
+        for start in range(0, count, rows):
+            part_of = [part[start : start + rows] for part in states]
+            before = tuple(np.repeat(part, symbols, axis=0) for part in part_of)
+            read = np.tile(np.arange(symbols), len(part_of[0]))
+            yield from np.concatenate(self.advance(before, read), axis=1).reshape(
+                len(part_of[0]), symbols, -1
+            )
 
     def predict(self, sequences: Sequences) -> Float[np.ndarray, "N C"]:
         """The probability of each class for each sequence."""

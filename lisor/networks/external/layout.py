@@ -1,10 +1,10 @@
-"""How a torch module is called with words, and where its answers stand in what it returns.
+"""How a torch module is called with words, and where its outputs stand in what it returns.
 
 Both are found by calls: modules take symbol numbers or one-hot vectors, batch or time first, with
 lengths, masks or a hidden state beside them, all symbols at once or one after the other, and return
 tensors alone or among others.
 
-Shapes: B words, T symbols, S symbols of the alphabet, C numbers of an answer."""
+Shapes: B words, T symbols, S symbols of the alphabet, C numbers of an output."""
 
 from __future__ import annotations
 
@@ -38,12 +38,15 @@ BEGINNING = ("init_hidden", "inithidden", "init_state", "initial_state", "init_h
              "begin_state", "zero_state", "get_initial_state", "init_h")  # fmt: skip
 """Methods that make the state to begin in, in small letters."""
 
-ANSWERS = ("logits", "scores", "log_probs", "probabilities", "probs", "predictions", "prediction",
-           "output", "outputs", "answer", "y")  # fmt: skip
-"""Names under which answers are returned, the surest first."""
+OUTPUT_NAMES = ("logits", "scores", "log_probs", "probabilities", "probs", "predictions",
+                "prediction", "output", "outputs", "answer", "y")  # fmt: skip
+"""Names under which outputs are returned, the surest first."""
 
 NEAR = 1e-2
-"""By how much answers may differ that are the same but for rounding."""
+"""By how much outputs may differ that are the same but for rounding."""
+
+MANY = 50
+"""How often words are repeated to see whether outputs are random."""
 
 SIZES = ((5, 3), (7, 3), (5, 4))
 """Words and symbols of the calls that show which axis is which."""
@@ -64,34 +67,33 @@ class Form:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
-    """Where answers stand among the tensors that a module returns: which one it is, its axis of
-    words, and that of steps if it answers after each."""
+class Output:
+    """Where the outputs stand among the tensors that a module returns: which one it is, its axis of
+    words, and that of steps if there is one after each symbol."""
 
     leaf: int
     batch: int
     steps: int | None
-    name: str
 
     def take(self, result: Any) -> Float[Tensor, "B C"] | Float[Tensor, "B T C"]:
-        """The answers."""
-        answers = list(_leaves(result))[self.leaf][1]
+        """The outputs."""
+        outputs = list(_leaves(result))[self.leaf][1]
         if self.steps is not None:
-            answers = answers.movedim((self.batch, self.steps), (0, 1))
-            return answers.reshape(*answers.shape[:2], -1).float()
-        answers = answers.movedim(self.batch, 0)
-        return answers.reshape(len(answers), -1).float()
+            outputs = outputs.movedim((self.batch, self.steps), (0, 1))
+            return outputs.reshape(*outputs.shape[:2], -1).float()
+        outputs = outputs.movedim(self.batch, 0)
+        return outputs.reshape(len(outputs), -1).float()
 
 
 class Layout:
-    """How a module that reads `symbols` is called, and its answers [B, C], or [B, T, C] where it
-    answers after each symbol.
+    """How a module that reads `symbols` is called, and its outputs [B, C], or [B, T, C] where there
+    is one after each symbol.
 
-    Of several tensors that a module returns the answers are the one of a name of `ANSWERS`, the one
-    of `width` numbers for each word, or else the first that belongs to words and is no state.
+    Of several tensors that a module returns the outputs are the one of `width` numbers, the one of
+    a name of `OUTPUT_NAMES`, or else the first that belongs to words and is no state.
 
     Raises:
-        ModelError: it takes words in none of these ways, or its answers to one word depend on other
+        ModelError: it takes words in none of these ways, or its outputs for a word depend on other
             words."""
 
     def __init__(self, module: nn.Module, symbols: int, width: int | None) -> None:
@@ -104,10 +106,10 @@ class Layout:
         self._rivals = 0
         with torch.inference_mode(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what a module warns of is not to decide on its form
-            self._form, self._place = self._find(width)
+            self._form, self._output = self._find(width)
         if self._rivals:
             warnings.warn(
-                f"{self._name} returns {self._rivals + 1} tensors that may be its answers: the "
+                f"{self._name} returns {self._rivals + 1} tensors that may be its outputs: the "
                 "first is read, though it has more numbers; return them under the name logits, or "
                 "alone",
                 DataWarning,
@@ -115,25 +117,20 @@ class Layout:
             )
 
     @property
-    def answers_steps(self) -> bool:
-        """Whether the module answers after each symbol."""
-        return self._place.steps is not None
-
-    @property
-    def answers_name(self) -> str:
-        """The name under which the module returns its answers, or none."""
-        return self._place.name
+    def is_per_step(self) -> bool:
+        """Whether there is an output after each symbol."""
+        return self._output.steps is not None
 
     def __call__(self, words: Int[Tensor, "B T"]) -> Float[Tensor, "B C"] | Float[Tensor, "B T C"]:
-        """What the module answers."""
+        """The outputs for words."""
         what = "one-hot vectors of" if self._form.vectors else "a batch of"
         with calling(f"{self._name} called with {what} symbols 0 … {self._symbols - 1}"):
-            return self._place.take(self._call(self._form, words))
+            return self._output.take(self._call(self._form, words))
 
     def last(self, words: Int[Tensor, "B T"]) -> Float[Tensor, "B C"]:
-        """What the module answers after the last symbol."""
-        answers = self(words)
-        return answers[:, -1] if self.answers_steps else answers
+        """The outputs after the last symbol."""
+        outputs = self(words)
+        return outputs[:, -1] if self.is_per_step else outputs
 
     def _call(self, form: Form, words: Int[Tensor, "B T"]) -> Any:
         # Which operators run may depend on how a tensor lies in memory: it always lies alike.
@@ -142,15 +139,15 @@ class Layout:
         read = one_hot(words, self._symbols).to(self._dtype) if form.vectors else words
         if not form.one_by_one:
             whole = _time_first(read) if form.time_first else read
-            return self._module(whole, **self._beside(form, words, hidden))
+            return self._module(whole, **self._extras(form, words, hidden))
         results = []
         for at in range(words.shape[1]):
-            beside = self._beside(form, words[:, :1], hidden)
-            results.append(self._module(read[:, at], **beside))
+            extras = self._extras(form, words[:, :1], hidden)
+            results.append(self._module(read[:, at], **extras))
             hidden = _next_state(results[-1], hidden)
         return results[-1]
 
-    def _beside(self, form: Form, words: Int[Tensor, "B T"], hidden: Any) -> dict[str, Any]:
+    def _extras(self, form: Form, words: Int[Tensor, "B T"], hidden: Any) -> dict[str, Any]:
         """What is handed over beside the words."""
         given: dict[str, Any] = {}
         for name, role in self._roles.items():
@@ -163,7 +160,7 @@ class Layout:
                 given[name] = hidden
         return given
 
-    def _find(self, width: int | None) -> tuple[Form, Place]:
+    def _find(self, width: int | None) -> tuple[Form, Output]:
         failed: dict[str, str] = {}
         for form in self._forms():
             try:
@@ -171,12 +168,13 @@ class Layout:
             except (Exception, SystemExit) as error:
                 failed.setdefault(str(form), one_line(reason(error), 70))
                 continue
-            place = self._find_place(form, results, width)
-            if isinstance(place, Place) and self._is_apart(form, place):
-                return form, place
-            failed.setdefault(
-                str(form), place if isinstance(place, str) else "answers mix the words of a batch"
-            )
+            output = self._find_output(form, results, width)
+            if isinstance(output, str):
+                failed.setdefault(str(form), output)
+            elif self._is_apart(form, output):
+                return form, output
+            else:
+                failed.setdefault(str(form), "its outputs mix the words of a batch")
         why = ", nor as ".join(f"{form} ({text})" for form, text in failed.items())
         raise ModelError(
             f"{self._name} cannot be called with a batch of symbols 0 … {self._symbols - 1}: not "
@@ -202,61 +200,63 @@ class Layout:
             for name in dir(type(self._module))
             if name.lower().lstrip("_") in BEGINNING
         ]
-        ways: list[Callable[[int], Any]] = []
+        makers: list[Callable[[int], Any]] = []
         for method in methods:
-            ways += [method, partial(_repeated, method)]
-        ways.append(_nothing)
+            makers += [method, partial(_repeated, method)]
+        makers.append(_nothing)
         layers = [part for part in self._module.modules() if isinstance(part, nn.RNNBase)]
-        return ways + [partial(_zeros, layer) for layer in layers]
+        return makers + [partial(_zeros, layer) for layer in layers]
 
-    def _find_place(self, form: Form, results: list[Any], width: int | None) -> Place | str:
-        """Where the answers are in the results of three calls, or why they are nowhere."""
+    def _find_output(self, form: Form, results: list[Any], width: int | None) -> Output | str:
+        """Where the outputs are in the results of three calls, or why they are nowhere."""
         leaves = [list(_leaves(result)) for result in results]
         if len({len(one) for one in leaves}) > 1 or not leaves[0]:
             return f"got {one_line(type(results[0]).__name__, SHOWN)}, without tensors"
         handed = set() if form.begin is None else _shapes(form.begin(SIZES[0][0]))
-        found: list[tuple[tuple[bool, bool, int], Place]] = []
+        widths = (1, 2) if width == 2 else (width,)
+        candidates: list[tuple[tuple[bool, bool, int], Output]] = []
         for at, (name, tensor) in enumerate(leaves[0]):
             sizes = [tuple(one[at][1].shape) for one in leaves]
             axes = _axes(*sizes)
             if axes is None or not tensor.is_floating_point():
                 continue
-            place = Place(leaf=at, batch=axes[0], steps=axes[1], name=name)
-            numbers = place.take(results[0]).shape[-1]
-            rank = ANSWERS.index(name) if name in ANSWERS else len(ANSWERS)
-            found.append(((sizes[0] in handed, numbers != width, rank), place))
-        if found:
-            best = min(rank for rank, _ in found)
-            first, *others = [place for rank, place in found if rank == best]
-            sizes = [place.take(results[0]).shape[-1] for place in (first, *others)]
-            self._rivals = sum(size < sizes[0] for size in sizes)
+            output = Output(leaf=at, batch=axes[0], steps=axes[1])
+            size = output.take(results[0]).shape[-1]
+            rank = OUTPUT_NAMES.index(name) if name in OUTPUT_NAMES else len(OUTPUT_NAMES)
+            candidates.append(((sizes[0] in handed, size not in widths, rank), output))
+        if candidates:
+            best = min(rank for rank, _ in candidates)
+            first, *others = [output for rank, output in candidates if rank == best]
+            size = first.take(results[0]).shape[-1]
+            self._rivals = sum(output.take(results[0]).shape[-1] < size for output in others)
             return first
         kinds = {tensor.is_floating_point() for _, tensor in leaves[0]}
         what = "numbers" if True in kinds else "whole numbers, which are no scores,"
         shown = one_line(", ".join(str([*tensor.shape]) for _, tensor in leaves[0]), SHOWN)
         return f"got {what} of shape {shown} for {SIZES[0][0]} words of {SIZES[0][1]} symbols"
 
-    def _is_apart(self, form: Form, place: Place) -> bool:
-        """Whether the answer to each word depends on that word alone, and one after each symbol on
+    def _is_apart(self, form: Form, output: Output) -> bool:
+        """Whether the output for each word depends on that word alone, and one after each symbol on
         what was read so far."""
-        self._form, self._place = form, place
+        self._form, self._output = form, output
         rng = stream(0, "words that find a layout")
         words = torch.from_numpy(rng.integers(self._symbols, size=SIZES[0]))
         other, later = words.clone(), words.clone()
         other[0] = (words[0] + 1) % self._symbols
         later[:, -1] = (words[:, -1] + 1) % self._symbols
-        answers = self(words)
-        check_finite("answers", answers.cpu().numpy())
-        if not torch.equal(answers, self(words)):
+        outputs = self(words)
+        check_finite("outputs", outputs.cpu().numpy())
+        many = words.repeat(MANY, 1)
+        if not torch.equal(self(many), self(many)):
             raise ModelError(
                 f"{self._name} answers the same words differently each time; call its eval() first"
             )
         fewer = self(words[:2])
-        apart = torch.allclose(answers[1:], self(other)[1:], rtol=NEAR, atol=NEAR)
-        apart = apart and torch.allclose(answers[:2], fewer, rtol=NEAR, atol=NEAR)
-        if place.steps is None:
+        apart = torch.allclose(outputs[1:], self(other)[1:], rtol=NEAR, atol=NEAR)
+        apart = apart and torch.allclose(outputs[:2], fewer, rtol=NEAR, atol=NEAR)
+        if output.steps is None:
             return apart
-        before = answers[:, :-1], self(later)[:, :-1]
+        before = outputs[:, :-1], self(later)[:, :-1]
         return apart and torch.allclose(*before, rtol=NEAR, atol=NEAR)
 
 

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 from lisor.alphabet import Alphabet
 from lisor.errors import ModelError, one_line
-from lisor.networks.external.adapter import Adapter, Reading, check_size, check_words
+from lisor.networks.external.adapter import MAX_BATCH, Adapter, Reading, check_size, check_words
 from lisor.networks.external.layout import Layout
-from lisor.networks.external.machines import find_machine
 from lisor.networks.external.recurrence import Part
+from lisor.networks.external.steppers import find_stepper
 from lisor.networks.network import ForwardPass, States, check_finite
 from lisor.randomness import stream
 from lisor.sequences import Sequences
@@ -32,27 +32,24 @@ EXTREME = 100.0
 does."""
 
 EXACT, ROUNDED = 1e-3, 8
-"""How much answers may differ that are the same but for rounding: a share, or so many times the
+"""How much outputs may differ that are the same but for rounding: a share, or so many times the
 smallest step of the module's numbers."""
-
-MAX_ROWS = 1 << 12
-"""States that are stepped at once."""
 
 
 class ModuleNetwork(Adapter):
     """Any torch module with a recurrent network inside, called as its owner calls it.
 
-    How it is called and where its answers stand is found by `Layout`, the state machine in it by
-    `find_machine`. The cell states of LSTMs are a part of the state by themselves unless the
-    answers look at them. All that holds only if the answers follow from the state, which is put to
+    How it is called and where its outputs stand is found by `Layout`, the state machine in it by
+    `find_stepper`. The cell states of LSTMs are a part of the state by themselves unless the
+    outputs look at them. All that holds only if the outputs follow from the state, which is put to
     the test on random words.
 
-    A module that answers after each symbol has the target `step`. What it answers to an empty
+    A module with an output after each symbol has the target `step`. What it puts out for an empty
     sequence is not asked. The module is left as it is, and is not to be changed afterwards.
 
     Raises:
         ModelError: the module cannot be called with the symbols, is in training mode with dropout,
-            has no recurrent state, or its answers come from more than that."""
+            has no recurrent state, or its outputs come from more than that."""
 
     reads_empty = False
 
@@ -65,23 +62,24 @@ class ModuleNetwork(Adapter):
         embeddings = [part for part in module.modules() if isinstance(part, nn.Embedding)]
         self.known_symbols = embeddings[0].num_embeddings if len(embeddings) == 1 else None
         self._layout = Layout(module, len(alphabet), None if classes is None else len(classes))
-        self.target = "step" if self._layout.answers_steps else "class"
+        self.target = "step" if self._layout.is_per_step else "class"
         words = [torch.from_numpy(batch) for batch in check_words(len(self.alphabet))]
         with torch.inference_mode():
-            answers = torch.cat([self._layout.last(batch) for batch in words])
-            check_finite("answers", answers.cpu().numpy())
+            outputs = torch.cat([self._layout.last(batch) for batch in words])
+            check_finite("outputs", outputs.cpu().numpy())
             rounding = self._rounding(module, words[-1])
         try:
-            found = find_machine(self._layout.last, len(self.alphabet), words, answers, rounding)
+            self._stepper, self._unread = find_stepper(
+                self._layout.last, len(self.alphabet), words, outputs, rounding
+            )
         except ModelError as error:
             raise ModelError(_refusal(module, self.name, str(error))) from None
-        self._machine, self._unread = found
         self.parts = ("state", "cell_state")[: 1 + any(self._unread)]
         self.layers = self._name_layers()
-        self.initial = self._join(self._machine.initial or [])
+        self.initial = self._join(self._stepper.initial or [])
         check_size(self)
-        seen = answers.cpu().numpy()
-        self._reading = Reading(seen, self._extreme_answers(len(seen)), classes)
+        seen = outputs.cpu().numpy()
+        self._reading = Reading(seen, self._extreme_outputs(len(seen)), classes)
         self.classes = self._reading.classes
 
     def advance(self, states: States, symbols: Int[np.ndarray, " N"]) -> States:
@@ -108,8 +106,8 @@ class ModuleNetwork(Adapter):
         for length in np.unique(lengths[lengths > 0]).tolist():
             rows = np.flatnonzero(lengths == length)
             words = torch.from_numpy(sequences.select(rows).padded().astype(np.int64))
-            (answers,) = self._in_batches(lambda batch: [self._layout(batch)], words)
-            flat = self._reading(answers.numpy().reshape(-1, answers.shape[-1]))
+            (outputs,) = self._in_batches(lambda batch: [self._layout(batch)], words)
+            flat = self._reading(outputs.numpy().reshape(-1, outputs.shape[-1]))
             positions.fill(probabilities, rows, flat.reshape(len(rows), -1, len(self.classes)))
         empty = np.flatnonzero(lengths == 0)
         if self.target == "class" and len(empty):
@@ -133,24 +131,24 @@ class ModuleNetwork(Adapter):
 
     def _step(self, *rows: Tensor) -> list[Tensor]:
         *states, symbols = rows
-        return self._machine.step(states, symbols)
+        return self._stepper.step(states, symbols)
 
     def _read_out(self, hidden: Float[np.ndarray, "N H"]) -> Float[np.ndarray, "N C"]:
-        """What the module answers in states whose cell states nobody looks at."""
+        """What the module puts out in states whose cell states nobody looks at."""
         sizes = [part.size for part, unread in self._described if unread]
         rest = (np.zeros((len(hidden), sum(sizes)), np.float32),) if sizes else ()
-        (answers,) = self._in_batches(
-            lambda *states: [self._machine.read_out(states)], *self._split((hidden, *rest))
+        (outputs,) = self._in_batches(
+            lambda *states: [self._stepper.read_out(states)], *self._split((hidden, *rest))
         )
-        return answers.numpy()
+        return outputs.numpy()
 
-    def _extreme_answers(self, count: int) -> Float[np.ndarray, "N C"]:
+    def _extreme_outputs(self, count: int) -> Float[np.ndarray, "N C"]:
         """What is read out at states that no word leads to."""
         rng = stream(0, "extreme states")
         return self._read_out(EXTREME * rng.standard_normal((count, self.sizes[0])))
 
     def _rounding(self, module: nn.Module, words: Int[Tensor, "B T"]) -> float:
-        """By which share answers may differ that are the same: the same words in other batches show
+        """By which share outputs may differ that are the same: the same words in other batches show
         how far those of quantised modules do."""
         half = len(words) // 2
         whole, halves = self._layout.last(words), map(self._layout.last, words.split(half))
@@ -161,8 +159,8 @@ class ModuleNetwork(Adapter):
 
     @property
     def _described(self) -> list[tuple[Part, bool]]:
-        """The parts of a state of the machine, and whether its answers do not look at them."""
-        return list(zip(self._machine.parts, self._unread, strict=True))
+        """The parts of a state of the stepper, and whether its outputs do not look at them."""
+        return list(zip(self._stepper.parts, self._unread, strict=True))
 
     def _join(self, states: Sequence[Float[Tensor, "N H"]]) -> States:
         """The machine's states as those of a network: what is read out, and the cell states if they
@@ -198,7 +196,7 @@ class ModuleNetwork(Adapter):
         with self._lock, torch.inference_mode():
             batches = [
                 function(*batch)
-                for batch in zip(*(one.split(MAX_ROWS) for one in rows), strict=True)
+                for batch in zip(*(one.split(MAX_BATCH) for one in rows), strict=True)
             ]
         return [torch.cat(part)[:count].cpu() for part in zip(*batches, strict=True)]
 
@@ -231,11 +229,11 @@ def _check_mode(module: nn.Module, name: str) -> None:
 
 def _refusal(module: nn.Module, name: str, why: str) -> str:
     """What a message says of a module in which no state machine was found."""
-    both_ways = any(
-        isinstance(part, nn.RNNBase) and part.bidirectional for part in module.modules()
-    )
-    if both_ways:
-        why = "a bidirectional layer looks at what is still to come, which no automaton can"
+    if any(isinstance(part, nn.RNNBase) and part.bidirectional for part in module.modules()):
+        return (
+            f"{name} is no state machine: its bidirectional layer looks at what is still to come, "
+            "which no automaton can; train one that reads forwards alone"
+        )
     return (
         f"{name} is no state machine: {why}; if there is one inside, give it as an object with "
         "initial_state(), step(state, symbol) and scores(state)"

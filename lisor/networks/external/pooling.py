@@ -1,4 +1,4 @@
-"""Networks that answer from all their steps at once, as state machines.
+"""Networks whose outputs come from all their steps at once, as state machines.
 
 What pools over steps can be kept up step by step: a mean with the number of steps, attention with
 the logarithm of the sum of its weights before they are divided, z' = log(exp z + exp e). Beside the
@@ -89,7 +89,7 @@ class Reducer:
 
 
 class Pooled:
-    """A recurrence whose answers come from what is pooled over its steps.
+    """A recurrence whose outputs come from what is pooled over its steps.
 
     Raises:
         ModelError: they come from more than its last state in another way."""
@@ -107,7 +107,7 @@ class Pooled:
             if self._reducers:
                 break
         else:
-            raise ModelError("the answers come from more than the last state")
+            raise ModelError("the outputs come from more than the last state")
         self.parts = recurrence.parts + tuple(
             part for reducer in self._reducers for part in (reducer.part, WEIGHT)
         )
@@ -125,20 +125,22 @@ class Pooled:
         self, states: Sequence[Float[Tensor, "N H"]], symbols: Int[Tensor, " N"]
     ) -> list[Float[Tensor, "N H"]]:
         """The states after one more symbol."""
-        own = len(self._recurrence.parts)
-        ran = self._recurrence.run(symbols[:, None], before=states[:own], wanted=[self._piece.two])
+        count = len(self._recurrence.parts)
+        ran = self._recurrence.run(
+            symbols[:, None], before=states[:count], wanted=[self._piece.two]
+        )
         value = ran.values[self._piece.two].narrow(self._steps, 1, 1)
-        return ran.states + self._pool(states[own:], value)
+        return ran.states + self._pool(states[count:], value)
 
     def read_out(self, states: Sequence[Float[Tensor, "N H"]]) -> Float[Tensor, "N C"]:
-        """The answers in states."""
-        own = len(self._recurrence.parts)
-        placed = {
+        """The outputs in states."""
+        count = len(self._recurrence.parts)
+        replaced = {
             reducer.spot.one: reducer.part.whole(pooled)
-            for reducer, pooled in zip(self._reducers, states[own::2], strict=True)
+            for reducer, pooled in zip(self._reducers, states[count::2], strict=True)
         }
         symbols = torch.zeros(len(states[0]), 1, dtype=torch.long)
-        return self._recurrence.run(symbols, after=states[:own], replace=placed).answers
+        return self._recurrence.run(symbols, after=states[:count], replace=replaced).outputs
 
     @property
     def _steps(self) -> int:
@@ -172,20 +174,20 @@ class Pooled:
         wanted = [reducer.spot.one for reducer in self._reducers] + [*more]
         wanted += [reducer.score for reducer in self._reducers if reducer.score is not None]
         symbols = torch.zeros(count, 1, dtype=torch.long)
-        placed = {self._piece.one: value}
-        return self._recurrence.run(symbols, replace=placed, wanted=wanted).values
+        replaced = {self._piece.one: value}
+        return self._recurrence.run(symbols, replace=replaced, wanted=wanted).values
 
     def _says_all(self, spot: Spot, two: Nodes) -> bool:
-        """Whether the answers come from this tensor alone, whatever was read."""
+        """Whether the outputs come from this tensor alone, whatever was read."""
         value = _random(two[spot.two].value)
         symbols = torch.zeros(WORDS, 1, dtype=torch.long)
-        answers = [
+        outputs = [
             self._recurrence.run(
                 read, before=self._recurrence.start(read[:, 0]), replace={spot.two: value}
-            ).answers
+            ).outputs
             for read in (symbols, symbols + 1)
         ]
-        return near(*answers)
+        return near(*outputs)
 
     def _find(self, piece: Spot, tail: Sequence[Spot], one: Nodes, others: Nodes) -> list[Reducer]:
         """What is made of the steps of a tensor, and how; nothing where that is not known."""

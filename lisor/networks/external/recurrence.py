@@ -5,7 +5,7 @@ of those that depend on the prefix, not on what follows, and that something read
 are found by calls with other symbols, for the module may be of any kind. Put into their place, any
 state is the one before the last symbol.
 
-Shapes: N states, B words, T symbols, H numbers of a state, C numbers of an answer."""
+Shapes: N states, B words, T symbols, H numbers of a state, C numbers of an output."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Nodes = dict[Number, Node]
 """The tensors of a call."""
 
 Call = Callable[[Int[Tensor, "B T"]], Float[Tensor, "B C"]]
-"""What a module answers to words of one length, after the last symbol of each."""
+"""What a module puts out for words of one length, after the last symbol of each."""
 
 WORDS, OTHER = 5, 7
 """Words of a call: two numbers that a size has when it is that of the batch."""
@@ -88,10 +88,10 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Ran:
-    """What a call came to: the state after its last symbol, the answers, and tensors by number."""
+    """What a call came to: the state after its last symbol, the outputs, and tensors by number."""
 
     states: list[Float[Tensor, "N H"]]
-    answers: Float[Tensor, "N C"]
+    outputs: Float[Tensor, "N C"]
     values: dict[Number, Tensor]
 
 
@@ -134,8 +134,8 @@ class Recurrence:
         return self.run(symbols[:, None], before=states).states
 
     def read_out(self, states: Sequence[Float[Tensor, "N H"]]) -> Float[Tensor, "N C"]:
-        """The answers in states, if they follow from the states alone."""
-        return self.run(torch.zeros(len(states[0]), 1, dtype=torch.long), after=states).answers
+        """The outputs in states, if they follow from the states alone."""
+        return self.run(torch.zeros(len(states[0]), 1, dtype=torch.long), after=states).outputs
 
     def run(
         self,
@@ -150,18 +150,18 @@ class Recurrence:
         in the place of those that the module comes to.
 
         `replace` and `wanted` are tensors of that call."""
-        numbers, placed = self._ends, dict(replace or {})
+        numbers, replaced = self._ends, dict(replace or {})
         if after is not None:
-            placed |= self._placed(self._ends, after)
+            replaced |= self._replacing(self._ends, after)
         if before is not None:
-            numbers, placed = self._after, placed | self._placed(self._before, before)
+            numbers, replaced = self._after, replaced | self._replacing(self._before, before)
             symbols = torch.cat([torch.zeros_like(symbols), symbols], dim=1)
-        replay = Replay(placed, [*numbers, *wanted])
-        answers = replay.run(lambda: self._call(symbols))
+        replay = Replay(replaced, [*numbers, *wanted])
+        outputs = replay.run(lambda: self._call(symbols))
         values = [replay.values[number] for number in numbers]
         return Ran(
             states=[part.flat(value) for part, value in zip(self.parts, values, strict=True)],
-            answers=answers,
+            outputs=outputs,
             values=replay.values,
         )
 
@@ -175,7 +175,7 @@ class Recurrence:
         recording.run(lambda: self._call(read))
         return recording.nodes
 
-    def _placed(
+    def _replacing(
         self, numbers: Sequence[Number], states: Sequence[Float[Tensor, "N H"]]
     ) -> dict[Number, Tensor]:
         tensors = [part.whole(state) for part, state in zip(self.parts, states, strict=True)]
@@ -269,13 +269,13 @@ def _is_derived(
 ) -> bool:
     """Whether a tensor is made of other ones of the crossing and of what does not vary."""
     others = {one.number for one in crossing} - {node.number}
-    ahead, met = [node], set[Number]()
+    ahead, visited = [node], set[Number]()
     while ahead:
         sources = [number for number in ahead.pop().sources if varies[number]]
         if not sources:
             return False
-        new = {*sources} - others - met
-        met |= new
+        new = {*sources} - others - visited
+        visited |= new
         ahead += [nodes[number] for number in new]
     return True
 

@@ -322,7 +322,7 @@ class Two(Acceptor):
 
 def test_of_two_tensors_that_may_be_the_answers_the_first_is_read_and_that_is_said():
     module = Two()
-    with pytest.warns(DataWarning, match="Two returns 2 tensors that may be its answers"):
+    with pytest.warns(DataWarning, match="Two returns 2 tensors that may be its outputs"):
         assert len(adapt(module, "01").classes) == 8
     # The number of classes decides, where it is known.
     network = adapt(module, "01", ["no", "yes"])
@@ -390,7 +390,7 @@ class Whole(Acceptor):
         (Acceptor(bidirectional=True), "bidirectional"),
         (nn.Sequential(nn.Embedding(2, 3), nn.Linear(3, 1)), "no tensor leads from one step"),
         (Named(), "the argument 'temperature'; wrap it"),
-        (Whole(), "answers mix the words of a batch"),
+        (Whole(), "outputs mix the words of a batch"),
         (object(), "got object"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, nn.Module) else None,

@@ -1,4 +1,4 @@
-"""The modules of `brought` are what they say, and are read as they are."""
+"""The modules of `catalogue` are what they say, and are read as they are."""
 
 from dataclasses import replace
 from itertools import product
@@ -9,7 +9,7 @@ import torch
 import lisor
 from lisor.automata.languages import LANGUAGES
 from lisor.automata.regex import compile_regex
-from tests.networks.external.brought import MODULES, has_odd_ones, train
+from tests.networks.external.catalogue import MODULES, has_odd_ones, train
 
 WORDS = ["".join(word) for length in range(1, 8) for word in product("01", repeat=length)]
 

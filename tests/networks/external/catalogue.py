@@ -466,7 +466,7 @@ def _as_model_of_next(module: nn.Module, words: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Brought:
+class Entry:
     """A module that someone brings: how it is made, what it answers, how its owner calls it and
     what is done to it after training."""
 
@@ -483,34 +483,34 @@ def _quantised(module: nn.Module) -> nn.Module:
 
 
 MODULES = {
-    "packed": Brought(Packed, lambda m, w: m(w, _lengths(w))),
-    "packed, time first": Brought(PackedTimeFirst, lambda m, w: m(w.T, _lengths(w))),
-    "packs inside": Brought(PacksInside),
-    "with hidden state": Brought(WithHidden, lambda m, w: m(w, m.init_hidden(len(w)))[0]),
-    "one symbol at a time": Brought(OneSymbolAtATime, _step_by_step),
-    "dict": Brought(Dict, lambda m, w: m(w)["logits"]),
-    "dataclass": Brought(Dataclass, lambda m, w: m(w).logits),
-    "named tuple": Brought(Named, lambda m, w: m(w).scores),
-    "number": Brought(Regressor, lambda m, w: m(w)[:, None], "number"),
-    "tagger": Brought(Tagger, target="step"),
-    "tagger, time first": Brought(TaggerTimeFirst, lambda m, w: m(w.T).transpose(0, 1), "step"),
-    "language model": Brought(LanguageModel, _as_model_of_next, "next"),
-    "two layers": Brought(TwoLayers),
-    "encoder and decoder": Brought(EncoderDecoder),
-    "GRUCell in a loop": Brought(GRUCellLoop),
-    "LSTMCells in a loop": Brought(LSTMCellLoop),
-    "own cell in a loop": Brought(OwnCellLoop),
-    "cell state": Brought(CellState),
-    "layers joined": Brought(JoinedLayers),
-    "proj_size": Brought(Projected),
-    "attention pooling": Brought(AttentionPooling),
-    "mean pooling": Brought(MeanPooling),
-    "max pooling": Brought(MaxPooling),
-    "norms and dropout": Brought(Normed),
-    "start and end symbols": Brought(StartAndEnd),
-    "one-hot vectors": Brought(OneHot, lambda m, w: m(one_hot(w, 2).float())),
-    "jit-scripted": Brought(TwoLayers, after=lambda m: torch.jit.script(m.eval())),
-    "quantised": Brought(TwoLayers, after=_quantised),
+    "packed": Entry(Packed, lambda m, w: m(w, _lengths(w))),
+    "packed, time first": Entry(PackedTimeFirst, lambda m, w: m(w.T, _lengths(w))),
+    "packs inside": Entry(PacksInside),
+    "with hidden state": Entry(WithHidden, lambda m, w: m(w, m.init_hidden(len(w)))[0]),
+    "one symbol at a time": Entry(OneSymbolAtATime, _step_by_step),
+    "dict": Entry(Dict, lambda m, w: m(w)["logits"]),
+    "dataclass": Entry(Dataclass, lambda m, w: m(w).logits),
+    "named tuple": Entry(Named, lambda m, w: m(w).scores),
+    "number": Entry(Regressor, lambda m, w: m(w)[:, None], "number"),
+    "tagger": Entry(Tagger, target="step"),
+    "tagger, time first": Entry(TaggerTimeFirst, lambda m, w: m(w.T).transpose(0, 1), "step"),
+    "language model": Entry(LanguageModel, _as_model_of_next, "next"),
+    "two layers": Entry(TwoLayers),
+    "encoder and decoder": Entry(EncoderDecoder),
+    "GRUCell in a loop": Entry(GRUCellLoop),
+    "LSTMCells in a loop": Entry(LSTMCellLoop),
+    "own cell in a loop": Entry(OwnCellLoop),
+    "cell state": Entry(CellState),
+    "layers joined": Entry(JoinedLayers),
+    "proj_size": Entry(Projected),
+    "attention pooling": Entry(AttentionPooling),
+    "mean pooling": Entry(MeanPooling),
+    "max pooling": Entry(MaxPooling),
+    "norms and dropout": Entry(Normed),
+    "start and end symbols": Entry(StartAndEnd),
+    "one-hot vectors": Entry(OneHot, lambda m, w: m(one_hot(w, 2).float())),
+    "jit-scripted": Entry(TwoLayers, after=lambda m: torch.jit.script(m.eval())),
+    "quantised": Entry(TwoLayers, after=_quantised),
 }
 
 
@@ -529,7 +529,7 @@ def has_odd_ones(words: Tensor) -> Tensor:
 
 
 def train(
-    one: Brought, meant: Callable[[Tensor], Tensor] = contains_000, steps: int = 500
+    one: Entry, meant: Callable[[Tensor], Tensor] = contains_000, steps: int = 500
 ) -> nn.Module:
     """A module trained on random words of 1 to 15 symbols, as it is handed over."""
     torch.manual_seed(0)

@@ -1,6 +1,6 @@
-"""The state machine inside a module: its recurrent state, with all that its answers need beside it.
+"""The state machine inside a module: its recurrent state, with all that its outputs need beside it.
 
-Shapes: N states, H numbers of a part of a state, C numbers of an answer, B words, T symbols."""
+Shapes: N states, H numbers of a part of a state, C numbers of an output, B words, T symbols."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from lisor.networks.external.pooling import Pooled
 from lisor.networks.external.recurrence import Call, Part, Recurrence
 
 
-class Machine(Protocol):
-    """How a state machine is stepped, and what it answers in a state.
+class Stepper(Protocol):
+    """How a state machine is stepped, and what it puts out in a state.
 
     A state has `parts`; `initial` is the one before the first symbol, None where the module steps
     on from none as it does from others."""
@@ -35,101 +35,99 @@ class Machine(Protocol):
         """The states after one more symbol."""
 
     def read_out(self, states: Sequence[Float[Tensor, "N H"]]) -> Float[Tensor, "N C"]:
-        """The answers in states."""
+        """The outputs in states."""
 
 
-class Answering:
-    """A recurrence whose answers follow from the state before and the last symbol: the answer is
+class WithOutput:
+    """A recurrence whose outputs follow from the state before and the last symbol: the output is
     a part of the state."""
 
     def __init__(self, recurrence: Recurrence) -> None:
         self._recurrence = recurrence
-        answers = recurrence.run(torch.zeros(2, 1, dtype=torch.long)).answers
-        self.parts = (*recurrence.parts, Part.vector("answer", answers.shape[1]))
+        outputs = recurrence.run(torch.zeros(2, 1, dtype=torch.long)).outputs
+        self.parts = (*recurrence.parts, Part.vector("output", outputs.shape[1]))
         begin = recurrence.initial
-        self.initial = None if begin is None else [*begin, torch.zeros(1, answers.shape[1])]
+        self.initial = None if begin is None else [*begin, torch.zeros(1, outputs.shape[1])]
 
     def start(self, symbols: Int[Tensor, " N"]) -> list[Float[Tensor, "N H"]]:
         """The states after a first symbol."""
         ran = self._recurrence.run(symbols[:, None])
-        return [*ran.states, ran.answers]
+        return [*ran.states, ran.outputs]
 
     def step(
         self, states: Sequence[Float[Tensor, "N H"]], symbols: Int[Tensor, " N"]
     ) -> list[Float[Tensor, "N H"]]:
         """The states after one more symbol."""
         ran = self._recurrence.run(symbols[:, None], before=states[:-1])
-        return [*ran.states, ran.answers]
+        return [*ran.states, ran.outputs]
 
     def read_out(self, states: Sequence[Float[Tensor, "N H"]]) -> Float[Tensor, "N C"]:
-        """The answers in states."""
+        """The outputs in states."""
         return states[-1]
 
 
 class Started:
-    """A machine whose first step is unlike its others: a number says whether it has begun."""
+    """A stepper whose first step is unlike its others: a number says whether it has begun."""
 
-    def __init__(self, machine: Machine) -> None:
-        self._machine = machine
-        self.parts = (*machine.parts, Part.vector("begun", 1))
+    def __init__(self, stepper: Stepper) -> None:
+        self._stepper = stepper
+        self.parts = (*stepper.parts, Part.vector("begun", 1))
         self.initial: list[Float[Tensor, "1 H"]] | None = [
             torch.zeros(1, part.size) for part in self.parts
         ]
 
     def start(self, symbols: Int[Tensor, " N"]) -> list[Float[Tensor, "N H"]]:
         """The states after a first symbol."""
-        return [*self._machine.start(symbols), torch.ones(len(symbols), 1)]
+        return [*self._stepper.start(symbols), torch.ones(len(symbols), 1)]
 
     def step(
         self, states: Sequence[Float[Tensor, "N H"]], symbols: Int[Tensor, " N"]
     ) -> list[Float[Tensor, "N H"]]:
         """The states after one more symbol."""
         begun, first = states[-1] > 0.5, self.start(symbols)
-        after = [*self._machine.step(states[:-1], symbols), torch.ones(len(symbols), 1)]
+        after = [*self._stepper.step(states[:-1], symbols), torch.ones(len(symbols), 1)]
         return [torch.where(begun, one, other) for one, other in zip(after, first, strict=True)]
 
     def read_out(self, states: Sequence[Float[Tensor, "N H"]]) -> Float[Tensor, "N C"]:
-        """The answers in states."""
-        return self._machine.read_out(states[:-1])
+        """The outputs in states."""
+        return self._stepper.read_out(states[:-1])
 
 
-def find_machine(
+def find_stepper(
     call: Call,
     symbols: int,
     words: Sequence[Int[Tensor, "B T"]],
-    answers: Float[Tensor, "N C"],
+    outputs: Float[Tensor, "N C"],
     rounding: float,
-) -> tuple[Machine, list[bool]]:
-    """The state machine that gives a module's `answers` to words, but for rounding, and which parts
-    of its states the answers do not look at, the cell states of LSTMs.
+) -> tuple[Stepper, list[bool]]:
+    """The state machine that gives a module's `outputs` to words, but for rounding, and which parts
+    of its states the outputs do not look at, the cell states of LSTMs.
 
     Raises:
         ModelError: there is none; why."""
     recurrence = Recurrence(call, symbols)
-    kinds: tuple[Callable[[Recurrence], Machine], ...] = (_itself, Pooled, Answering)
-    machine: Machine
+    kinds: tuple[Callable[[Recurrence], Stepper], ...] = (_itself, Pooled, WithOutput)
     for kind in kinds:
         try:
-            found = kind(recurrence)
+            stepper = kind(recurrence)
         except ModelError:
             continue
-        machine = found
-        if found.initial is None:
-            machine = Started(found)
-        ends = [run(machine, batch) for batch in words]
-        cells = [part.is_cell for part in machine.parts]
+        if stepper.initial is None:
+            stepper = Started(stepper)
+        ends = [run(stepper, batch) for batch in words]
+        cells = [part.is_cell for part in stepper.parts]
         for unread in [cells, [False] * len(cells)] if any(cells) else [cells]:
-            stepped = [machine.read_out(without(states, unread)) for states in ends]
-            if agree(answers.cpu().numpy(), torch.cat(stepped).cpu().numpy(), rounding).all():
-                return machine, unread
-    raise ModelError("its answers come from more than the last state")
+            stepped = [stepper.read_out(without(states, unread)) for states in ends]
+            if agree(outputs.cpu().numpy(), torch.cat(stepped).cpu().numpy(), rounding).all():
+                return stepper, unread
+    raise ModelError("its outputs come from more than the last state")
 
 
-def run(machine: Machine, words: Int[Tensor, "B T"]) -> list[Float[Tensor, "B H"]]:
+def run(stepper: Stepper, words: Int[Tensor, "B T"]) -> list[Float[Tensor, "B H"]]:
     """The states after words."""
-    states = machine.start(words[:, 0])
+    states = stepper.start(words[:, 0])
     for symbols in words[:, 1:].unbind(dim=1):
-        states = machine.step(states, symbols)
+        states = stepper.step(states, symbols)
     return states
 
 
@@ -143,5 +141,5 @@ def without(
     ]
 
 
-def _itself(recurrence: Recurrence) -> Machine:
+def _itself(recurrence: Recurrence) -> Stepper:
     return recurrence
