@@ -80,9 +80,9 @@ class Output:
         outputs = list(_leaves(result))[self.leaf][1]
         if self.steps is not None:
             outputs = outputs.movedim((self.batch, self.steps), (0, 1))
-            return outputs.reshape(*outputs.shape[:2], -1).float()
+            return outputs.reshape(*outputs.shape[:2], -1).float().cpu()
         outputs = outputs.movedim(self.batch, 0)
-        return outputs.reshape(len(outputs), -1).float()
+        return outputs.reshape(len(outputs), -1).float().cpu()
 
 
 class Layout:
@@ -101,7 +101,7 @@ class Layout:
         self._name = one_line(type(module).__name__, 40)
         weight = next((one for one in module.parameters() if one.is_floating_point()), None)
         self._dtype = torch.float32 if weight is None else weight.dtype
-        self.device = torch.device("cpu") if weight is None else weight.device
+        self._device = torch.device("cpu") if weight is None else weight.device
         self._roles = _roles(module)
         self._rivals = 0
         with torch.inference_mode(), warnings.catch_warnings():
@@ -134,7 +134,7 @@ class Layout:
 
     def _call(self, form: Form, words: Int[Tensor, "B T"]) -> Any:
         # Which operators run may depend on how a tensor lies in memory: it always lies alike.
-        words = words.to(self.device).clone(memory_format=torch.contiguous_format)
+        words = words.to(self._device).clone(memory_format=torch.contiguous_format)
         hidden = None if form.begin is None else form.begin(len(words))
         read = one_hot(words, self._symbols).to(self._dtype) if form.vectors else words
         if not form.one_by_one:
@@ -245,7 +245,7 @@ class Layout:
         other[0] = (words[0] + 1) % self._symbols
         later[:, -1] = (words[:, -1] + 1) % self._symbols
         outputs = self(words)
-        check_finite("outputs", outputs.cpu().numpy())
+        check_finite("outputs", outputs.numpy())
         many = words.repeat(MANY, 1)
         if not torch.equal(self(many), self(many)):
             raise ModelError(

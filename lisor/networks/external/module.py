@@ -66,7 +66,7 @@ class ModuleNetwork(Adapter):
         words = [torch.from_numpy(batch) for batch in check_words(len(self.alphabet))]
         with torch.inference_mode():
             outputs = torch.cat([self._layout.last(batch) for batch in words])
-            check_finite("outputs", outputs.cpu().numpy())
+            check_finite("outputs", outputs.numpy())
             rounding = self._rounding(module, words[-1])
         try:
             self._stepper, self._unread = find_stepper(
@@ -78,7 +78,7 @@ class ModuleNetwork(Adapter):
         self.layers = self._name_layers()
         self.initial = self._join(self._stepper.initial or [])
         check_size(self)
-        seen = outputs.cpu().numpy()
+        seen = outputs.numpy()
         self._reading = Reading(seen, self._extreme_outputs(len(seen)), classes)
         self.classes = self._reading.classes
 
@@ -169,9 +169,7 @@ class ModuleNetwork(Adapter):
         read, unread = list[Tensor](), list[Tensor]()
         for state, is_unread in parts:
             (unread if is_unread else read).append(state)
-        return tuple(
-            torch.cat(part, dim=1).float().cpu().numpy() for part in (read, unread) if part
-        )
+        return tuple(torch.cat(part, dim=1).numpy() for part in (read, unread) if part)
 
     def _split(self, states: States) -> list[Float[Tensor, "N H"]]:
         """The states of a network as the machine's."""
@@ -198,7 +196,7 @@ class ModuleNetwork(Adapter):
                 function(*batch)
                 for batch in zip(*(one.split(MAX_BATCH) for one in rows), strict=True)
             ]
-        return [torch.cat(part)[:count].cpu() for part in zip(*batches, strict=True)]
+        return [torch.cat(part)[:count] for part in zip(*batches, strict=True)]
 
     def _name_layers(self) -> tuple[str, ...]:
         """The names of the layers whose units a state holds, if each has as many."""

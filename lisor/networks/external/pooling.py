@@ -10,7 +10,7 @@ Shapes: N states, T steps, H numbers of a part of a state, D numbers that are po
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -161,7 +161,7 @@ class Pooled:
         """What has been pooled after one more step."""
         single, after = self._alone(value, len(pooled[0])), list[Tensor]()
         for reducer, before, weight in zip(self._reducers, pooled[::2], pooled[1::2], strict=True):
-            score = None if reducer.score is None else single[reducer.score].reshape(-1, 1)
+            score = _scores(single, reducer.score)
             after += reducer.pool(
                 before, weight, reducer.part.flat(single[reducer.spot.one]), score
             )
@@ -215,8 +215,8 @@ class Pooled:
             for pool, score in _pools(scores):
                 pooled, weight = torch.zeros(WORDS, part.size), torch.ones(WORDS, 1)
                 for values in single:
-                    weighed = None if score is None else values[score].reshape(-1, 1)
-                    pooled, weight = pool(pooled, weight, part.flat(values[spot.one]), weighed)
+                    value = part.flat(values[spot.one])
+                    pooled, weight = pool(pooled, weight, value, _scores(values, score))
                 if near(pooled, part.flat(both[spot.two])):
                     reducers.append(Reducer(spot=spot, part=part, pool=pool, score=score))
                     break
@@ -244,6 +244,10 @@ def _pools(scores: Sequence[Number]) -> Iterator[tuple[Pool, Number | None]]:
     """Each pool, that of attention with all scores that may weigh its steps."""
     yield from ((pool, None) for pool in (_last, _mean, _largest))
     yield from ((_attention, number) for number in scores)
+
+
+def _scores(values: Mapping[Number, Tensor], number: Number | None) -> Float[Tensor, "N 1"] | None:
+    return None if number is None else values[number].reshape(-1, 1).float().cpu()
 
 
 def _random(like: Tensor) -> Tensor:

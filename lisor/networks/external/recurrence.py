@@ -77,12 +77,13 @@ class Part:
 
     def flat(self, tensor: Tensor) -> Float[Tensor, "N H"]:
         """The numbers of each state."""
-        return tensor.movedim(self.axis, 0).reshape(-1, self.size).float()
+        return tensor.movedim(self.axis, 0).reshape(-1, self.size).float().cpu()
 
     def whole(self, flat: Float[Tensor, "N H"]) -> Tensor:
         """The tensor of these states."""
         rest = self.shape[: self.axis] + self.shape[self.axis + 1 :]
         rows = flat.reshape(len(flat) * self.rows, *rest)
+        rows = rows if self.dtype.is_floating_point else rows.round()
         return rows.to(self.dtype).movedim(0, self.axis).contiguous()
 
 

@@ -118,7 +118,7 @@ def find_stepper(
         cells = [part.is_cell for part in stepper.parts]
         for unread in [cells, [False] * len(cells)] if any(cells) else [cells]:
             stepped = [stepper.read_out(without(states, unread)) for states in ends]
-            if agree(outputs.cpu().numpy(), torch.cat(stepped).cpu().numpy(), rounding).all():
+            if agree(outputs.numpy(), torch.cat(stepped).numpy(), rounding).all():
                 return stepper, unread
     raise ModelError("its outputs come from more than the last state")
 

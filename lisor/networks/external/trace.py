@@ -104,7 +104,7 @@ class Replay(TorchDispatchMode):
             number = (self._operators, at)
             new = self._replace.get(number)
             if new is not None:
-                one = one.copy_(new) if in_place else new.to(one.dtype)
+                one = one.copy_(new) if in_place else new.to(one)
             if number in self._wanted:
                 self.values[number] = one.clone()
             left.append(one)
