@@ -11,6 +11,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, is_dataclass
 from functools import partial
 from itertools import product
@@ -24,6 +25,7 @@ from torch.utils._pytree import tree_flatten, tree_map
 
 from lisor.errors import DataWarning, ModelError, one_line
 from lisor.networks.external.calls import SHOWN, calling, reason
+from lisor.networks.external.trace import Recording
 from lisor.networks.network import check_finite
 from lisor.randomness import stream
 
@@ -133,6 +135,10 @@ class Layout:
         return outputs[:, -1] if self.is_per_step else outputs
 
     def _call(self, form: Form, words: Int[Tensor, "B T"]) -> Any:
+        with _left_as_it_was(self._module):
+            return self._call_as(form, words)
+
+    def _call_as(self, form: Form, words: Int[Tensor, "B T"]) -> Any:
         # Which operators run may depend on how a tensor lies in memory: it always lies alike.
         words = words.to(self._device).clone(memory_format=torch.contiguous_format)
         hidden = None if form.begin is None else form.begin(len(words))
@@ -222,11 +228,16 @@ class Layout:
                 continue
             output = Output(leaf=at, batch=axes[0], steps=axes[1])
             size = output.take(results[0]).shape[-1]
-            rank = OUTPUT_NAMES.index(name) if name in OUTPUT_NAMES else len(OUTPUT_NAMES)
+            rank = next(
+                (rank for rank, known in enumerate(OUTPUT_NAMES) if _is_named(name, known)),
+                len(OUTPUT_NAMES),
+            )
             candidates.append(((sizes[0] in handed, size not in widths, rank), output))
         if candidates:
             best = min(rank for rank, _ in candidates)
-            first, *others = [output for rank, output in candidates if rank == best]
+            first, *others = self._last_made(
+                form, [output for rank, output in candidates if rank == best]
+            )
             size = first.take(results[0]).shape[-1]
             self._rivals = sum(output.take(results[0]).shape[-1] < size for output in others)
             return first
@@ -234,6 +245,24 @@ class Layout:
         what = "numbers" if True in kinds else "whole numbers, which are no scores,"
         shown = one_line(", ".join(str([*tensor.shape]) for _, tensor in leaves[0]), SHOWN)
         return f"got {what} of shape {shown} for {SIZES[0][0]} words of {SIZES[0][1]} symbols"
+
+    def _last_made(self, form: Form, candidates: list[Output]) -> list[Output]:
+        """Those of several tensors of which no other one of them is made."""
+        if len(candidates) == 1:
+            return candidates
+        recording, words = Recording(), torch.zeros(SIZES[0], dtype=torch.long)
+        leaves = [*_leaves(recording.run(lambda: self._call(form, words)))]
+        tensors = [leaves[output.leaf][1] for output in candidates]
+        made_of = [recording.ancestors(tensor) for tensor in tensors]
+        return [
+            output
+            for output, tensor in zip(candidates, tensors, strict=True)
+            if not any(
+                tensor.shape == node.value.shape and torch.equal(tensor, node.value)
+                for ancestors in made_of
+                for node in ancestors
+            )
+        ] or candidates
 
     def _is_apart(self, form: Form, output: Output) -> bool:
         """Whether the output for each word depends on that word alone, and one after each symbol on
@@ -249,7 +278,8 @@ class Layout:
         many = words.repeat(MANY, 1)
         if not torch.equal(self(many), self(many)):
             raise ModelError(
-                f"{self._name} answers the same words differently each time; call its eval() first"
+                f"{self._name} answers the same words differently each time: dropout (call its "
+                "eval() first), or a state that it keeps between calls"
             )
         fewer = self(words[:2])
         apart = torch.allclose(outputs[1:], self(other)[1:], rtol=NEAR, atol=NEAR)
@@ -258,6 +288,25 @@ class Layout:
             return apart
         before = outputs[:, :-1], self(later)[:, :-1]
         return apart and torch.allclose(*before, rtol=NEAR, atol=NEAR)
+
+
+@contextmanager
+def _left_as_it_was(module: nn.Module) -> Iterator[None]:
+    """A call after which tensors that a module keeps in attributes, such as its last state, are
+    those from before."""
+    before = [(part, {**vars(part)}) for part in module.modules()]
+    try:
+        yield
+    finally:
+        for part, attributes in before:
+            for name, value in [*vars(part).items()]:
+                known = name in attributes
+                earlier = attributes.get(name)
+                if value is not earlier and (_shapes(value) or _shapes(earlier)):
+                    if known:
+                        vars(part)[name] = attributes[name]
+                    else:
+                        del vars(part)[name]
 
 
 def _time_first(batch: Tensor) -> Tensor:
@@ -310,6 +359,11 @@ def _leaves(result: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
         names = getattr(result, "_fields", [name] * len(result))
         for key, one in zip(names, result, strict=True):
             yield from _leaves(one, key)
+
+
+def _is_named(name: str, known: str) -> bool:
+    """Whether a name is a known one, by itself or with a word before or after it."""
+    return name == known or name.endswith(f"_{known}") or name.startswith(f"{known}_")
 
 
 def _axes(

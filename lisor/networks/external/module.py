@@ -219,8 +219,9 @@ class ModuleNetwork(Adapter):
 
 def _check_mode(module: nn.Module, name: str) -> None:
     """Raises ModelError where dropout is at work."""
-    drops = any(part.training and isinstance(part, DROPPING) for part in module.modules())
+    dropping = [part for part in module.modules() if isinstance(part, DROPPING)]
     layers = [part for part in module.modules() if isinstance(part, nn.RNNBase)]
+    drops = any(part.training for part in dropping)
     if drops or any(one.training and one.dropout and one.num_layers > 1 for one in layers):
         raise ModelError(f"{name} is in training mode, with dropout at work: call its eval() first")
 

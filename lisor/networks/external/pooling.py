@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import torch
 from jaxtyping import Float, Int
@@ -64,6 +65,15 @@ def _attention(
     return torch.lerp(pooled.double(), value.double(), share).float(), after.float()
 
 
+def _sum(
+    pooled: Tensor, weight: Tensor, value: Tensor, score: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """p' = p + v."""
+    return pooled + value, torch.zeros_like(weight)
+
+
+POOLS: tuple[Pool, ...] = (_last, _mean, _largest, _attention, _sum)
+
 WEIGHT = Part.vector("weight", 1)
 
 
@@ -89,13 +99,15 @@ class Reducer:
 
 
 class Pooled:
-    """A recurrence whose outputs come from what is pooled over its steps.
+    """A recurrence whose outputs come from what is pooled over its steps, beside its last state.
+
+    A sum may be a mean that is divided later, so that `sums` are pools only where that is said.
 
     Raises:
         ModelError: they come from more than its last state in another way."""
 
-    def __init__(self, recurrence: Recurrence) -> None:
-        self._recurrence = recurrence
+    def __init__(self, recurrence: Recurrence, *, sums: bool = False) -> None:
+        self._recurrence, self._pools = recurrence, POOLS[: len(POOLS) - (not sums)]
         one, two = recurrence.record(1), recurrence.record(2)
         tail = list(_tail([*one.values()], [*two.values()]))
         others = recurrence.record(1, OTHER)
@@ -178,28 +190,33 @@ class Pooled:
         return self._recurrence.run(symbols, replace=replaced, wanted=wanted).values
 
     def _says_all(self, spot: Spot, two: Nodes) -> bool:
-        """Whether the outputs come from this tensor alone, whatever was read."""
+        """Whether the outputs come from this tensor and the last state alone, whatever was read."""
         value = _random(two[spot.two].value)
         symbols = torch.zeros(WORDS, 1, dtype=torch.long)
+        after = self._recurrence.start(symbols[:, 0])
         outputs = [
             self._recurrence.run(
-                read, before=self._recurrence.start(read[:, 0]), replace={spot.two: value}
+                read,
+                before=self._recurrence.start(read[:, 0]),
+                after=after,
+                replace={spot.two: value},
             ).outputs
             for read in (symbols, symbols + 1)
         ]
         return near(*outputs)
 
     def _find(self, piece: Spot, tail: Sequence[Spot], one: Nodes, others: Nodes) -> list[Reducer]:
-        """What is made of the steps of a tensor, and how; nothing where that is not known."""
+        """What is made of the steps of a tensor, and how: the first tensors without an axis of
+        steps that a pool gives."""
         timed = {spot.one for spot in tail if spot.axis is not None and spot.one >= piece.one}
-        reduced = [spot for spot in tail if spot.axis is None and one[spot.one].sources & timed]
+        after = [spot for spot in reversed(tail) if spot.axis is None and spot.one > piece.one]
         scores = [
             max(node.sources & timed)
             for node in one.values()
             if "softmax" in node.operator and node.sources & timed
         ]
         scores = [number for number in scores if one[number].value.numel() == WORDS]
-        wanted = [spot.one for spot in reduced]
+        wanted = [spot.one for spot in after]
         value = _random(torch.cat([one[piece.one].value] * 2, self._steps))
         single = [self._alone(part, WORDS, wanted + scores) for part in value.split(1, self._steps)]
         symbols = torch.zeros(WORDS, 1, dtype=torch.long)
@@ -207,22 +224,44 @@ class Pooled:
             symbols,
             before=self._recurrence.start(symbols[:, 0]),
             replace={piece.two: value},
-            wanted=[spot.two for spot in reduced],
+            wanted=[spot.two for spot in after],
         ).values
-        reducers = []
-        for spot in reduced:
-            part = describe(one[spot.one], others[spot.one], is_cell=False)
-            for pool, score in _pools(scores):
-                pooled, weight = torch.zeros(WORDS, part.size), torch.ones(WORDS, 1)
-                for values in single:
-                    value = part.flat(values[spot.one])
-                    pooled, weight = pool(pooled, weight, value, _scores(values, score))
-                if near(pooled, part.flat(both[spot.two])):
-                    reducers.append(Reducer(spot=spot, part=part, pool=pool, score=score))
-                    break
+        reducers, unknown = list[Reducer](), set(timed)
+        for spot in after:
+            if not one[spot.one].sources & unknown:
+                continue
+            reducer = self._reducer(spot, one, others, single, both, scores)
+            if reducer is None:
+                unknown.add(spot.one)
             else:
-                return []
+                reducers.append(reducer)
         return reducers
+
+    def _reducer(
+        self,
+        spot: Spot,
+        one: Nodes,
+        others: Nodes,
+        single: Sequence[Mapping[Number, Tensor]],
+        both: Mapping[Number, Tensor],
+        scores: Sequence[Number],
+    ) -> Reducer | None:
+        """The pool that makes of what a tensor is for each of two steps what it is for both."""
+        try:
+            part = describe(one[spot.one], others[spot.one], is_cell=False)
+        except ModelError:
+            return None
+        sizes = {values[spot.one].numel() for values in single} | {both[spot.two].numel()}
+        if sizes != {WORDS * part.size}:
+            return None
+        for pool, score in product(self._pools, (None, *scores)):
+            pooled, weight = torch.zeros(WORDS, part.size), torch.ones(WORDS, 1)
+            for values in single:
+                value = part.flat(values[spot.one])
+                pooled, weight = pool(pooled, weight, value, _scores(values, score))
+            if near(pooled, part.flat(both[spot.two])):
+                return Reducer(spot=spot, part=part, pool=pool, score=score)
+        return None
 
 
 def _tail(one: Sequence[Node], two: Sequence[Node]) -> Iterator[Spot]:
@@ -238,12 +277,6 @@ def _tail(one: Sequence[Node], two: Sequence[Node]) -> Iterator[Spot]:
             if is_same or len(axes) == 1:
                 axis = None if is_same else axes[0]
                 yield Spot(one=first.number, two=second.number, axis=axis)
-
-
-def _pools(scores: Sequence[Number]) -> Iterator[tuple[Pool, Number | None]]:
-    """Each pool, that of attention with all scores that may weigh its steps."""
-    yield from ((pool, None) for pool in (_last, _mean, _largest))
-    yield from ((_attention, number) for number in scores)
 
 
 def _scores(values: Mapping[Number, Tensor], number: Number | None) -> Float[Tensor, "N 1"] | None:

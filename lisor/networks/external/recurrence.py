@@ -76,7 +76,12 @@ class Part:
         return self.shape[0] if self.axis == 1 and len(self.shape) == 3 else 1
 
     def flat(self, tensor: Tensor) -> Float[Tensor, "N H"]:
-        """The numbers of each state."""
+        """The numbers of each state.
+
+        Raises:
+            ModelError: the tensor is of another size."""
+        if tensor.numel() % self.size:
+            raise ModelError(f"a tensor of {self.operator} changes its size from call to call")
         return tensor.movedim(self.axis, 0).reshape(-1, self.size).float().cpu()
 
     def whole(self, flat: Float[Tensor, "N H"]) -> Tensor:
@@ -152,11 +157,11 @@ class Recurrence:
 
         `replace` and `wanted` are tensors of that call."""
         numbers, replaced = self._ends, dict(replace or {})
-        if after is not None:
-            replaced |= self._replacing(self._ends, after)
         if before is not None:
             numbers, replaced = self._after, replaced | self._replacing(self._before, before)
             symbols = torch.cat([torch.zeros_like(symbols), symbols], dim=1)
+        if after is not None:
+            replaced |= self._replacing(numbers, after)
         replay = Replay(replaced, [*numbers, *wanted])
         outputs = replay.run(lambda: self._call(symbols))
         values = [replay.values[number] for number in numbers]
@@ -313,7 +318,8 @@ def _initials(part: Part, node: Node, constant: list[Tensor]) -> Iterator[Float[
     tried: list[Tensor] = []
     known = {id(one) for one in node.read}
     for tensor in sorted(constant, key=lambda one: id(one) not in known):
-        if tensor.shape == part.shape and tensor.is_floating_point():
+        is_like = tensor.shape == part.shape and tensor.is_floating_point()
+        if is_like and bool(tensor.isfinite().all()):
             row = part.flat(tensor)[:1]
             is_same = near(row.expand(WORDS, -1), part.flat(tensor))
             if is_same and not any(near(row, other) for other in tried):

@@ -5,6 +5,7 @@ Shapes: N states, H numbers of a part of a state, C numbers of an output, B word
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -106,7 +107,8 @@ def find_stepper(
     Raises:
         ModelError: there is none; why."""
     recurrence = Recurrence(call, symbols)
-    kinds: tuple[Callable[[Recurrence], Stepper], ...] = (_itself, Pooled, WithOutput)
+    kinds: tuple[Callable[[Recurrence], Stepper], ...]
+    kinds = (_itself, Pooled, partial(Pooled, sums=True), WithOutput)
     for kind in kinds:
         try:
             stepper = kind(recurrence)

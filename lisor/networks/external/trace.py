@@ -17,6 +17,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
+from lisor.errors import ModelError
+
 LAYERS = {
     getattr(torch.ops.aten, name): name.removeprefix("quantized_")
     for name in ("lstm", "gru", "rnn_tanh", "rnn_relu", "quantized_lstm", "quantized_gru")
@@ -58,9 +60,15 @@ class Replay(TorchDispatchMode):
         self._operators = 0
 
     def run(self, call: Callable[[], Any]) -> Any:
-        """What the call returns."""
+        """What the call returns.
+
+        Raises:
+            ModelError: it did not put out a tensor that was wanted."""
         with torch.inference_mode(), self:
-            return call()
+            result = call()
+        if self._wanted - self.values.keys():
+            raise ModelError("the same call does not always run the same operators")
+        return result
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -197,7 +205,10 @@ class Recording(Replay):
             )
             self._numbers[id(one)] = node.number
             if in_place:
-                self._writers.setdefault(one.untyped_storage().data_ptr(), []).append(node.number)
+                memory = one.untyped_storage()
+                is_whole = one.numel() * one.element_size() == memory.nbytes()
+                earlier = [] if is_whole else self._writers.get(memory.data_ptr(), [])
+                self._writers[memory.data_ptr()] = [*earlier, node.number]
             self.nodes[node.number] = node
         self._held += [*read, *left]
         return left
@@ -207,6 +218,16 @@ class Recording(Replay):
         if id(tensor) in self._numbers:
             self._numbers[id(same)] = self._numbers[id(tensor)]
         self._held += [tensor, same]
+
+    def ancestors(self, tensor: Tensor) -> list[Node]:
+        """The tensors that one which the call returned was made of."""
+        ahead, visited = [self._numbers.get(id(tensor))], set[Number]()
+        while ahead:
+            node = self.nodes.get(ahead.pop() or (-1, -1))
+            new = set() if node is None else node.sources - visited
+            visited |= new
+            ahead += new
+        return [self.nodes[number] for number in visited]
 
     def _sources(self, tensor: Tensor) -> list[Number]:
         """The node of a tensor, and those that wrote into the memory in which it lies."""

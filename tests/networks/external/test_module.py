@@ -271,18 +271,96 @@ class PooledInEveryWay(nn.Module):
         return self.linear(torch.cat(pooled, dim=1))
 
 
+class MaskedMean(Acceptor):
+    """A mean over steps as it is written for padded sequences."""
+
+    def forward(self, symbols, lengths):
+        states = self.layer(self.embedding(symbols))[0]
+        mask = (torch.arange(symbols.shape[1]) < lengths[:, None]).unsqueeze(-1).float()
+        return self.linear((states * mask).sum(1) / mask.sum(1).clamp(min=1e-9)).squeeze(-1)
+
+
+class Summed(Acceptor):
+    def forward(self, symbols):
+        states = self.layer(self.embedding(symbols))[0]
+        return self.linear((states * states.sigmoid()).sum(1)).squeeze(-1)
+
+
+class LastAndPooled(Acceptor):
+    """The last state, as the layer returns it, beside what is pooled."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(24, 1)
+
+    def forward(self, symbols):
+        states, last = self.layer(self.embedding(symbols))
+        pooled = [last[-1], states.max(1).values, states.mean(1)]
+        return self.linear(torch.cat(pooled, dim=1)).squeeze(-1)
+
+
+class RunningMax(nn.Module):
+    """A loop that keeps the largest of its states, which begins at none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding, self.cell = nn.Embedding(2, 4), nn.GRUCell(4, 6)
+        self.linear = nn.Linear(6, 1)
+
+    def forward(self, symbols):
+        state = torch.zeros(len(symbols), 6)
+        largest = torch.full_like(state, -torch.inf)
+        for read in self.embedding(symbols).unbind(1):
+            state = self.cell(read, state)
+            largest = torch.maximum(largest, state)
+        return self.linear(largest)
+
+
+class InPlace(nn.Module):
+    """A loop that writes its state over the one before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding, self.gate = nn.Embedding(2, 6), nn.Linear(12, 6)
+        self.new, self.linear = nn.Linear(12, 6), nn.Linear(6, 1)
+
+    def forward(self, symbols):
+        state = torch.zeros(len(symbols), 6)
+        for read in self.embedding(symbols).unbind(1):
+            both = torch.cat([read, state], 1)
+            gate, new = self.gate(both).sigmoid(), self.new(both).tanh()
+            state.mul_(gate).add_((1 - gate) * new)
+        return self.linear(state)
+
+
+class Keeping(Acceptor):
+    """Begins in the state that it kept, if that is of as many words."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept = None
+
+    def forward(self, symbols):
+        if self.kept is not None and self.kept.shape[1] != len(symbols):
+            self.kept = None
+        states, self.kept = self.layer(self.embedding(symbols), self.kept)
+        return self.linear(states[:, -1]).squeeze(-1)
+
+
 @pytest.mark.parametrize(
     "module",
-    [Around(), CellRead(nn.LSTM), Unused(), FirstUnlike(), PooledInEveryWay(),
-     Projected(), nn.DataParallel(Acceptor())],
+    [MaskedMean(), Summed(), LastAndPooled(), RunningMax(), InPlace(), Around(),
+     CellRead(nn.LSTM), Unused(), FirstUnlike(), PooledInEveryWay(), Projected(),
+     nn.DataParallel(Acceptor())],
     ids=lambda module: type(module).__name__,
 )  # fmt: skip
 def test_its_states_on_words_of_any_length_give_the_modules_own_answers(module):
     network = adapt(module, "01")
     words = torch.from_numpy(np.random.default_rng(0).integers(2, size=(30, 40)))
     sequences = Sequences.from_lists(words.tolist())
+    lengths = (torch.full((30,), 40),) * isinstance(module, MaskedMean)
     with torch.no_grad():
-        own = module(words)
+        own = module(words, *lengths)
     own = own if own.ndim > 1 and own.shape[1] > 1 else torch.sigmoid(own).reshape(-1, 1)
     np.testing.assert_allclose(network.predict(sequences)[:, -own.shape[1] :], own, atol=1e-6)
     (states, _, _) = network.forward_pass(words[None], torch.full((1, 30), 40))
@@ -292,6 +370,17 @@ def test_its_states_on_words_of_any_length_give_the_modules_own_answers(module):
     begin = tuple(np.repeat(part, 30, axis=0) for part in network.initial)
     after = network.predict_from(begin, sequences)
     np.testing.assert_allclose(after[:, -own.shape[1] :], own, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_a_scripted_and_frozen_module_is_read_too():
+    module = Acceptor(nn.LSTM).eval()
+    network = adapt(torch.jit.freeze(torch.jit.script(module)), "01")
+    words = torch.tensor([[0, 1, 1], [1, 1, 0]])
+    with torch.no_grad():
+        own = torch.sigmoid(module(words))
+    predicted = network.predict(Sequences.from_lists(words.tolist()))
+    np.testing.assert_allclose(predicted[:, 1], own, atol=1e-6)
 
 
 class Tagger(Acceptor):
@@ -312,18 +401,55 @@ def test_a_module_that_answers_after_each_symbol_has_a_class_for_each():
     np.testing.assert_allclose(probabilities[..., 1].flatten(), own, atol=1e-6)
 
 
+class Several(Acceptor):
+    """Returns what a function makes of its states, its last state and its logits."""
+
+    def __init__(self, make) -> None:
+        super().__init__()
+        self.make = make
+
+    def forward(self, symbols):
+        states = self.layer(self.embedding(symbols))[0]
+        return self.make(states, states[:, -1], self.linear(states[:, -1]))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda states, last, logits: (last, logits),
+        lambda states, last, logits: (states, last, logits),
+        lambda states, last, logits: (logits, states.softmax(dim=-1)),
+        lambda states, last, logits: {"hidden": last, "class_logits": logits},
+        lambda states, last, logits: {"pooled": (last, logits)},
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_of_several_tensors_the_one_that_is_made_of_the_others_is_the_output(make):
+    module = Several(make)
+    network = adapt(module, "01")
+    words = torch.tensor([[0, 1, 1], [1, 1, 0]])
+    with torch.no_grad():
+        own = torch.sigmoid(module.linear(module.layer(module.embedding(words))[0][:, -1]))
+    predictions = network.predict(Sequences.from_lists(words.tolist()))
+    np.testing.assert_allclose(predictions[:, 1], own[:, 0], atol=1e-6)
+
+
 class Two(Acceptor):
-    """Returns its last state, and then what it answers."""
+    """Two read-outs, of which none is made of the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.other = nn.Linear(8, 3)
 
     def forward(self, symbols):
         last = self.layer(self.embedding(symbols))[0][:, -1]
-        return last, self.linear(last)
+        return self.other(last), self.linear(last)
 
 
-def test_of_two_tensors_that_may_be_the_answers_the_first_is_read_and_that_is_said():
+def test_of_two_tensors_that_may_be_the_output_the_first_is_read_and_that_is_said():
     module = Two()
     with pytest.warns(DataWarning, match="Two returns 2 tensors that may be its outputs"):
-        assert len(adapt(module, "01").classes) == 8
+        assert len(adapt(module, "01").classes) == 3
     # The number of classes decides, where it is known.
     network = adapt(module, "01", ["no", "yes"])
     words = torch.tensor([[0, 1, 1], [1, 1, 0]])
@@ -331,6 +457,17 @@ def test_of_two_tensors_that_may_be_the_answers_the_first_is_read_and_that_is_sa
         own = torch.sigmoid(module(words)[1])[:, 0]
     predictions = network.predict(Sequences.from_lists(words.tolist()))
     np.testing.assert_allclose(predictions[:, 1], own, atol=1e-6)
+
+
+def test_the_state_that_a_module_keeps_between_calls_is_left_as_it_was():
+    module, words = Keeping(), torch.zeros(5, 3, dtype=torch.long)
+    network = adapt(module, "01")
+    assert module.kept is None
+    with torch.no_grad():
+        own = torch.sigmoid(module(words[:1]))[0]
+    kept, predicted = module.kept, network.predict(Sequences.from_lists(words.tolist()))
+    np.testing.assert_allclose(predicted[:, 1], np.full(5, own), atol=1e-6)
+    assert module.kept is kept
 
 
 class Dropped(Acceptor):
