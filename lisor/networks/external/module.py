@@ -165,24 +165,18 @@ class ModuleNetwork(Adapter):
     def _join(self, states: Sequence[Float[Tensor, "N H"]]) -> States:
         """The machine's states as those of a network: what is read out, and the cell states if they
         are not."""
-        parts = zip(states, self._unread, strict=True)
         read, unread = list[Tensor](), list[Tensor]()
-        for state, is_unread in parts:
+        for state, is_unread in zip(states, self._unread, strict=True):
             (unread if is_unread else read).append(state)
         return tuple(torch.cat(part, dim=1).numpy() for part in (read, unread) if part)
 
     def _split(self, states: States) -> list[Float[Tensor, "N H"]]:
         """The states of a network as the machine's."""
-        parts = iter(
-            [
-                [part.size for part, is_unread in self._described if is_unread == kind]
-                for kind in (False, True)
-            ]
-        )
-        apart = [
-            iter(torch.from_numpy(np.asarray(state, np.float32)).split(sizes, dim=1))
-            for state, sizes in zip(states, parts, strict=False)
-        ]
+        apart = []
+        for is_unread, state in enumerate(states):
+            sizes = [part.size for part, unread in self._described if unread == is_unread]
+            numbers = torch.from_numpy(np.asarray(state, np.float32))
+            apart.append(iter(numbers.split(sizes, dim=1)))
         return [next(apart[is_unread]) for _, is_unread in self._described]
 
     def _in_batches(self, function: Callable[..., list[Tensor]], *rows: Tensor) -> list[Tensor]:

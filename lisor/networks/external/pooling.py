@@ -72,7 +72,7 @@ def _sum(
     return pooled + value, torch.zeros_like(weight)
 
 
-POOLS: tuple[Pool, ...] = (_last, _mean, _largest, _attention, _sum)
+POOLS: tuple[Pool, ...] = (_last, _mean, _largest, _attention)
 
 WEIGHT = Part.vector("weight", 1)
 
@@ -107,7 +107,7 @@ class Pooled:
         ModelError: they come from more than its last state in another way."""
 
     def __init__(self, recurrence: Recurrence, *, sums: bool = False) -> None:
-        self._recurrence, self._pools = recurrence, POOLS[: len(POOLS) - (not sums)]
+        self._recurrence, self._pools = recurrence, (*POOLS, _sum) if sums else POOLS
         one, two = recurrence.record(1), recurrence.record(2)
         tail = list(_tail([*one.values()], [*two.values()]))
         others = recurrence.record(1, OTHER)
@@ -171,7 +171,9 @@ class Pooled:
         self, pooled: Sequence[Float[Tensor, "N D"]], value: Tensor
     ) -> list[Float[Tensor, "N D"]]:
         """What has been pooled after one more step."""
-        single, after = self._alone(value, len(pooled[0])), list[Tensor]()
+        wanted = [reducer.spot.one for reducer in self._reducers]
+        wanted += [reducer.score for reducer in self._reducers if reducer.score is not None]
+        single, after = self._alone(value, len(pooled[0]), wanted), list[Tensor]()
         for reducer, before, weight in zip(self._reducers, pooled[::2], pooled[1::2], strict=True):
             score = _scores(single, reducer.score)
             after += reducer.pool(
@@ -179,12 +181,8 @@ class Pooled:
             )
         return after
 
-    def _alone(
-        self, value: Tensor, count: int, more: Sequence[Number] = ()
-    ) -> dict[Number, Tensor]:
-        """The tensors of a call on one symbol whose step puts out `value`."""
-        wanted = [reducer.spot.one for reducer in self._reducers] + [*more]
-        wanted += [reducer.score for reducer in self._reducers if reducer.score is not None]
+    def _alone(self, value: Tensor, count: int, wanted: Sequence[Number]) -> dict[Number, Tensor]:
+        """The tensors wanted of a call on one symbol whose step puts out `value`."""
         symbols = torch.zeros(count, 1, dtype=torch.long)
         replaced = {self._piece.one: value}
         return self._recurrence.run(symbols, replace=replaced, wanted=wanted).values
