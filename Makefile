@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: setup run test test-slow check bench results faithful taggers domains choice external explain ui readme tutorial docs screenshots audit scaling \
+.PHONY: setup run test test-slow check bench results faithful taggers pautomac anomalies domains translation speech choice external mips numbers real-languages explain ui readme tutorial docs screenshots audit scaling \
   architecture settings \
   demo-schedule demo-dask demo-ray
 
@@ -14,7 +14,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in [(3, 11), (3, 12)])' || \
 	  { echo "lisor needs Python 3.11 or 3.12, found $$($(PYTHON) --version 2>&1); run: make setup PYTHON=/path/to/python3.11"; exit 2; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[aeon,baselines,dev,docs,onnx]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[aeon,baselines,dev,docs,onnx,transformers]'
 	@touch $(READY)
 
 run: setup
@@ -27,7 +27,7 @@ test: setup
 	@$(BIN)/python -m pytest -m "not slow"
 
 test-slow: setup
-	@$(BIN)/python -m pytest -m slow -n 0
+	@$(BIN)/python -m pytest -m slow
 
 # Writes into README.md what the quickstart prints.
 readme: setup
@@ -74,13 +74,42 @@ taggers: setup
 domains: setup
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m docs.write_domains "$(LOGS)" "$(HEARTBEATS)"
 
+# Writes docs/translation.md from a run of configs/translation.yaml.
+translation: setup
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m docs.write_translation
+
+# Writes docs/speech.md from runs of configs/speech.yaml; DIGITS=path/to/digits.parquet.
+speech: setup
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m docs.write_speech "$(DIGITS)"
+
+# Writes docs/pautomac.md from PAUTOMAC=path/to/strings.parquet and MODELS=path/to/models.json.
+pautomac: setup
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m docs.write_pautomac "$(PAUTOMAC)" "$(MODELS)"
+
+# Writes docs/anomalies.md from LOGS=path/to/events.parquet and HEARTBEATS=path/to/beats.parquet.
+anomalies: setup
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m docs.write_anomalies "$(LOGS)" "$(HEARTBEATS)"
+
 # Writes docs/choice.md from runs of configs/tomita.yaml and configs/faithful.yaml.
 choice: setup
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m docs.write_choice
 
-# Trains the modules of tests/networks/external/catalogue.py, reads them, and writes docs/external.md.
+# Trains the modules of tests/networks/external/, reads them, and writes docs/external.md; installs an extra.
 external: setup
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[transformers]'
 	@$(BIN)/python -m docs.write_external
+
+# Trains five networks on each finite-state task of MIPS, reads them, and writes docs/mips.md.
+mips: setup
+	@$(BIN)/python -m docs.write_mips
+
+# Writes docs/numbers.md from a run of configs/forecast.yaml.
+numbers: setup
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m docs.write_numbers
+
+# Trains networks on regular languages over numbers, reads them, and writes docs/real_languages.md.
+real-languages: setup
+	@$(BIN)/python -m docs.write_real_languages
 
 # Writes docs/explain.md from runs of configs/sentiment.yaml; VECTORS=path/to/glove.txt.gz adds networks with these vectors.
 explain: setup

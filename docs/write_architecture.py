@@ -33,6 +33,7 @@ PACKAGES = (
     "clustering",
     "extraction",
     "evaluation",
+    "anomalies",
     "explain",
     "report",
 )

@@ -108,10 +108,26 @@ def _page(report: Path, accuracies: dict[str, Interval], worked: float) -> Itera
     )
     yield (
         "*Adds up*: share of the reviews whose integrated gradients sum to the network's margin "
-        "within 1 %."
+        "within 1 %. *removal*: how"
+    )
+    yield (
+        "far the logit falls without the symbol, which is there for networks without gradients too."
     )
     yield ""
     yield from _table(report, "attribution-methods")
+    yield ""
+    yield "## Gradients by parameter"
+    yield ""
+    yield (
+        "The root mean square of the gradient of the loss over a parameter's numbers: quantiles "
+        "over drawn reviews"
+    )
+    yield (
+        "of validation. *Unmoved*: share of its numbers whose gradient is 0 in all of them, as of "
+        "words that do not occur."
+    )
+    yield ""
+    yield from _table(report, "parameter-gradients")
     yield ""
     yield "## Gates"
     yield ""

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lisor.automata.automaton import Automaton
     from lisor.extraction.estimator import AutomatonExtractor
-    from lisor.shortcuts import draw, extract, train, words
+    from lisor.shortcuts import complete, draw, extract, train, words
 
-__all__ = ["Automaton", "AutomatonExtractor", "draw", "extract", "train", "words"]
+__all__ = ["Automaton", "AutomatonExtractor", "complete", "draw", "extract", "train", "words"]
 
 _HOMES = {
     "Automaton": "lisor.automata.automaton",

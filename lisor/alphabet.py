@@ -4,8 +4,9 @@ Shapes: N sequences."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 from typing import Any, overload
@@ -27,8 +28,8 @@ class Alphabet(Sequence[str]):
 
     It is the sequence of its `symbols`. `unknown` is the number of the symbol that stands for all
     that it lacks. A text is cut by the `tokenizer`; without one it is read by characters where all
-    symbols are single characters, and else at blanks. Where there is a `quantizer`, raw input is
-    series of numbers.
+    symbols are single characters, and else at blanks, or as a JSON list if it is one where
+    that `needs_lists`. Where there is a `quantizer`, raw input is series of numbers.
 
     Raises:
         DataError: symbols are alike, the unknown one does not exist, or the quantizer has another
@@ -109,7 +110,30 @@ class Alphabet(Sequence[str]):
             raise DataError(
                 f"expected the tokenizer {TOKENIZER!r} or none, got {show(self.tokenizer)}"
             )
+        listed = _listed(text) if self.needs_lists else None
+        if listed is not None:
+            return listed
         return list(text) if self.has_characters else text.split()
+
+    @cached_property
+    def needs_lists(self) -> bool:
+        """Whether symbols side by side do not show where one ends, or not in a single line."""
+        if self.tokenizer is not None or self.quantizer is not None:
+            return False
+        if self.has_characters:
+            return any(symbol in "\r\n" for symbol in self.symbols)
+        return any(symbol.split() != [symbol] for symbol in self.symbols)
+
+    def write(self, numbers: Iterable[int]) -> str:
+        """A sequence of symbols by their numbers as one line that is read as them: where there is a
+        quantizer, the numbers of their prototypes."""
+        numbers = list(numbers)
+        if self.quantizer is not None:
+            steps = [step for symbol in numbers for step in self.quantizer.example(symbol).tolist()]
+            single = self.quantizer.channels == 1
+            return json.dumps([step[0] for step in steps] if single else steps)
+        symbols = [self.symbols[number] for number in numbers]
+        return json.dumps(symbols, ensure_ascii=False) if self.needs_lists else self.join(symbols)
 
     def join(self, symbols: Iterable[str]) -> str:
         """Symbols as the text that is cut into them."""
@@ -147,6 +171,13 @@ class Alphabet(Sequence[str]):
             return self.quantizer.read(series, first)
         return self.encode([self.cut(text, row) for row, text in enumerate(raw, first)], first)
 
+    def reread(self, sequences: Sequences) -> Sequences:
+        """The sequences with the symbols of this alphabet, where those are made of numbers and the
+        sequences have any; else as they are."""
+        if self.quantizer is None or sequences.numbers is None:
+            return sequences
+        return replace(sequences, symbols=self.quantizer.symbols(sequences.numbers))
+
     def to_json(self) -> dict[str, Any]:
         """The alphabet as plain values."""
         return {
@@ -183,3 +214,13 @@ class Alphabet(Sequence[str]):
             tokenizer=tokenizer,
             quantizer=None if quantizer is None else Quantizer.from_json(quantizer),
         )
+
+
+def _listed(text: str) -> list[str] | None:
+    """The texts of a JSON list; None where it is none."""
+    try:
+        symbols = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    is_list = isinstance(symbols, list) and all(isinstance(symbol, str) for symbol in symbols)
+    return symbols if is_list else None

@@ -7,6 +7,9 @@ from reprlib import Repr
 MAX_LINE = 300
 """The most characters of a line that a user is shown."""
 
+MAX_REPR = 160
+"""The most characters of the repr of a value of many parts."""
+
 MAX_MESSAGE = MAX_LINE - 20
 """The most characters of a message: a line begins with the name of the program."""
 

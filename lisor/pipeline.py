@@ -13,7 +13,7 @@ from itertools import chain, product
 from typing import Any, Protocol, TypeVar
 
 from lisor.errors import AutomatonError, DataError, ModelError
-from lisor.registry import ATTENTION, RULES
+from lisor.registry import RECURRENT, RULES, TARGETS
 from lisor.settings.experiment import Experiment, Study
 from lisor.settings.language import LanguageSettings
 
@@ -54,13 +54,17 @@ class Variants:
 
     @property
     def groups(self) -> list[Variants]:
-        """Those by rules that read off, and those by rules that search, if there are any."""
-        searching = tuple(rule for rule in self.rules if RULES[rule].searches)
-        others = tuple(rule for rule in self.rules if rule not in searching)
+        """Those by rules that read off, and those by rules that search, from all starts or from
+        one."""
+        kinds: dict[tuple[bool, tuple[int, ...]], list[str]] = {}
+        for name in self.rules:
+            rule = RULES[name]
+            starts = self.starts if rule.from_clusters else self.starts[:1]
+            kinds.setdefault((rule.searches, starts if rule.searches else self.ks), []).append(name)
         return [
-            Variants(method=self.method, ks=ks, rules=rules)
-            for rules, ks in ((others, self.ks), (searching, self.starts))
-            if rules and ks
+            Variants(method=self.method, ks=ks, rules=tuple(rules))
+            for (_, ks), rules in sorted(kinds.items(), key=lambda kind: kind[0][0])
+            if ks
         ]
 
 
@@ -126,10 +130,12 @@ class Subject:
 
     @property
     def learners(self) -> tuple[str, ...]:
-        """The other learners that are given the network: of a language, the first trial of a cell
-        without attention."""
-        is_language = isinstance(self.study.dataset, LanguageSettings)
-        given = self.trial == 0 and is_language and not self.cell.startswith(ATTENTION)
+        """The other learners that are given the network, or what it was trained on: of a language
+        or a language model, the first trial of a cell that can be stepped."""
+        dataset = self.study.dataset
+        kind = TARGETS[dataset.known_target]
+        is_asked = isinstance(dataset, LanguageSettings) or kind.is_distribution
+        given = self.trial == 0 and is_asked and self.cell != RECURRENT
         return self.study.extraction.baselines if given else ()
 
     def failure(self, reason: str) -> Failure:
@@ -181,8 +187,16 @@ class Stages(AutomataStages[Subject], Protocol):
     async def learn(self, subject: Subject, learner: str) -> Any:
         """The automaton that another learner makes of a network."""
 
+    async def detect(self, subject: Subject, automata: list[Any]) -> Any:
+        """How well a network and its automata detect anomalies."""
+
     def record(
-        self, subject: Subject, blocks: list[Block], learned: list[tuple[Any, Any]], embedding: Any
+        self,
+        subject: Subject,
+        blocks: list[Block],
+        learned: list[tuple[Any, Any]],
+        embedding: Any,
+        detections: Any,
     ) -> Any:
         """All that was made of a network."""
 
@@ -252,7 +266,11 @@ async def examine(stages: Stages, subject: Subject) -> Any:
         stages.gather(*learners, finish=True),
     ]
     blocks, embedding, learned = await stages.gather(*work, finish=True)
-    return stages.record(subject, blocks, learned, embedding)
+    detections = None
+    if subject.study.detects_anomalies:
+        automata = [automata for block in blocks for _, automata, _ in block.groups]
+        detections = await stages.detect(subject, automata)
+    return stages.record(subject, blocks, learned, embedding, detections)
 
 
 async def read_automata(

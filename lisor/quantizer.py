@@ -86,6 +86,9 @@ class Quantizer:
         check(series, self.window, self.channels, first)
         standardised = [(one - self.means) / self.deviations for one in series]
         windows, counts = _windows(standardised, self.window)
+        windows = windows.astype(
+            np.float32
+        )  # as they are kept, so that the symbols follow from them
         offsets = np.concatenate([[0], np.cumsum(counts)])
         return Sequences(symbols=self.symbols(windows), offsets=offsets, numbers=windows)
 

@@ -72,9 +72,13 @@ TARGETS = Registry(
     {
         "class": "lisor.targets.sequence:SEQUENCE",
         "step": "lisor.targets.step:STEP",
+        "next": "lisor.targets.next:NEXT",
+        "number": "lisor.targets.number:NUMBER",
+        "regression": "lisor.targets.regression:REGRESSION",
     }
 )
-"""What is true of a sequence: one class, or a class after each symbol."""
+"""What is true of a sequence: one class, a class after each symbol, what follows each prefix,
+numbers after each symbol, or numbers for the whole."""
 
 RULES = Registry(
     {
@@ -82,24 +86,69 @@ RULES = Registry(
         "dynamics": "lisor.extraction.rules.dynamics:Dynamics",
         "dithered": "lisor.extraction.rules.dithered:Dithered",
         "weighted": "lisor.extraction.rules.weighted:Weighted",
+        "merged": "lisor.extraction.rules.merged:Merged",
         "refined": "lisor.extraction.rules.refined:Refined",
         "distilled": "lisor.extraction.rules.distilled:Distilled",
+        "queried": "lisor.extraction.rules.queried:Queried",
+        "intervals": "lisor.extraction.rules.intervals:Intervals",
+        "closed-loop": "lisor.extraction.rules.closed_loop:ClosedLoop",
     }
 )
 """How automata are read off clusters; see `lisor.extraction.rule.Rule`."""
 
+
+def rules_of(target: str, *, reads_numbers: bool) -> list[str]:
+    """The names of the rules that can be used for a kind of target: where no classes are named,
+    those that compare none, and for numbers those of them that average no probabilities. Some are
+    only for networks that read numbers in place of symbols."""
+    kind = TARGETS[target]
+    return [
+        name
+        for name, rule in RULES.items()
+        if (kind.names_classes or not rule.compares_classes)
+        and not (rule.averages_probabilities and kind.is_numeric)
+        and (reads_numbers or not rule.reads_numbers)
+    ]
+
+
+SCORES = Registry(
+    {
+        "rank": "lisor.anomalies.scores.rank:Rank",
+        "least-probability": "lisor.anomalies.scores.least_probability:LeastProbability",
+        "mean-probability": "lisor.anomalies.scores.mean_probability:MeanProbability",
+    }
+)
+"""How strange a sequence is to what was trained on normal ones; see
+`lisor.anomalies.score.Score`."""
+
 PAPER_RULE = "majority"
 """The rule of Hou & Zhou (2020), the default of a run."""
 
-ATTENTION = "attention-"
-"""How the names of networks with attention begin."""
+POOLS = Registry(
+    {
+        "attention": "lisor.networks.pools.attention:Attention",
+        "mean": "lisor.networks.pools.mean:Mean",
+        "max": "lisor.networks.pools.maximum:Maximum",
+    }
+)
+"""How a network reads out all its hidden states at once; see `lisor.networks.pools.pool.Pool`."""
+
+RECURRENT = "attention-recurrent"
+"""The network whose attention feeds back, the only one without a state of bounded size."""
 
 
 def network_names() -> Iterator[str]:
-    """The names of networks that can be trained: cells whose last hidden state is read out,
-    attention over all those of each, and attention that feeds back."""
+    """The names of networks that can be trained: cells whose last hidden state is read out, each
+    pool over the hidden states of each, and attention that feeds back."""
     yield from CELLS
-    yield from (f"{ATTENTION}{cell}" for cell in (*CELLS, "recurrent"))
+    yield from (f"{pool}-{cell}" for pool in POOLS for cell in CELLS)
+    yield RECURRENT
+
+
+def split_name(name: str) -> tuple[str | None, str]:
+    """The pool of a network, if it has one, and its cell."""
+    pool, dash, cell = name.partition("-")
+    return (pool, cell) if dash and pool in POOLS and cell in CELLS else (None, name)
 
 
 KINDS = Registry(
@@ -108,6 +157,7 @@ KINDS = Registry(
         "text": "lisor.data.text:TextData",
         "symbols": "lisor.data.symbols:SymbolsData",
         "series": "lisor.data.series:SeriesData",
+        "translation": "lisor.data.translation:TranslationData",
     }
 )
 """Kinds of data: what makes a dataset from settings and files; see `lisor.data.kind.Kind`."""
@@ -115,3 +165,6 @@ KINDS = Registry(
 BASELINES = ("lstar", "kv", "rpni")
 """L* (Angluin, 1987), KV (Kearns & Vazirani, 1994), and RPNI (Oncina & García, 1992) on words the
 network labels."""
+
+DISTRIBUTION_BASELINES = ("alergia",)
+"""Alergia (Carrasco & Oncina, 1994) on the sequences that a language model was trained on."""

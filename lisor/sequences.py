@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 
 from lisor.errors import DataError
 
@@ -97,6 +97,12 @@ class Sequences:
         positions = np.repeat(starts, lengths) + within
         numbers = None if self.numbers is None else self.numbers[positions]
         return Sequences(symbols=self.symbols[positions], offsets=offsets, numbers=numbers)
+
+    def keep(self, mask: Bool[np.ndarray, " P"]) -> Sequences:
+        """The same sequences with those of the P symbols alone that a mask keeps."""
+        kept = np.concatenate([[0], np.cumsum(mask)])
+        numbers = None if self.numbers is None else self.numbers[mask]
+        return Sequences(symbols=self.symbols[mask], offsets=kept[self.offsets], numbers=numbers)
 
     def padded(self, width: int | None = None) -> Shaped[np.ndarray, "N T ..."]:
         """A rectangle of what a network reads, symbols or rows of D numbers, 0 after the end of

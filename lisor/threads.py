@@ -16,6 +16,22 @@ R = TypeVar("R")
 
 
 @contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """Torch on one thread: where the products are small, or other programs run too, several wait
+    for each other longer than they compute.
+
+    A limit of threadpoolctl's is not enough: MKL ignores it once torch has set its threads."""
+    import torch  # not at the top: a run from the cache does without
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@contextmanager
 def workers(threads: int) -> Iterator[Executor]:
     """So many threads, each of which is one thread in the numerical libraries too."""
     libraries = ThreadpoolController()  # to find them takes longer than to limit them

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import settings
 
+import lisor
 from lisor.automata.languages import LANGUAGES
 from lisor.data.dataset import Dataset
 from lisor.data.words import build
@@ -32,6 +33,18 @@ settings.register_profile(
 settings.load_profile("usual")
 
 
+COSTLY = ("prefect_server", "runs", "browser", "site")
+"""Fixtures that are made once: one process runs all tests that need one of them, the first."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        needed = [name for name in COSTLY if name in getattr(item, "fixturenames", ())]
+        if needed:
+            item.add_marker(pytest.mark.xdist_group(needed[0]))
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
     """pytest-xdist uses the cores. Said before every test, since numba's own threads, which aeon
@@ -49,10 +62,19 @@ def words() -> Dataset:
 @pytest.fixture(scope="session")
 def network(words: Dataset) -> TrainedModel:
     """A network that has learned `words`."""
-    config = TrainingSettings(learning_rate=0.05, batch_size=128, max_epochs=40, device="cpu")
-    return training.train(
-        words, cell="gru", models=ModelsSettings(hidden_size=8), settings=config, trials=[0]
-    )[0]
+    return train_quickly(words, max_epochs=40, batch_size=128)
+
+
+@pytest.fixture(scope="session")
+def members() -> Dataset:
+    """Words of (ab|c)*, of which the next symbol is to be said."""
+    return lisor.words("regex:(ab|c)*", alphabet="abc", target="next", max_length=16)
+
+
+@pytest.fixture(scope="session")
+def language_model(members: Dataset) -> TrainedModel:
+    """A network that says what comes next in `members`."""
+    return train_quickly(members)
 
 
 @pytest.fixture(scope="session")
@@ -63,6 +85,22 @@ def dumped(
     folder = tmp_path_factory.mktemp("dump")
     hidden_states.dump(network, words, folder)
     return HiddenStates(folder=folder)
+
+
+def train_quickly(
+    dataset: Dataset,
+    *,
+    cell: str = "gru",
+    hidden_size: int = 8,
+    max_epochs: int = 10,
+    batch_size: int = 64,
+) -> TrainedModel:
+    """A network that learns a small language in a second or two."""
+    settings = TrainingSettings(
+        learning_rate=0.05, batch_size=batch_size, max_epochs=max_epochs, device="cpu"
+    )
+    models = ModelsSettings(hidden_size=hidden_size)
+    return training.train(dataset, cell=cell, models=models, settings=settings, trials=[0])[0]
 
 
 def random_network(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lisor.alphabet import Alphabet
 from lisor.errors import DataError
-from lisor.quantizer import Quantizer
+from lisor.quantizer import Quantizer, fit
 from lisor.tokenizer import tokenize
 
 BINARY = Alphabet(symbols=("0", "1"))
@@ -118,3 +118,45 @@ def test_no_value_crashes_the_reader(fields: dict[str, object]) -> None:
         Alphabet.from_json({**TEXT.to_json(), **fields, "symbols": 3})
     with pytest.raises(DataError, match="expected an alphabet"):
         Alphabet.from_json(list(fields))
+
+
+# One line for a sequence
+
+
+@given(
+    names=st.lists(st.text(max_size=3), min_size=2, max_size=4, unique=True),
+    numbers=st.lists(st.integers(0, 1), max_size=6),
+)
+def test_a_line_is_read_as_the_sequence_that_was_written(names, numbers):
+    alphabet = Alphabet.of(names)
+    line = alphabet.write(numbers)
+    assert len(line.splitlines()) <= 1 or not set(line) & set("\r\n")
+    assert alphabet.read([line]).symbols.tolist() == numbers
+
+
+@pytest.mark.parametrize(
+    ("names", "line"),
+    [
+        (("0", "1"), "10"),
+        (("left", "right"), "right left"),
+        (("turn left", "right"), '["right", "turn left"]'),
+        (("\n", "a"), r'["a", "\n"]'),
+        (("", "a"), '["a", ""]'),
+    ],
+)
+def test_names_with_blanks_or_ends_of_lines_are_written_as_lists(names, line):
+    assert Alphabet.of(names).write([1, 0]) == line
+
+
+@pytest.mark.parametrize("method", ["sax", "kmeans"])
+@pytest.mark.parametrize(("channels", "window"), [(1, 1), (1, 3), (2, 2)])
+def test_a_series_is_written_as_the_numbers_of_its_prototypes(method, channels, window):
+    if method == "sax" and channels > 1:
+        pytest.skip("SAX has one channel")
+    rng = np.random.default_rng(0)
+    series = [rng.normal(3, 2, (40, channels)) for _ in range(10)]
+    quantizer = fit(series, method=method, symbols=4, window=window, seed=0)
+    alphabet = Alphabet(symbols=quantizer.names, quantizer=quantizer)
+    line = alphabet.write([2, 0, 3, 1])
+    assert np.array(json.loads(line)).shape == ((4 * window,) + (channels,) * (channels > 1))
+    assert alphabet.read([line]).symbols.tolist() == [2, 0, 3, 1]

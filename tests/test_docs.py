@@ -14,7 +14,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benc
 MODULES = sorted(path for path in (ROOT / "lisor").rglob("*.py") if path.name != "__init__.py")
 
 
-pytestmark = pytest.mark.xdist_group("site")  # built once
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

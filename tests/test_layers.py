@@ -87,6 +87,16 @@ def test_packages_run_no_code_when_imported() -> None:
             assert path.read_text() == "", path
 
 
+def test_facts_that_settings_ask_for_load_nothing_heavy() -> None:
+    code = (
+        "import sys; from lisor.registry import METHODS, RULES, SCORES, TARGETS\n"
+        "for registry in (METHODS, RULES, SCORES, TARGETS): [registry[name] for name in registry]\n"
+        "print([m for m in ('torch', 'scipy', 'numba', 'pandas', 'pyarrow') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_importing_the_library_loads_nothing_heavy() -> None:
     code = (
         "import lisor, sys; print([m for m in ('torch', 'numpy', 'prefect', 'mlflow') if m in "

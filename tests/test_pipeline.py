@@ -136,6 +136,16 @@ def test_rules_read_off_every_k_and_search_from_few():
     ]
 
 
+def test_a_rule_for_which_clusters_do_not_count_searches_at_one_k():
+    rules = ("refined", "majority", "queried")
+    variants = Variants(method="kmeans", ks=(2, 3, 4), rules=rules, starts=(2, 4))
+    assert [(group.rules, group.ks) for group in variants.groups] == [
+        (("majority",), (2, 3, 4)),
+        (("refined",), (2, 4)),
+        (("queried",), (2,)),
+    ]
+
+
 def test_other_learners_are_given_the_first_trial_alone():
     stages = Written()
     call(pipeline(stages, PLAN))

@@ -14,10 +14,10 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-SIX, OWN = (block.code for block in read_blocks(README) if block.language == "python")
+SIX, OWN, NEXT = (block.code for block in read_blocks(README) if block.language == "python")
 
 
-@pytest.mark.parametrize("code", [SIX, OWN])
+@pytest.mark.parametrize("code", [SIX, OWN, NEXT])
 def test_six_lines_are_six(code: str) -> None:
     assert len([line for line in code.splitlines() if line.strip()]) <= 6
 
@@ -53,6 +53,12 @@ def test_six_lines_extract_an_exact_automaton_from_a_network_of_ones_own(tmp_pat
     program = OWN + check
     subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True, timeout=300)
     assert (tmp_path / "acceptor.svg").exists()
+
+
+@pytest.mark.slow
+def test_few_lines_extract_the_two_states_of_a_language_model(tmp_path: Path) -> None:
+    program = NEXT + "\nassert automaton.n_states == 2\n"
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True, timeout=300)
 
 
 def test_every_make_target_it_names_exists() -> None:

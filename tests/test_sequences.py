@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -103,3 +105,17 @@ def test_numbers_go_where_their_symbols_go(words, data):
 def test_every_symbol_needs_a_row_of_numbers():
     with pytest.raises(DataError, match="3 symbols need as many rows of numbers"):
         Sequences(symbols=[0, 1, 0], offsets=[0, 3], numbers=np.zeros((2, 1)))
+
+
+@given(ragged_sequences(symbols=3), st.data())
+def test_what_a_mask_keeps_is_kept_in_order_with_its_numbers(sequences, data):
+    n = len(sequences.symbols)
+    mask = np.array(data.draw(st.lists(st.booleans(), min_size=n, max_size=n)), bool)
+    numbers = np.arange(2.0 * n).reshape(n, 2)
+    kept = replace(sequences, numbers=numbers).keep(mask)
+    assert len(kept) == len(sequences)
+    assert kept.numbers is not None
+    np.testing.assert_array_equal(kept.numbers, numbers[mask])
+    for row in range(len(sequences)):
+        here = mask[sequences.offsets[row] : sequences.offsets[row + 1]]
+        assert kept[row].tolist() == sequences[row][here].tolist()

@@ -2,6 +2,7 @@
 
 import math
 import re
+import time
 import warnings
 from dataclasses import replace
 from itertools import product
@@ -85,6 +86,36 @@ AB = ["".join(word) for length in range(1, 9) for word in product("ab", repeat=l
 LONGER = [2 * word for word in AB]
 
 
+class Beside:
+    """Tells whether the number of b is even and the last symbol a, beside many numbers that fade
+    and do not matter."""
+
+    push = np.random.default_rng(0).standard_normal((2, 12))
+
+    def __init__(self, scale: float) -> None:
+        self.scale = scale
+
+    def initial_state(self):
+        return np.zeros(2), np.zeros(12)
+
+    def step(self, state, symbol):
+        (odd, _), fading = state
+        odd = 1 - odd if symbol else odd
+        return np.array([odd, 1.0 - symbol]), 0.9 * fading + self.scale * self.push[symbol]
+
+    def is_accepting(self, state):
+        return state[0][0] < 0.5 < state[0][1]
+
+
+@pytest.mark.parametrize("scale", [0.0, 0.3, 1.0, 3.0])
+def test_numbers_of_a_state_that_do_not_matter_do_not_count(scale):
+    automaton = lisor.extract(Beside(scale), AB)
+    assert automaton.n_states == 3
+    assert all(
+        automaton.accepts(word) == (word.count("b") % 2 == 0 and word[-1] == "a") for word in LONGER
+    )
+
+
 # What was not finished is said
 
 
@@ -136,6 +167,127 @@ def test_a_dataset_and_a_list_of_its_words_give_the_same_language(words: Dataset
         automaton = lisor.extract(network, given)
         assert LANGUAGES["000"].equals(automaton)
         assert automaton.n_states == 4
+
+
+def test_after_the_time_limit_the_best_automaton_so_far_is_returned_and_it_is_said():
+    with pytest.warns(
+        DataWarning,
+        match=r"the search was cut short by the time limit: network and automaton agree on "
+        r"0\.\d{3} of .* for example not on '[ab]+'; a longer time_limit allows more",
+    ):
+        automaton = lisor.extract(Turning(11), LONGER, time_limit=1e-9)
+    assert 1 < automaton.n_states < 11
+
+
+def test_a_time_limit_that_is_met_is_said_where_no_difference_is_left_to_show(monkeypatch):
+    monkeypatch.setattr("lisor.search.draw", lambda probes, automaton, rng: probes.words)
+    words = ["a", "b", "ab", "ba", "bbbbbbaaaaaa"]
+    with pytest.warns(
+        DataWarning,
+        match=r"agree on all sequences tried so far, of up to \d+ symbols; a longer time_limit",
+    ):
+        lisor.extract(lambda word: word.count("b") % 7 == 0, words, time_limit=1e-9)
+
+
+def test_a_time_limit_that_is_not_met_changes_nothing():
+    lines: list[str] = []
+    limited = lisor.extract(Turning(11), LONGER, time_limit=1e6, progress=lines.append)
+    assert limited == lisor.extract(Turning(11), LONGER)
+    assert re.fullmatch(r"refined: 9 states, [\d,]+ of [\d,]+ words differ", lines[0])
+    refined = [line for line in lines if line.startswith("refined")]
+    assert re.fullmatch(r"refined: \d+ states, 0 of [\d,]+ words differ", refined[-1])
+    assert all(line.startswith("queried: ") for line in lines[len(refined) :])
+
+
+class Slow:
+    """A function that is called with the words it was asked for after some time."""
+
+    def __init__(self, function, seconds: float) -> None:
+        self.function, self.seconds, self.calls = function, seconds, 0
+
+    def __call__(self, word: str):
+        self.calls += 1
+        time.sleep(self.seconds)
+        return self.function(word)
+
+
+def test_a_time_limit_is_kept_within_few_calls_of_a_slow_function():
+    lisor.extract(lambda word: word.count("b") % 3, AB)  # what is compiled is compiled
+    slow = Slow(lambda word: word.count("b") % 7 == 0, 0.02)
+    with pytest.warns(DataWarning, match="cut short by the time limit: network and automaton"):
+        automaton = lisor.extract(slow, LONGER, time_limit=0.5)
+    assert slow.calls < 50
+    assert automaton.n_states >= 1
+
+
+def test_a_language_model_whose_search_is_cut_short_says_how_far_its_distributions_are():
+    dataset = lisor.words("000", max_length=8, target="next")
+    config = TrainingSettings(max_epochs=1, device="cpu")
+    (network,) = training.train(
+        dataset, cell="gru", models=ModelsSettings(hidden_size=4), settings=config, trials=[0]
+    )
+    with pytest.warns(DataWarning, match=r"network and automaton are 0\.\d{3} apart in total var"):
+        lisor.extract(network, dataset, time_limit=1e-9)
+
+
+# Functions on longer sequences than those given
+
+
+@pytest.mark.parametrize(
+    ("function", "text"),
+    [
+        (
+            lambda word: word.endswith("ab") or (len(word) >= 9 and word[-9] == "a"),
+            "the automaton is learned from shorter sequences: tested on sequences of 9 to "
+            r"\d+ symbols, network and automaton agree on 0\.\d{3} of 300 such sequences, for "
+            "example not on '[ab]{9,}'; give some of these lengths",
+        ),
+        (
+            len,
+            r"the limit of 64 states was met: tested on sequences of 9 to \d+ symbols, network and "
+            "automaton agree on .* not on '[ab]+…'; most_states=128 allows more",
+        ),
+        (
+            lambda word: [True, False][len(word) // 9],
+            "the automaton is learned from shorter sequences: tested on .*raised IndexError",
+        ),
+    ],
+)
+def test_a_function_that_is_another_on_longer_sequences_is_said_with_a_counterexample(
+    function, text
+):
+    with pytest.warns(DataWarning, match=text) as caught:
+        lisor.extract(function, AB)
+    assert len(caught) == 1
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (lambda word: word.count("b") % 5 == 0, AB),
+        (
+            lambda word: word.count("a") % 2 == (len(word) > 8),
+            [word for word in AB if len(word) == 8],
+        ),
+    ],
+)
+def test_of_a_function_that_is_the_same_on_longer_sequences_or_meant_for_one_length_nothing_is_said(
+    function, words
+):
+    automaton = lisor.extract(function, words)
+    assert all(automaton.accepts(word) == function(word) for word in words)
+
+
+@pytest.mark.parametrize("progress", ["yes", True, 3])
+def test_progress_that_cannot_be_called_is_refused(progress):
+    with pytest.raises(DataError, match="expected progress that is called with a line, such as pr"):
+        lisor.extract(Turning(3), AB, progress=progress)
+
+
+@pytest.mark.parametrize("time_limit", [0, -1.0, math.nan, math.inf, "1"])
+def test_a_time_limit_that_is_none_is_refused(time_limit):
+    with pytest.raises(DataError, match="expected a time_limit above 0 seconds"):
+        lisor.extract(Turning(3), AB, time_limit=time_limit)
 
 
 @pytest.mark.parametrize("most_states", [2, -1, 5000, 10**30])
@@ -326,3 +478,17 @@ def test_sequences_that_are_only_numbered_are_sequences(network, words):
 def test_an_expression_may_be_over_any_characters():
     words = lisor.words("regex:(a|b)*abb", alphabet="ab", max_length=8)
     assert words.language.automaton.accepts("aabb")
+
+
+@pytest.mark.parametrize("target", ["class", "step", "next"])
+def test_a_dataset_and_a_network_are_shown_in_a_line(target):
+    dataset = lisor.words("000", max_length=8, target=target)
+    config = TrainingSettings(max_epochs=1, device="cpu")
+    (network,) = training.train(
+        dataset, cell="gru", models=ModelsSettings(hidden_size=4), settings=config, trials=[0]
+    )
+    for value in (dataset, network, dataset.splits["train"]):
+        shown = repr(value)
+        assert shown.startswith(f"{type(value).__name__}(")
+        assert len(shown) <= 160 and len(shown.splitlines()) == 1
+        assert repr(target) in shown

@@ -5,37 +5,45 @@ from __future__ import annotations
 
 import atexit
 import gc
-import logging
 import os
 import socket
 import sys
 import time
 import warnings
 from errno import ENAMETOOLONG
+from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from lisor.errors import (
     ConfigError,
     DataError,
-    DataWarning,
     LisorError,
-    ServerError,
-    StoreWarning,
     one_line,
     show,
 )
 from lisor_flows import config as config_commands
-from lisor_flows import server, stopping
+from lisor_flows import queried, running, server, stopping
 from lisor_flows import store as store_commands
 from lisor_flows.configs import read_config
-from lisor_flows.terminal import Commands, OutputClosedError, OutputError, standard_streams
+from lisor_flows.summary import MLFLOW_PORT
+from lisor_flows.terminal import (
+    Commands,
+    OutputClosedError,
+    print_warnings,
+    standard_streams,
+)
 
 if TYPE_CHECKING:
-    from lisor.settings.experiment import Experiment
+    from collections.abc import Callable, Collection
+
+    import pyarrow as pa
+
+    from lisor.alphabet import Alphabet
+    from lisor.sequences import Sequences
 
 app = typer.Typer(
     cls=Commands,
@@ -48,30 +56,32 @@ app = typer.Typer(
 app.add_typer(config_commands.app, name="config")
 app.add_typer(store_commands.app, name="store")
 
-MLFLOW_PORT = 5000
+AUTOMATON = (
+    "JSON, as runs leave it in automata/, or .dot (Graphviz, AALpy), .jff (JFLAP) or .pautomac."
+)
 
-AUTOMATON = "JSON, as runs leave it in automata/, or .dot (Graphviz, AALpy) or .jff (JFLAP)."
+FORMATS = "json, dot, aalpy, jff, regex, python, c, onnx or pautomac"
 
 OUT = "Folder of the report, new, empty or of a former one [LISOR_HOME/reports/<name>/<key>]."
 
 EXTRACTION = {
     "clustering": {"k": [2, 16]},
-    "extraction": {"rules": ["majority", "dynamics", "refined"]},
+    "extraction": {"rules": ["majority", "dynamics", "refined", "queried"]},
 }
 """The settings for an external network, unless a config says otherwise."""
 
-LOADED_AHEAD = (
-    "torch",
-    "lisor.networks.training",
-    "lisor.clustering.clustering",
-    "lisor.evaluation.evaluation",
-    "lisor.report.embedding",
-)
-"""Modules that take seconds to load and that nearly every run needs that computes something."""
+NEXT_EXTRACTION = {
+    "clustering": {"methods": ["decision-aware"], "k": [2, 32]},
+    "extraction": {"rules": ["majority", "dynamics", "merged"]},
+}
+"""The same for one that says what comes next."""
 
 GC_THRESHOLDS = (20_000, 10, 50)
 """Thresholds of Python's garbage collection: libraries make a million objects that live as long as
 the process, and at the defaults a run searches them twenty times, which takes seconds."""
+
+MAX_DRAWN = 1_000_000
+"""Sequences that are drawn from an automaton, and symbols of one."""
 
 CLOSED = 141
 """The exit status if the reader of standard output has closed it: 128 + SIGPIPE."""
@@ -94,7 +104,7 @@ def run(
     ] = False,
 ) -> None:
     """Run an experiment: what is already computed is taken from the store."""
-    _run(read_config(config, changes or []), out, only_plan=only_plan)
+    running.run(read_config(config, changes or []), out, only_plan=only_plan)
 
 
 @app.command()
@@ -106,7 +116,7 @@ def extract(
         Path, typer.Option(help="CSV, TSV or Parquet with the column symbols (and label, split).")
     ],
     weights: Annotated[
-        Path | None, typer.Option(help="Its weights: .safetensors, or a saved state dict.")
+        Path | None, typer.Option(help="Its weights: .safetensors, or a state dict [as built].")
     ] = None,
     alphabet: Annotated[
         str | None,
@@ -117,6 +127,17 @@ def extract(
     classes: Annotated[
         str | None, typer.Option(help="Names of its classes in order, with commas.")
     ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(help="next, where it scores what comes next [a class, by its outputs]."),
+    ] = None,
+    begin: Annotated[
+        str | None, typer.Option(help="The symbol that it reads before each sequence.")
+    ] = None,
+    end: Annotated[
+        str | None,
+        typer.Option(help="The symbol by which it says that a sequence ends [the last score]."),
+    ] = None,
     config: Annotated[
         str | None, typer.Option(help="Settings of clustering, extraction and so on.")
     ] = None,
@@ -124,32 +145,47 @@ def extract(
     out: Annotated[Path | None, typer.Option(help=OUT)] = None,
 ) -> None:
     """Extract automata from a network of your own, with all outputs of a run: table, report,
-    MLflow."""
+    MLflow. A function is learned by queries, without a run: its automaton goes to the terminal as
+    JSON, or with --out to automaton.json and automaton.svg."""
+    from lisor.networks.external import builds
+    from lisor.networks.external.queried import is_queried
     from lisor.settings.reading import override
     from lisor.settings.symbols import SymbolsSettings
 
     settings = (
-        {**EXTRACTION, "name": SymbolsSettings(symbols=str(data)).name}
+        {
+            **(NEXT_EXTRACTION if target == "next" else EXTRACTION),
+            "name": SymbolsSettings(symbols=str(data)).name,
+        }
         if config is None
         else read_config(config)
     )
     order = None if alphabet is None else _read_alphabet(alphabet)
     names = None if classes is None else [name.strip() for name in classes.split(",")]
-    settings["datasets"] = [{"symbols": str(data), "order": order, "classes": names}]
+    settings["datasets"] = [
+        {
+            "symbols": str(data),
+            "order": order,
+            "classes": names,
+            "target": target,
+            "begin": begin,
+            "end": end,
+        }
+    ]
     settings["models"] = {"build": network, "weights": None if weights is None else str(weights)}
     # the working folder, and last: none of its modules hides another
     sys.path.append(str(Path.cwd()))
-    _run(override(settings, changes or []), out)
-
-
-def _check_unicode(*arguments: object) -> None:
-    """Check that pages and records can hold the arguments, unlike a file name in Latin-1.
-
-    Raises:
-        ConfigError: an argument cannot be written as UTF-8."""
-    for argument in map(str, arguments):
-        if argument.encode(errors="ignore").decode() != argument:
-            raise ConfigError(f"expected Unicode text, got {show(argument)}; give another name")
+    function = builds.load(network, None) if weights is None else None
+    if is_queried(function):
+        if config is not None or changes or target is not None:
+            raise ConfigError(
+                f"{one_line(network, 80)} makes a function, which has no hidden states to cluster: "
+                "it is learned by queries; leave out --config, --set and --target"
+            )
+        print_warnings()
+        queried.learn(function, data, order, names, out)
+        return
+    running.run(override(settings, changes or []), out)
 
 
 def _read_alphabet(alphabet: str) -> list[str]:
@@ -166,109 +202,91 @@ def _read_alphabet(alphabet: str) -> list[str]:
         raise DataError(f"the alphabet in {shorten(path)} cannot be read: {why}") from None
 
 
-def _run(settings: dict[str, Any], out: Path | None, *, only_plan: bool = False) -> None:
-    """Run an experiment and print its summary, or only plan it."""
-    from lisor.settings.experiment import Experiment
-    from lisor.settings.memory import check_fits
-
-    plan = Experiment(**settings)
-    check_fits(plan)
-    _check_unicode(out)
-    with stopping.ending_at_once():
-        from prefect.settings import (
-            PREFECT_API_URL,
-            PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
-        )
-
-        from lisor_flows.pipeline import plan_pipeline
-        from lisor_flows.runners import find_runner
-        from lisor_flows.sources import find_sources
-        from lisor_tasks.artifacts import open_store
-        from lisor_tasks.caching import load_ahead
-        from lisor_tasks.published import check_out
-        from lisor_tasks.register import registered
-
-        if out is not None:
-            check_out(out.absolute())
-        for study in plan.studies:
-            find_sources(study)  # before anything starts: a missing file should not take a minute
-        if only_plan:
-            print(plan_pipeline(plan))
-            return
-        _set_logging()
-        find_runner(plan)  # a missing extra should not take a minute either
-        url = PREFECT_API_URL.value()
-        if url:
-            server.check_answers(url)
-            _conclude(_run_flow(plan, out))
-            return
-        temporary = server.TemporaryServer(open_store())
-        known = any(kept.startswith(f"{plan.name}/") for kept in registered())
-        if plan.runner == "threads" and not known:  # else most comes from the cache
-            load_ahead(*LOADED_AHEAD)
-        temporary.wait(PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS.value())
-        with server.serving(temporary.url):
-            _conclude(_run_flow(plan, out))
-
-
-def _run_flow(plan: Experiment, out: Path | None) -> dict[str, Any]:
-    """The summary of a run.
-
-    Raises:
-        ServerError: Prefect's server went away before the run was whole."""
-    import httpx
-
-    from lisor_flows.pipeline import run_pipeline
-
-    try:
-        return run_pipeline(plan, None if out is None else str(out))
-    except httpx.HTTPError as error:
-        reason = one_line(str(error), 120) or type(error).__name__
-        raise ServerError(
-            f"Prefect's server answers no more ({reason}); what was finished is kept: "
-            "run again when it is back"
-        ) from error
-
-
 @app.command()
 def predict(
-    automaton: Annotated[Path, typer.Option(help=AUTOMATON)],
     data: Annotated[
         Path,
         typer.Option(
             help="CSV, TSV or Parquet with a column text, symbols or series, or a .txt of lines."
         ),
     ],
+    automaton: Annotated[Path | None, typer.Option(help=AUTOMATON)] = None,
+    detector: Annotated[
+        Path | None,
+        typer.Option(help="In place of an automaton, a .detector.json of automata/selected/."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="A .csv or .parquet file [CSV to the terminal].")
     ] = None,
 ) -> None:
-    """Run an automaton: class, final state and path of each sequence of a file without labels."""
-    from lisor.automata.formats.reading import read_automaton
-    from lisor.automata.prediction import csv_writer, schema_of, writer
-    from lisor.automata.prediction import predict as predict_all
+    """Run an automaton: class, final state and path of each sequence of a file without labels, and
+    its log-probability and perplexity where the next symbol is predicted. Or a detector of
+    anomalies: whether there is an alarm, at which step, and what was expected there."""
+    if (automaton is None) == (detector is None):
+        raise ConfigError("expected either --automaton or --detector, and only one of them")
+    if detector is not None:
+        from lisor.anomalies.alarms import SCHEMA, as_table
+        from lisor.anomalies.detector import read_detector
+
+        known = read_detector(detector)
+        _write_rows(known.automaton.alphabet, partial(as_table, known), SCHEMA, detector, data, out)
+    elif automaton is not None:
+        from lisor.automata.formats.reading import read_automaton
+        from lisor.automata.prediction import Predictions
+
+        reader = Predictions.of(read_automaton(automaton))
+        _write_rows(
+            reader.automaton.alphabet,
+            reader.predict,
+            reader.schema,
+            automaton,
+            data,
+            out,
+            as_json=reader.as_json,
+            measured=reader.measured,
+        )
+
+
+def _write_rows(
+    alphabet: Alphabet,
+    predict_all: Callable[[Sequences], pa.Table],
+    schema: pa.Schema,
+    automaton: Path,
+    data: Path,
+    out: Path | None,
+    *,
+    as_json: Collection[str] = (),
+    measured: Callable[[], str] = str,
+) -> None:
+    """Write a row for each sequence of a file, some sequences at a time, and say what was
+    `measured` of all."""
+    from lisor.automata.prediction import csv_writer, writer
     from lisor.data.streams import Rows, columns_of, read_rows, stream_rows
     from lisor.files import check_writable
 
     if out is not None:
         check_writable(out, automaton, data)
-    reader = read_automaton(automaton)
     rows = symbols = 0
     spent = {"cutting texts into symbols": 0.0, "running the automaton and writing": 0.0}
-    batches = stream_rows(data, columns_of(reader.alphabet))
+    batches = stream_rows(data, columns_of(alphabet))
     first: Rows = next(batches, [])  # before anything is written: a bad file leaves no output
-    with csv_writer(sys.stdout.buffer) if out is None else writer(out, schema_of(reader)) as write:
+    with (
+        csv_writer(sys.stdout.buffer, schema, as_json)
+        if out is None
+        else writer(out, schema, as_json)
+    ) as write:
         for raw in chain([first], batches):
             started = time.perf_counter()
-            sequences = read_rows(reader.alphabet, raw, rows + 1)
+            sequences = read_rows(alphabet, raw, rows + 1)
             cut = time.perf_counter()
-            write(predict_all(reader, sequences))
+            write(predict_all(sequences))
             spent["cutting texts into symbols"] += cut - started
             spent["running the automaton and writing"] += time.perf_counter() - cut
             rows += len(sequences)
             symbols += len(sequences.symbols)
     times = ", ".join(f"{seconds:.1f} s {what}" for what, seconds in spent.items())
-    print(f"lisor: {rows:,} sequences of {symbols:,} symbols; {times}", file=sys.stderr)
+    about = f"{rows:,} sequences of {symbols:,} symbols{measured()}"
+    print(f"lisor: {about}; {times}", file=sys.stderr)
 
 
 @app.command()
@@ -276,12 +294,27 @@ def explain(
     run: Annotated[
         str, typer.Option(help="A report folder, or a finished run: NAME, or NAME/KEY.")
     ],
-    text: Annotated[str | None, typer.Option(help="A text to explain.")] = None,
-    word: Annotated[
-        str | None, typer.Option(help="A word of a language to explain, such as 0110.")
+    sequence: Annotated[
+        str | None,
+        typer.Option(
+            "--sequence",
+            "--text",
+            "--word",
+            help="A text, a word such as 0110, symbols, or a series such as [0.1, 0.4] to explain: "
+            "whatever the network reads.",
+        ),
+    ] = None,
+    row: Annotated[
+        int | None, typer.Option(help="In its place, the number of a sequence of the test split.")
+    ] = None,
+    position: Annotated[
+        int | None,
+        typer.Option(
+            help="After which step a prediction is explained, where there are several [the last]."
+        ),
     ] = None,
     dataset: Annotated[
-        str | None, typer.Option(help="Which dataset's network [the first that fits].")
+        str | None, typer.Option(help="Which dataset's network [the first that reads it].")
     ] = None,
     cell: Annotated[str | None, typer.Option(help="Which cell's network [the first].")] = None,
     trial: Annotated[int, typer.Option(help="Which of its trials.")] = 0,
@@ -291,18 +324,16 @@ def explain(
 ) -> None:
     """Explain one sequence step by step: states of the automaton, class probabilities of the
     network, and attributions."""
-    _check_unicode(text, word, dataset, cell, out)
+    running.check_unicode(sequence, dataset, cell, out)
     from lisor_flows.explain import explain as explain_sequence
 
-    explain_sequence(run, text, word, dataset, cell, trial, out)
+    explain_sequence(run, sequence, row, position, dataset, cell, trial, out)
 
 
 @app.command()
 def export(
     automaton: Annotated[Path, typer.Option(help=AUTOMATON)],
-    form: Annotated[
-        str, typer.Option("--format", help="json, dot, aalpy, jff, regex, python, c or onnx.")
-    ],
+    form: Annotated[str, typer.Option("--format", help=f"One of {FORMATS}.")],
     out: Annotated[
         Path | None, typer.Option(help="A file, written over [to the terminal].")
     ] = None,
@@ -320,6 +351,53 @@ def export(
         return
     with writing(out) as file:
         file.write(content)
+
+
+@app.command()
+def generate(
+    automaton: Annotated[Path, typer.Option(help=AUTOMATON)],
+    count: Annotated[
+        int | None,
+        typer.Option("-n", min=1, max=MAX_DRAWN, help="How many [10, or 1 with --greedy]."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Another one draws others.")] = 0,
+    max_length: Annotated[
+        int, typer.Option(min=1, max=MAX_DRAWN, help="Symbols after which a sequence is cut.")
+    ] = 1000,
+    prefix: Annotated[
+        str, typer.Option(help="How sequences begin, as text: of a translation, source and ⇒.")
+    ] = "",
+    greedy: Annotated[
+        bool, typer.Option(help="Take the most likely symbol again and again, draw nothing.")
+    ] = False,
+) -> None:
+    """Draw sequences from an automaton that predicts the next symbol, one a line.
+
+    They are JSON lists where names of symbols have blanks, and of series, the numbers of their
+    prototypes."""
+    import numpy as np
+
+    from lisor.automata.formats.reading import read_automaton
+    from lisor.automata.pdfa import complete, sample
+    from lisor.randomness import stream
+    from lisor.sequences import Sequences
+
+    if greedy and (count or 1) > 1:
+        raise ConfigError(f"--greedy gives a single sequence, got -n {count}; leave -n out")
+    count = count or (1 if greedy else 10)
+    reader = read_automaton(automaton)
+    begun = reader.alphabet.read([prefix]) if prefix else Sequences.from_lists([[]])
+    if greedy:
+        drawn, ended = complete(reader, begun, max_length=max_length)
+    else:
+        start, rng = int(reader.run(begun)[0]), stream(seed, "generate")
+        drawn, ended = sample(reader, count, rng, start=start, max_length=max_length)
+    if not ended.all():
+        note = f"{(~ended).sum():,} of {count:,} had not ended after {max_length:,} symbols"
+        print(f"lisor: note: {note}", file=sys.stderr)
+    for row in range(count):
+        word = np.concatenate([begun[0], drawn[row]])
+        print(reader.alphabet.write(word.tolist()))
 
 
 @app.command()
@@ -341,7 +419,7 @@ def ui(
             )
         from lisor_tasks.tracking import own_database
 
-        _set_logging()
+        print_warnings()
         with own_database(store):
             # a relative path: an absolute one may have a question mark, which ends an address
             uri = f"sqlite:///{DATABASE}"
@@ -377,7 +455,7 @@ def track(run: Annotated[str, typer.Argument(help="A finished run: NAME, or NAME
     from lisor_tasks.tracking import track
     from lisor_tasks.tracking_server import WHEN_ASKED
 
-    _set_logging()
+    print_warnings()
     experiment, tracked = track.fn(look_up(run), WHEN_ASKED)
     print(f"lisor: {run} is run {tracked} of experiment {experiment} in MLflow", file=sys.stderr)
 
@@ -439,72 +517,6 @@ def _set_environment() -> None:
     # the folder is made when it is needed
     warnings.filterwarnings("ignore", message="Failed to create the Prefect home directory")
     server.keep_proxies_from_loopback()
-
-
-def _set_logging() -> None:
-    """Print each warning about data or the store once, as one plain line."""
-    printed: set[str] = set()
-
-    def show(message: Warning | str, category: type[Warning], *_: object) -> None:
-        if not issubclass(category, (DataWarning, StoreWarning)):
-            logging.getLogger("py.warnings").debug("%s", message)
-        elif str(message) not in printed:
-            printed.add(str(message))
-            print(one_line(f"lisor: note: {message}"), file=sys.stderr)
-
-    warnings.showwarning = show  # type: ignore[assignment]
-
-
-def _conclude(summary: dict[str, Any]) -> None:
-    """Print the summary of a run, which is whole even if it cannot be printed."""
-    try:
-        _show(summary)
-        sys.stdout.flush()
-    except OutputError as error:
-        note = f"lisor: note: the run is whole, but its table is not shown: {error}"
-        print(one_line(note), file=sys.stderr)
-
-
-def _show(summary: dict[str, Any]) -> None:
-    """Print the table of selected automata and the places of the outputs."""
-    import pandas as pd
-    from rich.console import Console
-    from rich.table import Table
-
-    from lisor.report.tables import SummaryRow, summarize
-
-    folder = Path(summary["out"])
-    table = Table(
-        *SummaryRow.HEADINGS,
-        title="selected automata on the test set, mean ± 95 % interval over trials",
-    )
-    for row in summarize(pd.read_parquet(folder / "results.parquet")):
-        table.add_row(*row.cells())
-    console = Console(
-        width=None if sys.stdout.isatty() else 120, highlight=False, markup=False, soft_wrap=True
-    )
-    console.print(table)
-    mlflow = f"run: lisor ui, then open http://127.0.0.1:{MLFLOW_PORT}"
-    lines = [
-        *(f"failed   {failure}" for failure in summary["failed"]),
-        *(f"not explained: {network}" for network in summary["unexplained"]),
-        _describe_cache(summary["tasks"]),
-        f"report   {folder / 'report.html'}",
-        f"results  {folder / 'results.parquet'}",
-        f"MLflow   {summary['mlflow'].get('error', mlflow)}",
-    ]
-    if "prefect" in summary:
-        lines.append(f"Prefect  {summary['prefect']['error']}")
-    for line in lines:
-        console.print(line)
-
-
-def _describe_cache(tasks: dict[str, Any]) -> str:
-    total = tasks["run"] + tasks["from_cache"]
-    if tasks["run"] == 0:
-        return f"all {total} tasks were answered from the cache: nothing was trained"
-    ran = f"{tasks['run']} run ({tasks['trained']} of them training)"
-    return f"{total} tasks: {ran}, {tasks['from_cache']} from the cache"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The command `lisor explain`: one sequence, step by step, through a trained network and its
+"""The command `lisor explain`: one sequence, step by step, through a network of a run and its
 automaton."""
 
 from __future__ import annotations
@@ -9,15 +9,13 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lisor.errors import ConfigError
-from lisor.settings.experiment import Experiment
-from lisor.settings.series import SeriesSettings
-from lisor.settings.text import TextSettings
+from lisor.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from lisor.pipeline import Failure
     from lisor.report.page import Table
     from lisor_tasks.evaluation import NetworkArtifacts
+    from lisor_tasks.explain import Input
     from lisor_tasks.register import Record
 
 FOLDER = "explanations"
@@ -26,38 +24,47 @@ FOLDER = "explanations"
 
 def explain(
     run: str,
-    text: str | None,
-    word: str | None,
+    sequence: str | None,
+    row: int | None,
+    position: int | None,
     dataset: str | None,
     cell: str | None,
     trial: int,
     out: Path | None,
 ) -> None:
-    """Print the steps of a text or of a word of a language, and write a page of them with the path
-    on the automaton.
+    """Print the steps of raw input, or of a row of the test split, and write a page of them with
+    the path on the automaton.
 
     Raises:
-        ConfigError: none or both are given, or the run has no such network."""
-    if (text is None) == (word is None):
+        ConfigError: none or both are given, or the run has no such network.
+        DataError: no network of them reads it."""
+    if (sequence is None) == (row is None):
         raise ConfigError(
-            "give either --text with a text, or --word with a word of a language, and not both"
+            "give either --sequence with a text, a word of a language, symbols or a series of "
+            "numbers, or --row with the number of a sequence of the test split"
         )
     from lisor.files import check_writable, make_folder, writing
     from lisor.report import sequence_page, traces
-    from lisor_tasks.explain import explain_sequence
+    from lisor_tasks.explain import explain_sequence, read_row
     from lisor_tasks.register import RECORD, find, report_folder
 
     record = find(run)
-    network = _choose(record, dataset, cell, trial, is_text=text is not None)
-    sequence = text if text is not None else str(word)
-    name = f"{network.label}-{hashlib.sha256(sequence.encode()).hexdigest()[:8]}"
+    networks = _fitting(record, dataset, cell, trial)
+    if sequence is None:
+        network, title = networks[0], f"Row {row} of the test split"
+        given = read_row(network, int(row or 0))
+    else:
+        title = sequence
+        network, given = _first_reader(networks, sequence)
+    named = title if position is None else f"{title} after step {position}"
+    name = f"{network.label}-{hashlib.sha256(named.encode()).hexdigest()[:8]}"
     if out is not None:
         check_writable(out)
-    explained = explain_sequence(network, record.artifacts.results, sequence)
+    explained = explain_sequence(network, record.artifacts.results, given, position)
     steps, classes = explained.steps, explained.classes
     about = f"The run {record.name}: {network.dataset}, {network.cell}, trial {network.trial}."
     page = sequence_page.render(
-        about, name, network.cell, sequence, steps, explained.automaton, classes
+        about, name, network.cell, title, steps, explained.automaton, classes, explained.absent
     )
     if out is None:
         default = report_folder(record.run)  # before that of the record: a store may be a copy
@@ -67,56 +74,57 @@ def explain(
     with writing(out) as file:
         file.write(page.encode())
     _print(traces.steps_table(name, steps, classes))
+    for sentence in explained.absent:
+        print(sentence)
     print(f"{traces.verdict(network.cell, steps, classes)}\npage     {out}")
 
 
-def _choose(
-    record: Record, dataset: str | None, cell: str | None, trial: int, *, is_text: bool
-) -> NetworkArtifacts:
-    """The first network of a run with this dataset, cell and trial."""
+def _fitting(
+    record: Record, dataset: str | None, cell: str | None, trial: int
+) -> list[NetworkArtifacts]:
+    """The networks of a run with this dataset, cell and trial; at least one.
+
+    Raises:
+        ConfigError: there is none."""
     from lisor_tasks.evaluation import read_failures, reported
 
-    studies = {study.dataset.title: study for study in Experiment(**record.settings).studies}
-    explained = {
-        name: study.dataset
-        for name, study in studies.items()
-        if not isinstance(study.dataset, SeriesSettings) and study.models.build is None
-    }
-    if not explained:
-        raise ConfigError(
-            f"the run {record.name} is of series or of an external network; expected one of texts, "
-            "of words or of sequences of symbols, with networks that were trained here"
-        )
-    fitting = [
-        name for name, data in explained.items() if isinstance(data, TextSettings) == is_text
-    ]
-    kind, other = ("text", "--word") if is_text else ("word", "--text")
-    if dataset is not None and dataset in studies and dataset not in fitting:
-        raise ConfigError(f"{dataset} is not a {kind}; use {other}")
-    if not fitting:
-        raise ConfigError(
-            f"the run {record.name} has no {kind}, only {', '.join(studies)}; use {other}"
-        )
-    name = fitting[0] if dataset is None else dataset
-
     def fits(network: NetworkArtifacts | Failure) -> bool:
-        return (network.dataset, network.trial) == (name, trial) and cell in (None, network.cell)
+        return (
+            dataset in (None, network.dataset)
+            and cell in (None, network.cell)
+            and network.trial == trial
+        )
 
     networks = reported(record.artifacts.networks, record.artifacts.results)
-    network = next(filter(fits, networks), None)
-    if network is None:
-        known = ", ".join(
-            f"{other.dataset} {other.cell} {other.trial}"
-            for other in networks
-            if other.dataset == name
-        ) or ", ".join(studies)
-        failures = filter(fits, read_failures(record.artifacts.results))
-        reason = "".join(f"; {failure}" for failure in islice(failures, 1))
-        raise ConfigError(
-            f"the run {record.name} has no network {name} {cell or ''} {trial}, "
-            f"only {known[:100]}{reason}"
-        )
-    return network
+    fitting = [*filter(fits, networks)]
+    if fitting:
+        return fitting
+    names = dict.fromkeys(f"{each.dataset} {each.cell} {each.trial}" for each in networks)
+    failures = filter(fits, read_failures(record.artifacts.results))
+    reason = "".join(f"; {failure}" for failure in islice(failures, 1))
+    wanted = " ".join(filter(None, (dataset, cell, str(trial))))
+    raise ConfigError(
+        f"the run {record.name} has no network {wanted}, only {', '.join(names)[:100]}{reason}"
+    )
+
+
+def _first_reader(networks: list[NetworkArtifacts], raw: str) -> tuple[NetworkArtifacts, Input]:
+    """The first network whose alphabet reads raw input, and what it reads.
+
+    Raises:
+        DataError: none does."""
+    from lisor_tasks.explain import read_input
+
+    refusals: dict[str, str] = {}
+    for network in networks:
+        try:
+            return network, read_input(network, raw)
+        except DataError as error:
+            refusals.setdefault(network.dataset, str(error))
+    if len(refusals) == 1:
+        raise DataError(*refusals.values())
+    why = "; ".join(f"{dataset}: {refusal}" for dataset, refusal in refusals.items())
+    raise DataError(f"no dataset of the run reads it; {why}")
 
 
 def _print(table: Table) -> None:

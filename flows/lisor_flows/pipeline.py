@@ -33,7 +33,7 @@ from lisor_tasks.evaluation import RESULTS, NetworkArtifacts, read_failures
 from lisor_tasks.keys import digest, library_versions
 from lisor_tasks.published import check_out
 from lisor_tasks.register import Artifacts, Record, register, report_folder
-from lisor_tasks.report import publish
+from lisor_tasks.report import NOTES, publish
 from lisor_tasks.tracked import find_tracked
 
 
@@ -64,6 +64,7 @@ def lisor_pipeline(settings: Experiment | str, out: str | None = None) -> dict[s
         summary["unexplained"] = [
             f"{network.label}: {network.unexplained}" for network in networks if network.unexplained
         ]
+        summary["notes"] = json.loads((open_artifact(report) / NOTES).read_text(encoding="utf-8"))
         record = replace(record, out=str(folder))
         register(publish(record, json.dumps(summary, indent=1, ensure_ascii=False)))
     # The run is whole: no error from here on may fail it.
@@ -141,6 +142,7 @@ def _summarize(
         "extract": (block.automata for block in extracted if block.clusterings),
         "search": (block.automata for block in extracted if not block.clusterings),
         "evaluate": (block.evaluations for block in extracted),
+        "anomalies": (network.detections for network in networks),
         "explain": (network.explanation for network in networks),
     }
     spent = {

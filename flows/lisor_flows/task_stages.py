@@ -18,6 +18,7 @@ from lisor.settings.text import TextSettings
 from lisor_flows.plan import Plan
 from lisor_flows.sources import Sources, find_sources
 from lisor_flows.task_queue import TaskQueue
+from lisor_tasks.anomalies import detect_anomalies
 from lisor_tasks.artifacts import Awaited, Ref, Source
 from lisor_tasks.clustering import cluster_hidden_states
 from lisor_tasks.data import fetch_movie_reviews, make_dataset, read_corpus
@@ -74,11 +75,12 @@ class TaskStages:
                 build=models.build,
                 source=sources.build,
                 weights=sources.weights,
+                built=sources.built,
                 settings=settings,
             )
         files: dict[str, Ref | Source] = dict(sources.dataset)
         if isinstance(settings, TextSettings):
-            files["text"] = await self._corpus(sources)
+            files["text"] = await self._corpus(sources, settings)
         return await self.tasks.run(
             "data",
             make_dataset,
@@ -88,9 +90,14 @@ class TaskStages:
             vector_size=models.vector_size if settings.trains_vectors else None,
         )
 
-    async def _corpus(self, sources: Sources) -> Ref:
+    async def _corpus(self, sources: Sources, settings: TextSettings) -> Ref:
         if "text" in sources.dataset:
-            return await self.tasks.run("data", read_corpus, source=sources.dataset["text"])
+            return await self.tasks.run(
+                "data",
+                read_corpus,
+                source=sources.dataset["text"],
+                needs_labels=settings.known_target != "next",
+            )
         return await self.tasks.run("data", fetch_movie_reviews)
 
     async def train(
@@ -120,6 +127,8 @@ class TaskStages:
             build=build,
             source=sources.build,
             weights=sources.weights,
+            built=sources.built,
+            settings=study.dataset,
         )
         return NetworkRef(model=model, made_by=build)
 
@@ -219,12 +228,25 @@ class TaskStages:
             label=subject.label,
         )
 
+    async def detect(self, subject: Subject, automata: list[Ref]) -> Ref:
+        """The detections of anomalies by a network and its automata."""
+        return await self.tasks.run(
+            "anomalies",
+            detect_anomalies,
+            states=subject.states,
+            dataset=subject.data,
+            automata=automata,
+            settings=subject.study.anomalies,
+            label=subject.label,
+        )
+
     def record(
         self,
         subject: Subject,
         blocks: list[Block],
         learned: list[tuple[Ref, Ref]],
         embedding: Ref | None,
+        detections: Ref | None,
     ) -> NetworkArtifacts:
         """The artifacts of a network."""
         dataset = subject.study.dataset
@@ -248,6 +270,7 @@ class TaskStages:
                 for variants, automata, evaluations in block.groups
             ),
             embedding=embedding,
+            detections=detections,
             most_states=subject.study.extraction.most_states,
             baselines=tuple(
                 Evaluated(automata=automata, evaluations=evaluations)

@@ -1,10 +1,13 @@
-"""Standard output and error that a command can always write to, and the list of commands."""
+"""Standard output and error that a command can always write to, warnings there, and the list of
+commands."""
 
 from __future__ import annotations
 
 import io
+import logging
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from errno import EPIPE
@@ -12,7 +15,7 @@ from typing import Any, TextIO
 
 from typer.core import TyperGroup
 
-from lisor.errors import LisorError
+from lisor.errors import DataWarning, LisorError, StoreWarning, one_line
 
 STDOUT, STDERR = 1, 2
 
@@ -97,3 +100,17 @@ def _refuse(error: OSError) -> None:
         raise OutputClosedError("standard output was closed") from None
     reason = f"{error.strerror}; free space or write elsewhere"
     raise OutputError(f"standard output cannot be written: {reason}") from None
+
+
+def print_warnings() -> None:
+    """Print each warning about data or the store once, as one plain line."""
+    printed: set[str] = set()
+
+    def show(message: Warning | str, category: type[Warning], *_: object) -> None:
+        if not issubclass(category, (DataWarning, StoreWarning)):
+            logging.getLogger("py.warnings").debug("%s", message)
+        elif str(message) not in printed:
+            printed.add(str(message))
+            print(one_line(f"lisor: note: {message}"), file=sys.stderr)
+
+    warnings.showwarning = show  # type: ignore[assignment]

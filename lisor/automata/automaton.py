@@ -1,20 +1,20 @@
-"""Complete deterministic Moore machines.
+"""Complete deterministic Moore machines, and Mealy machines of numbers.
 
-Shapes: Q states, S symbols of the alphabet, N sequences, P symbols in all sequences together."""
+Shapes: Q states, S symbols of the alphabet, C classes or numbers, N sequences, P symbols in all
+sequences together, M positions."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int, Shaped
 
 from lisor.alphabet import Alphabet
+from lisor.automata.json_fields import floats, integers, texts, unique_fields
 from lisor.errors import AutomatonError, SchemaError, show
 from lisor.registry import TARGETS
 from lisor.sequences import Sequences
@@ -26,6 +26,9 @@ CLASSES = ("reject", "accept")
 SCHEMA = 2
 """Version of the JSON written by `Automaton.to_json`."""
 
+ROUNDING = 1e-6
+"""By how much the sum of probabilities may differ from 1."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Automaton:
@@ -36,8 +39,14 @@ class Automaton:
     `alphabet` that is given as a sequence of symbols is read without a tokenizer. The kind of
     `target` says whether a sequence has one output or one after each symbol.
 
+    With the target "next" it is a probabilistic automaton (PDFA): the classes are the symbols and
+    the end, `probabilities[q, c]` is that of each in state q, and the output is the most likely.
+    Where the target is numeric it is a Mealy machine (1955): the classes are the names of numbers,
+    `values[q, a, c]` is that of each on reading symbol a in state q, and outputs mean nothing.
+
     Raises:
-        AutomatonError: a target, an output or the start does not exist.
+        AutomatonError: a target, an output or the start does not exist, probabilities are none, or
+            values are not finite.
         DataError: the symbols are no alphabet."""
 
     alphabet: Alphabet
@@ -46,6 +55,8 @@ class Automaton:
     outputs: Int[np.ndarray, " Q"]
     start: int = 0
     target: str = "class"
+    probabilities: Float[np.ndarray, "Q C"] | None = None
+    values: Float[np.ndarray, "Q S C"] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "alphabet", Alphabet.of(self.alphabet))
@@ -78,11 +89,53 @@ class Automaton:
             raise AutomatonError(
                 f"expected one of the targets {', '.join(TARGETS)}, got {show(self.target)}"
             )
+        self._check_probabilities(outputs)
+        self._check_values(transitions)
         for name, given in (("transitions", transitions), ("outputs", outputs)):
             array = given.astype(np.int32)
             array.setflags(write=False)
             object.__setattr__(self, name, array)
         object.__setattr__(self, "start", int(self.start))
+
+    def _check_probabilities(self, outputs: Int[np.ndarray, " Q"]) -> None:
+        if (self.probabilities is not None) != TARGETS[self.target].is_distribution:
+            raise AutomatonError(
+                f"the target {self.target!r} takes "
+                f"{'no ' if self.probabilities is not None else ''}probabilities"
+            )
+        if self.probabilities is None:
+            return
+        shares = np.array(self.probabilities, np.float64)
+        if shares.shape != (len(outputs), len(self.classes)):
+            raise AutomatonError(
+                f"{len(outputs)} states need a probability of each of {len(self.classes)} classes, "
+                f"got a table of shape {shares.shape}"
+            )
+        if not (shares >= 0).all() or not np.allclose(shares.sum(axis=1), 1, atol=ROUNDING):
+            raise AutomatonError("the probabilities of a state must be at least 0 and 1 in sum")
+        if (shares.argmax(axis=1) != outputs).any():
+            raise AutomatonError("the output of a state must be its most likely class")
+        shares.setflags(write=False)
+        object.__setattr__(self, "probabilities", shares)
+
+    def _check_values(self, transitions: Int[np.ndarray, "Q S"]) -> None:
+        if (self.values is not None) != TARGETS[self.target].is_numeric:
+            raise AutomatonError(
+                f"the target {self.target!r} takes {'no ' if self.values is not None else ''}values"
+            )
+        if self.values is None:
+            return
+        values, expected = (
+            np.array(self.values, np.float64),
+            (*transitions.shape, len(self.classes)),
+        )
+        if values.shape != expected or not np.isfinite(values).all():
+            raise AutomatonError(
+                f"expected a finite number for each of {expected[0]} states, {expected[1]} symbols "
+                f"and {expected[2]} names, got a table of shape {values.shape}"
+            )
+        values.setflags(write=False)
+        object.__setattr__(self, "values", values)
 
     @property
     def n_states(self) -> int:
@@ -98,9 +151,11 @@ class Automaton:
         return hash(self.to_json())
 
     def trace(self, sequences: Sequences) -> Int[np.ndarray, " P"]:
-        """The state after each symbol of each sequence, laid out as the symbols are."""
+        """The state after each symbol of each sequence, laid out as the symbols are; what numbers
+        were made into symbols is read anew."""
         from lisor.automata import kernels  # loads numba, which a run from the cache does without
 
+        sequences = self.alphabet.reread(sequences)
         check_symbols(sequences, self.alphabet)
         trace = np.empty(len(sequences.symbols), np.int32)
         kernels.all_states(
@@ -112,6 +167,7 @@ class Automaton:
         """The state in which each sequence ends."""
         from lisor.automata import kernels
 
+        sequences = self.alphabet.reread(sequences)
         check_symbols(sequences, self.alphabet)
         width = len(self.alphabet)
         # multiplied, so that a step is one addition and one look-up
@@ -167,6 +223,37 @@ class Automaton:
         positions = Positions.of(sequences, self.target)
         return np.take(self.prefix_states(sequences, trace), positions.at)
 
+    @property
+    def distributions(self) -> Float[np.ndarray, "Q C"]:
+        """The probability of each class in each state, of an automaton that has any.
+
+        Raises:
+            AutomatonError: it has none."""
+        if self.probabilities is None:
+            raise AutomatonError(
+                "expected an automaton with probabilities of the next symbol, got one of the "
+                f"target {self.target!r}"
+            )
+        return self.probabilities
+
+    def numbers_at(
+        self, sequences: Sequences, trace: Int[np.ndarray, " P"]
+    ) -> Float[np.ndarray, "M C"]:
+        """The numbers at the positions of sequences, from their `trace`, of an automaton that has
+        any.
+
+        Raises:
+            AutomatonError: it has none."""
+        if self.values is None:
+            raise AutomatonError(
+                f"expected an automaton with numbers, got one of the target {self.target!r}"
+            )
+        sequences = self.alphabet.reread(sequences)
+        positions = Positions.of(sequences, self.target)
+        last = sequences.offsets[positions.sequence] + positions.read - 1
+        before = self.states_before(sequences, trace)
+        return np.asarray(self.values[before[last], sequences.symbols[last]])
+
     def encode(self, word: Sequence[str]) -> list[int]:
         """The symbols of a word as numbers: `encode("0110")`, `encode(["not", "bad"])`.
 
@@ -175,7 +262,16 @@ class Automaton:
         return list(map(int, self.alphabet.encode([word]).symbols))
 
     def accepts(self, word: Sequence[str]) -> bool:
-        """Whether a word ends in a state of class 1."""
+        """Whether a word ends in a state of class 1.
+
+        Raises:
+            AutomatonError: the automaton predicts the next symbol or numbers, and accepts no
+                words."""
+        if not TARGETS[self.target].names_classes:
+            raise AutomatonError(
+                "an automaton that predicts the next symbol or numbers accepts no words; see its "
+                "probabilities or values"
+            )
         return bool(self.outputs[self.run(self.alphabet.encode([word]))][0] == 1)
 
     def reachable(self) -> Bool[np.ndarray, " Q"]:
@@ -190,13 +286,13 @@ class Automaton:
         return seen
 
     def minimized(self, *, empty: bool | None = None) -> Automaton:
-        """The smallest automaton of the same outputs on every word; its states are numbered in
-        breadth-first order.
+        """The smallest automaton of the same outputs on every word, of the same probabilities or
+        values where it has any; its states are numbered in breadth-first order.
 
-        `empty` says whether the output on the empty word counts; unless given, it does where a
-        sequence has one output. Where it does not, the start gets the output that makes the
+        `empty` says whether the output on the empty word counts; unless given, it does where the
+        empty prefix can be a position. Where it does not, the start gets the output that makes the
         automaton smallest; of a tie it keeps its own."""
-        counts = TARGETS[self.target].predicts_once if empty is None else empty
+        counts = TARGETS[self.target].reads_empty if empty is None else empty
         candidates = [self]
         if not counts and not (self.transitions[self.reachable()] == self.start).any():
             is_start = np.arange(self.n_states) == self.start
@@ -216,7 +312,8 @@ class Automaton:
         small = np.min_scalar_type(self.n_states)
         renumber = (np.cumsum(reachable) - 1).astype(small)
         table = renumber[self.transitions[reachable]]
-        block = np.unique(self.outputs[reachable], return_inverse=True)[1].astype(small)
+        kinds = self._kinds()[reachable]
+        block = np.unique(kinds, axis=0, return_inverse=True)[1].astype(small)
         count = 0
         while count != (count := int(block.max()) + 1):
             # the signature of a state: its block and those of its successors
@@ -227,16 +324,29 @@ class Automaton:
             )
         representative = np.unique(block, return_index=True)[1]
         quotient = block[table[representative]]
-        outputs = self.outputs[reachable][representative]
         order = _breadth_first(quotient, int(block[renumber[self.start]]))
-        number = np.argsort(order)
-        return replace(self, transitions=number[quotient[order]], outputs=outputs[order], start=0)
+        kept = np.flatnonzero(reachable)[representative[order]]
+        return replace(
+            self,
+            transitions=np.argsort(order)[quotient[order]],
+            outputs=self.outputs[kept],
+            start=0,
+            probabilities=None if self.probabilities is None else self.probabilities[kept],
+            values=None if self.values is None else self.values[kept],
+        )
+
+    def _kinds(self) -> Shaped[np.ndarray, "Q *N"]:
+        """The output of a state, by which states are distinguished."""
+        if self.values is not None:
+            return self.values.reshape(self.n_states, -1)
+        return self.outputs if self.probabilities is None else self.probabilities
 
     def distinguishing_word(self, other: Automaton) -> tuple[str, ...] | None:
-        """A shortest word on which the outputs of the two differ; None where there is none.
+        """A shortest word on which the outputs of the two differ, or the probabilities or values
+        where both have any; None where there is none.
 
-        The empty word counts where a sequence has one output in both. Breadth-first search of the
-        product automaton, one level at a time.
+        The empty word counts where the empty prefix can be a position of both. Breadth-first
+        search of the product automaton, one level at a time.
 
         Raises:
             AutomatonError: the alphabets differ."""
@@ -244,16 +354,30 @@ class Automaton:
             raise AutomatonError("only automata over the same alphabet can be compared")
         symbols, width = len(self.alphabet), other.n_states
         differ = self.outputs[:, None] != other.outputs[None, :]
+        if self.probabilities is not None and other.probabilities is not None:
+            apart = self.probabilities[:, None] - other.probabilities[None]
+            differ = np.abs(apart).max(axis=-1) > ROUNDING
+        last = None
+        if self.values is not None and other.values is not None:
+            apart = np.abs(self.values[:, None] - other.values[None]).max(axis=-1) > ROUNDING
+            differ, last = apart.any(axis=-1), apart.argmax(axis=-1)
         # of each pair of states: the pair before it * symbols + the symbol between them
         parent = np.full(self.n_states * width, -1, np.int64)
         frontier = np.array([self.start * width + other.start])
         seen = np.zeros(self.n_states * width, bool)
         length = 0
-        counts = TARGETS[self.target].predicts_once and TARGETS[other.target].predicts_once
+        counts = TARGETS[self.target].reads_empty and TARGETS[other.target].reads_empty
         while len(frontier):
-            hit = frontier[differ.reshape(-1)[frontier]] if length or counts else []
+            # numbers stand on a transition, so that those of the start count too
+            hit = (
+                frontier[differ.reshape(-1)[frontier]]
+                if length or counts or last is not None
+                else []
+            )
             if len(hit):
                 word, pair = [], int(hit[0])
+                if last is not None:
+                    word.append(self.alphabet[int(last.reshape(-1)[pair])])
                 for _ in range(length):
                     pair, symbol = divmod(int(parent[pair]), symbols)
                     word.append(self.alphabet[symbol])
@@ -282,6 +406,9 @@ class Automaton:
             "transitions": self.transitions.tolist(),
             "outputs": self.outputs.tolist(),
         }
+        for name, table in (("probabilities", self.probabilities), ("values", self.values)):
+            if table is not None:
+                fields[name] = table.tolist()
         return json.dumps(fields, ensure_ascii=False)
 
     @classmethod
@@ -302,8 +429,8 @@ class Automaton:
             raise SchemaError(
                 f"expected an automaton of schema {SCHEMA}, got {show(fields['schema'])}"
             )
-        transitions = _integers(fields, "transitions", 2)
-        outputs = _integers(fields, "outputs", 1)
+        transitions = integers(fields, "transitions", 2)
+        outputs = integers(fields, "outputs", 1)
         alphabet = fields.get("alphabet")
         if fields["schema"] == 1:  # in which the parts of an alphabet stand side by side
             parts = {name: fields.get(name) for name in ("unknown", "tokenizer", "quantizer")}
@@ -314,11 +441,13 @@ class Automaton:
             )
         return cls(
             alphabet=Alphabet.from_json(alphabet),
-            classes=_names(fields, "classes"),
+            classes=texts(fields, "classes"),
             transitions=transitions,
             outputs=outputs,
             start=fields["start"],
             target=str(fields.get("target", "class")),
+            probabilities=floats(fields, "probabilities"),
+            values=floats(fields, "values"),
         )
 
 
@@ -339,39 +468,3 @@ def _breadth_first(table: Int[np.ndarray, "Q S"], start: int) -> Int[np.ndarray,
                 seen.add(target)
                 order.append(target)
     return np.array(order)
-
-
-def unique_fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The fields of a JSON object: of two of one name Python would drop the first without a word.
-
-    Raises:
-        ValueError: a field is there twice."""
-    fields: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in fields:
-            raise ValueError(f"the field {show(name)} is there twice")
-        fields[name] = value
-    return fields
-
-
-def _integers(fields: dict[str, Any], name: str, dimensions: int) -> Int[np.ndarray, "..."]:
-    try:
-        array = np.array(fields[name])
-    except (KeyError, ValueError):
-        raise AutomatonError(f"expected the field '{name}' with rows of equal length") from None
-    if array.ndim != dimensions or array.dtype.kind != "i" or array.size == 0:
-        raise AutomatonError(
-            f"expected '{name}' to hold whole numbers in {dimensions} dimension(s)"
-        )
-    return array
-
-
-def _names(fields: dict[str, Any], name: str) -> tuple[str, ...]:
-    names = fields.get(name)
-    if not isinstance(names, list) or not all(
-        # half of a surrogate pair cannot be written as UTF-8
-        isinstance(item, str) and not re.search("[\ud800-\udfff]", item)
-        for item in names
-    ):
-        raise AutomatonError(f"expected '{name}' to be a list of texts")
-    return tuple(names)

@@ -1,6 +1,6 @@
 """Automata as Graphviz drawings.
 
-Shapes: Q states, S symbols."""
+Shapes: Q states, S symbols, N of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pygraphviz
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
 
 from lisor.automata.automaton import Automaton
 from lisor.automata.fonts import load_fonts
@@ -51,10 +51,19 @@ MAX_LABEL = 1000
 """Characters of a line of a label."""
 
 MAX_CURVES = 5
-"""Curves on an edge, one below the other."""
+"""Curves or ranges of levels on an edge, one below the other."""
 
 MAX_WORDS = 3
 """Words named on an edge, one below the other; of more the first are named and the rest counted."""
+
+MIN_SHARE = 0.005
+"""Probability of a symbol or of the end from which it is drawn."""
+
+MAX_LIKELY = 3
+"""Symbols that an edge names with their probabilities."""
+
+MIN_WIDTH, MAX_WIDTH = 0.5, 4.0
+"""The width of an edge that is never taken, and by how much one is wider that always is."""
 
 _HEAD = """digraph automaton {
   graph [rankdir=LR, bgcolor="transparent", nodesep=0.35, ranksep=0.6]
@@ -89,23 +98,36 @@ def to_dot(
     The states and edges that the word `path` takes are red. `word_classes` names each edge by its
     two states, "0-1", and counts its symbols (the word classes of Hou & Zhou, 2020, figure 7).
 
-    An `exact` drawing looks the same but has every state, and attributes from which `read_dot`
-    makes the automaton."""
+    Where states have probabilities, an edge is as wide as its symbols are likely and names them
+    with their probabilities, a state that of the end; symbols less likely than `MIN_SHARE` are left
+    out. Where transitions have numbers, an edge names them behind an arrow.
+
+    An `exact` drawing looks the same but has every state and symbol, and attributes from which
+    `read_dot` makes the automaton."""
     states = (
         list(range(automaton.n_states)) if exact else np.flatnonzero(automaton.reachable()).tolist()
     )
     edges = []
     for source, target, edge in _parallel(automaton, states):
         shown = edge if seen is None else edge & seen[source]
+        if automaton.probabilities is not None:
+            shares = automaton.probabilities[source, :-1]
+            shown = edge if exact else edge & (shares >= MIN_SHARE)
+            if shown.any():
+                label = _likely(automaton, source, shown)
+                share = float(shares[shown].sum())
+                edges.append(_Edge(source, target, shown, label, share=share))
+            continue
         if shown.any():
-            label = _label(automaton, shown)
+            label = _label(automaton, shown, source)
             if word_classes:
                 words = [automaton.alphabet[symbol] for symbol in np.flatnonzero(shown)[:MAX_WORDS]]
                 label = [f"{source}-{target}: {shown.sum():,} words", *words]
             edges.append(_Edge(source, target, shown, label))
         unseen = edge & ~shown
         if len(automaton.alphabet) <= LETTERS and unseen.any():
-            edges.append(_Edge(source, target, unseen, _label(automaton, unseen), unseen=True))
+            label = _label(automaton, unseen, source)
+            edges.append(_Edge(source, target, unseen, label, unseen=True))
     return _graph(automaton, states, edges, path, exact=exact)
 
 
@@ -124,7 +146,7 @@ def kept_to_dot(
         for source, target, edge in _parallel(automaton, numbers)
     )
     edges = [
-        _Edge(source, target, edge, _label(automaton, edge))
+        _Edge(source, target, edge, _label(automaton, edge, source))
         for source, target, edge in kept
         if edge.any()
     ]
@@ -212,6 +234,8 @@ class _Edge(NamedTuple):
     symbols: Bool[np.ndarray, " S"]
     label: list[str]
     unseen: bool = False
+    share: float | None = None
+    """How likely its symbols are, where that is known."""
 
 
 def _parallel(
@@ -260,6 +284,8 @@ def _graph(
             styles.append(_RED)
         elif edge.unseen:
             styles.append('color="#999999", fontcolor="#777777"')
+        elif edge.share is not None:
+            styles.append(f"penwidth={MIN_WIDTH + MAX_WIDTH * edge.share:.2f}")
         if exact:
             numbers = " ".join(map(str, np.flatnonzero(edge.symbols)))
             styles.append(f"symbols={quote_whole(numbers)}")
@@ -272,23 +298,72 @@ def _node(automaton: Automaton, state: int, *, red: bool) -> str:
     output = int(automaton.outputs[state])
     accepts = len(automaton.classes) == 2
     label = [str(state)] if accepts else [str(state), automaton.classes[output]]
+    color = CLASS_COLORS[output % len(CLASS_COLORS)]
+    if automaton.values is not None:
+        accepts, label, color = False, [str(state)], CLASS_COLORS[0]
+    if automaton.probabilities is not None:
+        accepts, end = False, float(automaton.probabilities[state, -1])
+        label = [str(state), *([f"end {_percent(end)}"] if end >= MIN_SHARE else [])]
+        color = CLASS_COLORS[round(end)]
     attributes = [
         f"label={_quote(*label)}",
         f"shape={'doublecircle' if accepts and output == 1 else 'circle'}",
-        f'fillcolor="{CLASS_COLORS[output % len(CLASS_COLORS)]}"',
+        f'fillcolor="{color}"',
         *([_RED] if red else []),
     ]
     return f"  {state} [{', '.join(attributes)}]"
 
 
-def _label(automaton: Automaton, edge: Bool[np.ndarray, " S"]) -> list[str]:
-    """The lines of an edge's label; the first words of an alphabet are the most frequent."""
-    alphabet, quantizer = automaton.alphabet, automaton.alphabet.quantizer
+def _likely(automaton: Automaton, source: int, edge: Bool[np.ndarray, " S"]) -> list[str]:
+    """The likeliest symbols of an edge with their probabilities, and how many more there are."""
+    shares = automaton.distributions[source, :-1]
     numbers = np.flatnonzero(edge)
-    symbols = [alphabet[symbol] for symbol in numbers]
+    numbers = numbers[np.argsort(-shares[numbers], kind="stable")]
+    named = [f"{automaton.alphabet[n]}: {_percent(shares[n])}" for n in numbers[:MAX_LIKELY]]
+    rest = numbers[MAX_LIKELY:]
+    more = f"… {len(rest):,} more: {_percent(shares[rest].sum())}"
+    return [*named, *([more] if len(rest) else [])]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= MIN_SHARE or share == 0 else "< 1 %"
+
+
+def _label(automaton: Automaton, edge: Bool[np.ndarray, " S"], source: int) -> list[str]:
+    """The lines of the label of an edge from a state; the first words of an alphabet are the most
+    frequent. Where transitions have numbers, they stand behind an arrow."""
+    quantizer, numbers = automaton.alphabet.quantizer, np.flatnonzero(edge)
     if quantizer is not None and quantizer.has_levels:
         runs = np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1)
-        return [quantizer.span(int(run[0]), int(run[-1])) for run in runs]
+        lines = [
+            quantizer.span(int(run[0]), int(run[-1])) + _values(automaton, source, run)
+            for run in runs[:MAX_CURVES]
+        ]
+        more = len(runs) - MAX_CURVES
+        return [*lines, *([f"… {more:,} more"] if more > 0 else [])]
+    lines = _symbols(automaton, edge)
+    return [*lines[:-1], lines[-1] + _values(automaton, source, numbers)]
+
+
+def _values(automaton: Automaton, source: int, symbols: Int[np.ndarray, " N"]) -> str:
+    """The numbers of some transitions of a state, each the least and the greatest, where there are
+    any: the first few."""
+    if automaton.values is None:
+        return ""
+    shown = []
+    for column in automaton.values[source, symbols].T[:MAX_LIKELY]:
+        low, high = (
+            f"{number:.3g}".replace("-", "\N{MINUS SIGN}")
+            for number in (column.min(), column.max())
+        )
+        shown.append(low if low == high else f"{low} … {high}")
+    more = ", …" * (automaton.values.shape[2] > MAX_LIKELY)
+    return f" → {', '.join(shown)}{more}"
+
+
+def _symbols(automaton: Automaton, edge: Bool[np.ndarray, " S"]) -> list[str]:
+    alphabet, quantizer = automaton.alphabet, automaton.alphabet.quantizer
+    symbols = [alphabet[symbol] for symbol in np.flatnonzero(edge)]
     if quantizer is None and len(alphabet) <= LETTERS:
         return [", ".join(symbols)]
     if quantizer is None and alphabet.tokenizer is None and len(alphabet) <= MAX_WRAPPED:

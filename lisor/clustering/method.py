@@ -43,10 +43,10 @@ class Method(ABC):
     others ask for.
 
     `weight` is λ, how much that counts which the method sees beside the hidden states.
-    `needs_network`: it asks what the network predicts at single hidden states, which one with
-    attention cannot say. `needs_gradients`: it follows gradients through a network trained here.
-    `weight_setting`: the setting of clustering that `weight` comes from. `uses_device`: its points
-    can be clustered on a GPU."""
+    `needs_network`: it asks what the network predicts at single hidden states, which one whose
+    attention feeds back cannot say. `needs_gradients`: it follows gradients through a network
+    trained here. `weight_setting`: the setting of clustering that `weight` comes from.
+    `uses_device`: its points can be clustered on a GPU."""
 
     name: str
     weight: float = 1.0

@@ -1,11 +1,12 @@
 """A dataset: labelled symbol sequences in named splits.
 
-Shapes: N sequences, S symbols of the alphabet, D numbers of a word vector."""
+Shapes: N sequences, M positions, S symbols of the alphabet, D numbers of a word vector or of a
+label."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,41 +16,53 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 
 from lisor.alphabet import Alphabet
 from lisor.automata.automaton import Automaton
 from lisor.automata.languages import Language
-from lisor.errors import DataError, SchemaError
+from lisor.errors import MAX_REPR, DataError, SchemaError, one_line
 from lisor.registry import TARGETS
 from lisor.sequences import Sequences
+from lisor.targets.next import END, following
 from lisor.targets.positions import Positions
 
-SCHEMA = 5
+MAX_PROBABILITIES = 1 << 29
+"""Of what comes next, which are predicted and kept for every position of a dataset."""
+
+SCHEMA = 6
 """Version of the file written by `Dataset.write`."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Split:
     """N sequences, and the label at each of their M positions, an index into the dataset's
-    `classes`; the kind of `target` says where the positions are.
+    `classes`, or a row of D numbers, one for each of these; the kind of `target` says which and
+    where the positions are. `anomalous` says which sequences are no normal ones, where that is
+    known.
 
     Raises:
         DataError: there is not a label for each position."""
 
     sequences: Sequences
-    labels: Int[np.ndarray, " M"]
+    labels: Int[np.ndarray, " M"] | Float[np.ndarray, "M D"]
     target: str = "class"
+    anomalous: Bool[np.ndarray, " N"] | None = None
 
     def __post_init__(self) -> None:
-        labels = np.array(self.labels, dtype=np.int32)
-        if labels.shape != (self.positions.count,):
-            kind = TARGETS[self.target]
+        kind = TARGETS[self.target]
+        labels = np.array(self.labels, dtype=np.float64 if kind.is_numeric else np.int32)
+        if len(labels) != self.positions.count or labels.ndim != 1 + kind.is_numeric:
             raise DataError(
                 f"{self.positions.count} {kind.position}s need as many labels, got {labels.shape}"
             )
         labels.setflags(write=False)
         object.__setattr__(self, "labels", labels)
+
+    def __repr__(self) -> str:
+        return (
+            f"Split({len(self):,} sequences, {len(self.labels):,} labels, target={self.target!r})"
+        )
 
     def __len__(self) -> int:
         return len(self.sequences)
@@ -62,7 +75,12 @@ class Split:
     def select(self, rows: Int[np.ndarray, " K"]) -> Split:
         """The sequences at `rows`, in that order, with their labels."""
         labels = self.labels[self.positions.of_sequences(rows)]
-        return Split(sequences=self.sequences.select(rows), labels=labels, target=self.target)
+        return Split(
+            sequences=self.sequences.select(rows),
+            labels=labels,
+            target=self.target,
+            anomalous=None if self.anomalous is None else self.anomalous[rows],
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -71,11 +89,13 @@ class Dataset:
 
     `vectors` are what a network reads for the symbols, from a file or as a quantizer made them;
     without them symbols are one-hot, or `learns_vectors` with the network. `language` is the
-    regular language that gives the labels, if one does. `notes` say what was left out of the
-    source.
+    regular language that gives the labels, if one does. In translations the `separator` is the
+    number of the symbol between source and target. `notes` say what was left out of the source. Of
+    numbers that are predicted `classes` are the names.
 
     Raises:
-        DataError: a symbol or a label lies outside the alphabet or the classes."""
+        DataError: a symbol or a label lies outside the alphabet or the classes, or a number is NaN
+            or infinite."""
 
     alphabet: Alphabet
     classes: tuple[str, ...]
@@ -84,6 +104,15 @@ class Dataset:
     notes: tuple[str, ...] = ()
     language: Language | None = None
     learns_vectors: bool = False
+    separator: int | None = None
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{len(split):,} {name}" for name, split in self.splits.items())
+        return one_line(
+            f"Dataset(target={self.target!r}, {len(self.alphabet):,} symbols, "
+            f"{len(self.classes):,} classes: {sizes})",
+            MAX_REPR,
+        )
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "alphabet", Alphabet.of(self.alphabet))
@@ -93,16 +122,56 @@ class Dataset:
                 raise DataError(
                     f"split '{name}' holds symbols outside the alphabet of {len(self.alphabet)}"
                 )
-            if len(split.labels) and not 0 <= split.labels.min() <= split.labels.max() < len(
-                self.classes
-            ):
-                raise DataError(
-                    f"split '{name}' holds labels outside the {len(self.classes)} classes"
-                )
+            self._check_labels(name, split)
         if self.vectors is not None and len(self.vectors) != len(self.alphabet):
             raise DataError(
                 f"{len(self.alphabet)} words need as many vectors, got {len(self.vectors)}"
             )
+
+    def _check_labels(self, name: str, split: Split) -> None:
+        labels, count = split.labels, len(self.classes)
+        if TARGETS[split.target].is_numeric:
+            if labels.shape[1] != count or not np.isfinite(labels).all():
+                raise DataError(
+                    f"split '{name}' needs {count} finite number(s) at each "
+                    f"{TARGETS[split.target].position}, as there are names"
+                )
+        elif len(labels) and not 0 <= labels.min() <= labels.max() < count:
+            raise DataError(f"split '{name}' holds labels outside the {count} classes")
+
+    @classmethod
+    def of_next(
+        cls,
+        alphabet: Iterable[str],
+        sequences: Mapping[str, Sequences],
+        anomalous: Mapping[str, Bool[np.ndarray, " N"]] | None = None,
+    ) -> Dataset:
+        """What follows each prefix of the sequences of each split: the classes are the symbols and
+        the end. `anomalous` says which sequences of each split are no normal ones.
+
+        Raises:
+            DataError: a symbol has the name of the end, or the probabilities of all symbols at all
+                positions do not fit into memory."""
+        symbols = Alphabet.of(alphabet)
+        if END in symbols:
+            raise DataError(f"expected symbols other than {END}, which stands for the end")
+        positions = sum(len(words.symbols) + len(words) for words in sequences.values())
+        if positions * (len(symbols) + 1) > MAX_PROBABILITIES:
+            raise DataError(
+                f"expected at most {MAX_PROBABILITIES:,} probabilities of the next symbol, got "
+                f"{positions:,} positions of {len(symbols) + 1:,} each; raise dataset.min_count, "
+                "or lower dataset.train"
+            )
+        splits = {
+            name: Split(
+                sequences=words,
+                labels=following(words, len(symbols)),
+                target="next",
+                anomalous=None if anomalous is None else anomalous[name],
+            )
+            for name, words in sequences.items()
+        }
+        return cls(alphabet=symbols, classes=(*symbols, END), splits=splits)
 
     @property
     def target(self) -> str:
@@ -131,13 +200,12 @@ class Dataset:
             columns = {
                 "split": pa.array([name] * len(split), pa.string()),
                 "symbols": _lists(sequences.offsets, pa.array(sequences.symbols)),
-                "labels": _lists(split.positions.offsets, pa.array(split.labels)),
+                "labels": _lists(split.positions.offsets, _rows(split.labels)),
             }
+            if split.anomalous is not None:
+                columns["anomalous"] = pa.array(split.anomalous)
             if sequences.numbers is not None:
-                steps = pa.FixedSizeListArray.from_arrays(
-                    pa.array(sequences.numbers.reshape(-1)), sequences.numbers.shape[1]
-                )
-                columns["numbers"] = _lists(sequences.offsets, steps)
+                columns["numbers"] = _lists(sequences.offsets, _rows(sequences.numbers))
             tables.append(pa.table(columns))
         about = {
             "schema": SCHEMA,
@@ -147,6 +215,7 @@ class Dataset:
             "splits": list(self.splits),
             "notes": self.notes,
             "learns_vectors": self.learns_vectors,
+            "separator": self.separator,
             "language": None if self.language is None else self.language.automaton.to_json(),
             "fixed_length": None if self.language is None else self.language.fixed_length,
         }
@@ -178,8 +247,16 @@ class Dataset:
                 offsets=np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]),
                 numbers=numbers,
             )
-            labels = pc.list_flatten(rows["labels"]).to_numpy()
-            splits[name] = Split(sequences=sequences, labels=labels, target=about["target"])
+            labels = pc.list_flatten(rows["labels"])
+            if TARGETS[about["target"]].is_numeric:
+                labels = labels.combine_chunks()
+                labels = labels.flatten().to_numpy().reshape(len(labels), labels.type.list_size)
+            anomalous = None
+            if "anomalous" in rows.column_names:
+                anomalous = rows["anomalous"].to_numpy()
+            splits[name] = Split(
+                sequences=sequences, labels=labels, target=about["target"], anomalous=anomalous
+            )
         language = None
         if about["language"] is not None:
             language = Language(
@@ -193,8 +270,16 @@ class Dataset:
             vectors=np.load(vectors, allow_pickle=False) if vectors.exists() else None,
             notes=tuple(about["notes"]),
             learns_vectors=about["learns_vectors"],
+            separator=about["separator"],
             language=language,
         )
+
+
+def _rows(values: Shaped[np.ndarray, "M *D"]) -> pa.Array:
+    """The values, those of several numbers as lists."""
+    if values.ndim == 1:
+        return pa.array(values)
+    return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), values.shape[1])
 
 
 def _lists(offsets: Int[np.ndarray, " N+1"], values: pa.Array) -> pa.ListArray:

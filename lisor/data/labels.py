@@ -9,9 +9,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Int
+from jaxtyping import Bool, Float, Int
 
 from lisor.errors import DataError, show
+from lisor.registry import TARGETS
 
 MAX_INTEGER_DIGITS = 18
 """Of the numbers by whose value classes are ordered."""
@@ -59,3 +60,39 @@ def number_labels(
             f"expected labels among the {len(known)} classes {shown}, found {show(odd)}"
         )
     return np.array([numbers[name] for name in names]), known
+
+
+def read_labels(
+    column: pd.Series, target: str, classes: Sequence[str] | None = None
+) -> tuple[Int[np.ndarray, " N"] | Float[np.ndarray, "N 1"], tuple[str, ...]]:
+    """What is right in each row: its class as a number, and the names of the classes; or where
+    numbers are predicted the number in a row of its own, and its name, that of the column.
+
+    Raises:
+        DataError: a label is missing, none of the classes or no number."""
+    if not TARGETS[target].is_numeric:
+        return number_labels(column, classes)
+    numbers = pd.to_numeric(column, errors="coerce").to_numpy(float)
+    if not np.isfinite(numbers).all():
+        row = int(np.flatnonzero(~np.isfinite(numbers))[0])
+        raise DataError(
+            f"expected numbers in the column {column.name!r}, since numbers are predicted, found "
+            f"{show(column.iloc[row])} in its entry {row + 1:,}"
+        )
+    return numbers[:, None], ("label",)
+
+
+def normal_rows(labels: pd.Series, normal: str) -> Bool[np.ndarray, " N"]:
+    """Whether each row has the label of normal ones.
+
+    Raises:
+        DataError: a label is missing, no row has it, or all have."""
+    numbers, classes = number_labels(labels, None)
+    if normal not in classes or len(classes) < 2:
+        shown = ", ".join(map(show, classes[:SHOWN]))
+        raise DataError(
+            f"expected rows of the label {show(normal)} and others to test with, found "
+            f"{shown}; set dataset.normal to the label of normal rows"
+        )
+    mask: Bool[np.ndarray, " N"] = numbers == classes.index(normal)
+    return mask

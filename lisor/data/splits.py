@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Int, Shaped
+from jaxtyping import Bool, Int, Shaped
 
 from lisor.data.dataset import Split
 from lisor.errors import DataError, show
@@ -20,6 +20,9 @@ SPLIT_NAMES = {"train": "train", "test": "test"} | dict.fromkeys(
 
 NAMES = ("train", "validation", "selection", "test")
 """The splits that rows are assigned to."""
+
+ANOMALY = "anomaly"
+"""The split of anomalies that are not for testing, which nothing reads."""
 
 
 def split_names(column: pd.Series) -> Shaped[np.ndarray, " N"]:
@@ -48,20 +51,28 @@ def split_stratified(
     folds: int | None,
     fold: int,
     seed: int,
+    normal: Bool[np.ndarray, " N"] | None = None,
+    groups: pd.Series | None = None,
 ) -> dict[str, Int[np.ndarray, " M"]]:
     """The rows of the splits train, validation, selection and test, stratified where rows have
-    `labels`, at most as many as `sizes` say.
+    `labels` or are `normal` or not, at most as many as `sizes` say. Rows that are not normal stand
+    in the test split alone.
 
     The test split is that of the column `split`, or the part `fold` of so many `folds`, or the
-    share `held_out` of all rows. Of the others the share `held_out` is validation, unless the
-    column says which are, and half of validation is the selection split.
+    share `held_out` of all rows; rows of one of the `groups` are in one part. Of the others the
+    share `held_out` is validation, unless the column says which are, and half of validation is the
+    selection split.
 
     Raises:
-        DataError: a split has no rows, an unknown name, or training has one class only."""
+        DataError: a split has no rows, an unknown name, training has one class only, or there are
+            fewer groups than parts."""
     rng, classes = stream(seed, "splits of rows"), labels
-    labels = np.zeros(len(table), np.int64) if classes is None else classes
+    kinds = np.zeros(len(table), np.int64) if normal is None else normal.astype(np.int64)
+    labels = kinds if classes is None else classes
     names = np.full(len(table), "train", object)
-    if folds is not None:
+    if folds is not None and groups is not None:
+        names[_fold_of_groups(groups, folds) == fold] = "test"
+    elif folds is not None:
         from sklearn.model_selection import StratifiedKFold
 
         if np.bincount(labels).min() < folds:
@@ -77,10 +88,49 @@ def split_stratified(
         if name not in names:
             names[_stratified(np.flatnonzero(names == "train"), labels, held_out, rng)] = name
     names[_stratified(np.flatnonzero(names == "validation"), labels, 0.5, rng)] = "selection"
+    if normal is not None:
+        names[~normal & (names != "test")] = ANOMALY
     rows = {name: draw_rows(names, name, sizes.get(name), rng) for name in NAMES}
     if classes is not None and len(np.unique(labels[rows["train"]])) < 2:
         raise DataError("expected at least two classes among the training rows, found one")
     return rows
+
+
+def left_out(
+    normal: Bool[np.ndarray, " N"], rows: Mapping[str, Int[np.ndarray, " M"]]
+) -> list[str]:
+    """A note of how many rows that are not normal are for testing, and how many are not read.
+
+    Raises:
+        DataError: the test split has none, or none but those."""
+    tested, count = int((~normal[rows["test"]]).sum()), int((~normal).sum())
+    if not 0 < tested < len(rows["test"]):
+        raise DataError(
+            f"expected normal rows and others in the test split, found {tested:,} others among "
+            f"{len(rows['test']):,}; look at the column 'split', or raise dataset.held_out"
+        )
+    return [
+        f"{tested:,} of {count:,} sequences that are not normal are for testing, the others are "
+        "not read"
+    ]
+
+
+def _fold_of_groups(groups: pd.Series, folds: int) -> Int[np.ndarray, " N"]:
+    """The fold of each row: the largest groups first, each goes to the fold with the fewest rows so
+    far."""
+    if groups.isna().any() or groups.nunique() < folds:
+        raise DataError(
+            f"{folds} folds need as many groups, one for each row, found {groups.nunique()} "
+            f"different values in the column '{groups.name}', {int(groups.isna().sum())} rows "
+            "without"
+        )
+    parts, sizes = dict[object, int](), np.zeros(folds, np.int64)
+    counts = groups.value_counts().sort_index().sort_values(ascending=False, kind="stable")
+    for group, count in counts.items():
+        parts[group] = int(sizes.argmin())
+        sizes[parts[group]] += count
+    folds_of_rows: Int[np.ndarray, " N"] = groups.map(parts).to_numpy(np.int64)
+    return folds_of_rows
 
 
 def draw_rows(

@@ -159,7 +159,9 @@ def _check_symbols(lists: pa.Array) -> pa.Array:
     named = kind.value_type if pa.types.is_dictionary(kind) else kind
     is_text = pa.types.is_string(named) or pa.types.is_large_string(named)
     if not (is_text or pa.types.is_integer(named)):
-        raise ValueError(f"expected texts or whole numbers as symbols, found {kind}")
+        raise ValueError(
+            f"expected texts or whole numbers as symbols, found {kind}; write them as texts"
+        )
     return lists
 
 

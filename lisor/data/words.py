@@ -8,8 +8,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from lisor.automata.automaton import CLASSES
 from lisor.automata.languages import Language, find
+from lisor.automata.pdfa import sample, uniform_pdfa
 from lisor.automata.sampling import class_sizes, draw, near_misses
 from lisor.data.dataset import Dataset, Split
 from lisor.data.kind import Kind
@@ -20,6 +23,9 @@ from lisor.settings.language import FILE, LanguageSettings
 
 FRESH = ("selection", "test")
 """Splits whose words should not be those of training or validation."""
+
+MAX_DRAWS = 100
+"""Rounds in which words are drawn of which some are too long."""
 
 MIN_PER_CLASS = 1000
 """A class with fewer words than this is repeated rather than kept apart between splits."""
@@ -54,8 +60,16 @@ class LanguageData(Kind[LanguageSettings]):
             LanguageError: there is no such language, or it holds no word or every word.
             DataError: a split has no words left to draw."""
         name = f"{FILE}{files['automaton']}" if "automaton" in files else settings.language
+        language = find(name, settings.alphabet)
+        if settings.target == "next":
+            return members(
+                language,
+                sizes=settings.sizes,
+                max_length=settings.max_length,
+                seed=settings.seed,
+            )
         return build(
-            find(name, settings.alphabet),
+            language,
             sizes=settings.sizes,
             max_length=settings.max_length,
             balanced=settings.balanced,
@@ -128,6 +142,33 @@ def build(
         language=language,
         notes=tuple(notes),
     )
+
+
+def members(language: Language, *, sizes: Mapping[str, int], max_length: int, seed: int) -> Dataset:
+    """Words of the language alone, and what follows each of their prefixes.
+
+    They are drawn from `uniform_pdfa`, whose words are a quarter as long as `max_length` in a
+    language of all words; longer ones than that are drawn anew.
+
+    Raises:
+        DataError: hardly any word is that short."""
+    source = uniform_pdfa(language.automaton, 1 / (1 + max_length / 4))
+    splits = {}
+    for name, size in sizes.items():
+        rng, drawn, count = stream(seed, "members", name), list[Sequences](), 0
+        for _ in range(MAX_DRAWS):
+            words, ended = sample(source, size, rng, max_length=max_length)
+            drawn.append(words.select(np.flatnonzero(ended)[: size - count]))
+            count += len(drawn[-1])
+            if count == size:
+                break
+        else:
+            raise DataError(
+                f"expected words of at most {max_length} symbols for the split '{name}', found "
+                "hardly any among those drawn: raise dataset.max_length"
+            )
+        splits[name] = Sequences.join(drawn)
+    return Dataset.of_next(source.alphabet, splits)
 
 
 def draw_test_sets(

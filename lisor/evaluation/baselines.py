@@ -17,6 +17,7 @@ from lisor.errors import AutomatonError, one_line
 from lisor.extraction.extraction import make_automaton
 from lisor.networks.network import Network
 from lisor.randomness import stream_seed
+from lisor.registry import DISTRIBUTION_BASELINES
 from lisor.sequences import Sequences
 from lisor.targets.positions import Positions
 
@@ -51,9 +52,11 @@ class _NetworkError(Exception):
 
 
 def learn(model: Network, words: Sequences, *, method: str, seed: int, budget: int) -> Learned:
-    """The automaton that one of `BASELINES` makes of a network of two classes.
+    """The automaton that one of `BASELINES` makes of a network of two classes, or one of
+    `DISTRIBUTION_BASELINES` of sequences.
 
-    L* and KV search with random words from the access string of each state of the hypothesis, until
+    Alergia merges the prefixes of `words` whose continuations do not differ significantly. L* and
+    KV search with random words from the access string of each state of the hypothesis, until
     none distinguishes it from the network or the network has read `budget` symbols; RPNI
     generalises from `words`, and reads them once. Where AALpy itself fails, the search counts as
     unfinished.
@@ -64,6 +67,8 @@ def learn(model: Network, words: Sequences, *, method: str, seed: int, budget: i
         import aalpy
     except ImportError:
         raise AutomatonError("the baselines need AALpy: pip install 'lisor[baselines]'") from None
+    if method in DISTRIBUTION_BASELINES:
+        return _learn_pdfa(aalpy, model, words)
     if len(model.classes) != 2:
         raise AutomatonError(
             f"the baselines learn automata of two classes, the network has {len(model.classes)}"
@@ -86,6 +91,34 @@ def learn(model: Network, words: Sequences, *, method: str, seed: int, budget: i
     )
     last = oracle.hypothesis if automaton is None else automaton
     return Learned(automaton=last, unfinished=unfinished, steps=adapter.steps)
+
+
+def _learn_pdfa(aalpy: Any, model: Network, words: Sequences) -> Learned:
+    """The PDFA of AALpy's Alergia, as a Markov chain whose states put out symbols and the end."""
+    begin, end = -1, len(model.alphabet)
+    data = [[begin, *words[row].tolist(), end] for row in range(len(words))]
+    automaton, unfinished = _try(
+        lambda: _convert_chain(aalpy.run_Alergia(data, automaton_type="mc"), model)
+    )
+    return Learned(automaton=automaton, unfinished=unfinished, steps=0)
+
+
+def _convert_chain(learned: Any, model: Network) -> Automaton:
+    """AALpy's Markov chain as a PDFA: a transition into a state is that on the symbol which it puts
+    out; a symbol that never comes changes nothing."""
+    end = len(model.alphabet)
+    states = [state for state in learned.states if state.output != end]
+    numbers = {state.state_id: number for number, state in enumerate(states)}
+    table = np.tile(np.arange(len(states))[:, None], (1, end))
+    shares = np.zeros((len(states), end + 1))
+    for row, state in enumerate(states):
+        for target, share in state.transitions:
+            shares[row, target.output] += share
+            if target.output != end:
+                table[row, target.output] = numbers[target.state_id]
+    shares /= shares.sum(axis=1, keepdims=True)
+    start = numbers[learned.initial_state.state_id]
+    return make_automaton(model, table, shares.argmax(axis=1), start, shares)
 
 
 def _try(search: Callable[[], Automaton]) -> tuple[Automaton | None, str | None]:

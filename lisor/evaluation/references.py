@@ -29,12 +29,12 @@ def by_last_symbol(dataset: Dataset) -> float:
     the last symbol read; of symbols that training lacks, that after any symbol."""
     train, test = dataset.splits[fitted_split(dataset)], dataset.splits["test"]
     counts = np.zeros((len(dataset.alphabet), len(dataset.classes)), np.int64)
-    np.add.at(counts, (_last_symbols(train), train.labels), 1)
+    np.add.at(counts, (last_symbols(train), train.labels), 1)
     usual = np.where(counts.any(axis=1), counts.argmax(axis=1), counts.sum(axis=0).argmax())
-    return float((usual[_last_symbols(test)] == test.labels).mean())
+    return float((usual[last_symbols(test)] == test.labels).mean())
 
 
-def _last_symbols(split: Split) -> Int[np.ndarray, " M"]:
+def last_symbols(split: Split) -> Int[np.ndarray, " M"]:
     """The symbol before each position, of a target that has none before the first symbol."""
     positions, words = split.positions, split.sequences
     last = words.offsets[positions.sequence] + positions.read - 1

@@ -4,9 +4,11 @@ Shapes: B sequences of a batch, T steps of the longest, H hidden units, G gates,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import repeat
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,11 +16,16 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from lisor.data.dataset import Split
-from lisor.networks.batches import length_batches
+from lisor.explain.score import labels_of_steps
+from lisor.networks.batches import Inputs, length_batches
+from lisor.networks.network import Network
 from lisor.networks.trained import TrainedModel
 
 BINS = 20
 """Bins of the histogram of a unit (from -bound to bound) and of a gate (from 0 to 1)."""
+
+MAX_CLASSES = 8
+"""Classes that are shown by themselves."""
 
 CLOSED, OPEN = 0.1, 0.9
 """A gate below the first or above the second is saturated."""
@@ -28,13 +35,15 @@ CLOSED, OPEN = 0.1, 0.9
 class Activations:
     """The values of a network's units and gates over the steps of labelled sequences.
 
-    `units` and `gate_values` are histograms of `BINS` bins for each class; that of a gate is over
-    all its units. `unit_means` and `gate_means` are means at each step over the sequences of a
-    class, NaN where no sequence is that long. `closed` and `open` are shares of all steps. `moves`
-    is the mean of |h_t - h_(t-1)|. `bound` is the largest |h|, and at least 1: without a tanh a
-    unit may exceed 1."""
+    `units` and `gate_values` are histograms of `BINS` bins for each of `classes`, the most frequent
+    ones; that of a gate is over all its units. A step belongs to the class of its sequence, or
+    where there is a label after each symbol, to that one. `unit_means` and `gate_means` are means
+    at each step over the sequences of a class, NaN where no sequence is that long. `closed` and
+    `open` are shares of all steps. `moves` is the mean of |h_t - h_(t-1)|. `bound` is the largest
+    |h|, and at least 1: without a tanh a unit may exceed 1."""
 
     gates: tuple[str, ...]
+    classes: tuple[str, ...]
     bound: float
     units: Int[np.ndarray, "C H 20"]
     gate_values: Int[np.ndarray, "G C 20"]
@@ -56,61 +65,71 @@ class Activations:
                 **{
                     **arrays,
                     "gates": tuple(arrays["gates"].tolist()),
+                    "classes": tuple(arrays["classes"].tolist()),
                     "bound": float(arrays["bound"]),
                 }
             )
 
 
-def activations(model: TrainedModel, split: Split) -> Activations:
-    """The activations of a network on the sequences of a split."""
-    gates = model.network.cell.gates
-    classes, size = len(model.classes), model.architecture.hidden_size
+def activations(network: Network, split: Split, units: Sequence[int] | None = None) -> Activations:
+    """The activations of a network on the sequences of a split: of some of its units, or of all."""
+    numbers = np.arange(network.units) if units is None else np.asarray(units, np.int64)
+    gates = network.network.cell.gates if isinstance(network, TrainedModel) else ()
+    step_labels = labels_of_steps(split)
+    shown = np.argsort(-np.bincount(step_labels, minlength=len(network.classes)), kind="stable")
+    shown = np.sort(shown[:MAX_CLASSES])
+    index = np.full(len(network.classes), -1)
+    index[shown] = np.arange(len(shown))
+    classes, size = len(shown), len(numbers)
     longest = int(split.sequences.lengths.max(initial=0))
     sums = Activations(
         gates=gates,
-        bound=_bound(model, split),
+        classes=tuple(network.classes[label] for label in shown),
+        bound=_bound(network, split, numbers),
         units=np.zeros((classes, size, BINS), np.int64),
         gate_values=np.zeros((len(gates), classes, BINS), np.int64),
         unit_means=np.zeros((classes, longest, size)),
         gate_means=np.zeros((len(gates), classes, longest)),
-        closed=np.zeros((len(gates), size)),
-        open=np.zeros((len(gates), size)),
+        closed=np.zeros((len(gates), network.units)),
+        open=np.zeros((len(gates), network.units)),
         moves=np.zeros(size),
     )
     counts = np.zeros((classes, longest))
-    for rows, symbols, lengths in length_batches(split.sequences, model.device):
-        batch_lengths = lengths[0].cpu().numpy()
-        for step, (before, after, values) in enumerate(_steps(model, symbols)):
+    steps = 0
+    for rows, read, lengths in length_batches(split.sequences, network.device):
+        begins, batch_lengths = split.sequences.offsets[rows], lengths[0].cpu().numpy()
+        for step, (before, after, values) in enumerate(_steps(network, read, lengths)):
             real = batch_lengths > step
-            labels, states = split.labels[rows][real], after[real]
+            steps += int(real.sum())
+            sums.moves[:] += np.abs(after[real] - before[real])[:, numbers].sum(axis=0)
+            for gate, value in enumerate(values):
+                sums.closed[gate] += (value[real] < CLOSED).sum(axis=0)
+                sums.open[gate] += (value[real] > OPEN).sum(axis=0)
+            real[real] = index[step_labels[begins[real] + step]] >= 0
+            labels, states = index[step_labels[begins[real] + step]], after[real][:, numbers]
             unit_bins = _bins((states / sums.bound + 1) / 2)
             np.add.at(counts[:, step], labels, 1)
             np.add.at(sums.unit_means[:, step], labels, states)
             np.add.at(sums.units, (labels[:, None], np.arange(size), unit_bins), 1)
-            sums.moves[:] += np.abs(states - before[real]).sum(axis=0)
             for gate, value in enumerate(values):
                 np.add.at(sums.gate_values[gate], (labels[:, None], _bins(value[real])), 1)
                 np.add.at(sums.gate_means[gate, :, step], labels, value[real].mean(axis=1))
-                sums.closed[gate] += (value[real] < CLOSED).sum(axis=0)
-                sums.open[gate] += (value[real] > OPEN).sum(axis=0)
-    steps = max(1.0, counts.sum())
     divisors = np.where(counts > 0, counts, np.nan)
     return replace(
         sums,
         unit_means=sums.unit_means / divisors[..., None],
         gate_means=sums.gate_means / divisors,
-        closed=sums.closed / steps,
-        open=sums.open / steps,
-        moves=sums.moves / steps,
+        closed=sums.closed / max(1, steps),
+        open=sums.open / max(1, steps),
+        moves=sums.moves / max(1, steps),
     )
 
 
-def _bound(model: TrainedModel, split: Split) -> float:
+def _bound(network: Network, split: Split, numbers: Int[np.ndarray, " H"]) -> float:
     """The largest |h| after any symbol, and at least 1."""
     bound = 1.0
-    for _, symbols, lengths in length_batches(split.sequences, model.device):
-        with torch.inference_mode():
-            hidden = model.network.hidden_states(symbols)[0].abs().amax(dim=-1)
+    for _, read, lengths in length_batches(split.sequences, network.device):
+        hidden = network.forward_pass(read, lengths).states[0][..., numbers].abs().amax(dim=-1)
         real = torch.arange(len(hidden), device=hidden.device)[:, None] <= lengths
         bound = max(bound, float((hidden * real).max()))
     return bound
@@ -119,13 +138,22 @@ def _bound(model: TrainedModel, split: Split) -> float:
 Step = tuple[Float[np.ndarray, "B H"], Float[np.ndarray, "B H"], list[Float[np.ndarray, "B H"]]]
 
 
-def _steps(model: TrainedModel, symbols: Int[Tensor, "1 B T"]) -> Iterator[Step]:
-    """The hidden states before and after each step of a batch, and the gate activations in it."""
+def _steps(network: Network, read: Inputs, lengths: Int[Tensor, "1 B"]) -> Iterator[Step]:
+    """The hidden states before and after each step of a batch, and the gate activations in it,
+    which are known of networks trained here."""
+    if isinstance(network, TrainedModel):
+        yield from _steps_with_gates(network, read)
+        return
+    states = network.forward_pass(read, lengths).states[0].cpu().numpy()
+    yield from zip(states[:-1], states[1:], repeat(list[Any]()), strict=False)
+
+
+def _steps_with_gates(model: TrainedModel, read: Inputs) -> Iterator[Step]:
     network, cell = model.network, model.network.cell
-    state = cell.initial_state(symbols.shape[1])
-    for read in symbols.unbind(dim=2):
+    state = cell.initial_state(read.shape[1])
+    for symbols in read.unbind(dim=2):
         with torch.inference_mode():
-            projected = cell.project(network.embed(read))
+            projected = cell.project(network.embed(symbols))
             gates = cell.gate_activations(state, projected)
             after = cell.step(state, projected)
         yield (

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from scipy.stats import rankdata
 
 from lisor.automata.automaton import Automaton
-from lisor.explain.gradients import Attributions, by_sequence
+from lisor.explain.attributions import Attributions, by_sequence
 from lisor.randomness import stream
 
 DRAWS = 20

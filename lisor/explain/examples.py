@@ -1,6 +1,6 @@
-"""The sequences of a test split that are shown as examples: right, wrong and uncertain predictions.
+"""The predictions of a test split that are shown as examples: right, wrong and uncertain ones.
 
-Shapes: N sequences, C classes."""
+Shapes: N sequences, M positions, C classes."""
 
 from __future__ import annotations
 
@@ -8,36 +8,42 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
-from lisor.sequences import Sequences
+from lisor.data.dataset import Split
+from lisor.explain.score import draw_positions
 
 KINDS = ("right", "wrong", "uncertain")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """The row of a sequence in its split, and its kind, one of `KINDS`."""
+    """The row of a sequence in its split, how many of its symbols are read where the prediction is
+    explained, and its kind, one of `KINDS`."""
 
     row: int
+    read: int
     kind: str
 
 
 def choose_examples(
-    sequences: Sequences,
-    labels: Int[np.ndarray, " N"],
-    probabilities: Sequence[Float[np.ndarray, "N C"]],
-    count: int,
+    split: Split, probabilities: Sequence[Float[np.ndarray, "M C"]], count: int, *, seed: int = 0
 ) -> tuple[Example, ...]:
-    """A third of `count` sequences of each kind, by the mean of the networks' class probabilities.
+    """A third of `count` predictions of each kind, by the mean of the networks' class
+    probabilities.
 
     "right": predicted rightly, the highest probabilities of the true class first. "wrong":
     predicted wrongly, the lowest probabilities of the true class first. "uncertain": the smallest
-    distances of the two most probable classes first. Ties go to the first in the split. Empty
-    sequences and duplicates are skipped."""
-    mean = np.mean(probabilities, axis=0)
+    distances of the two most probable classes first. Ties go to the first in the split. Each
+    sequence has one position that may be chosen; see `draw_positions`. What is read there is not
+    empty, and no duplicate."""
+    read, positions = draw_positions(split.sequences, split.target, seed), split.positions
+    candidates = np.flatnonzero(positions.read == read[positions.sequence])
+    rows = positions.sequence[candidates]
+    mean, labels = np.mean(probabilities, axis=0)[candidates], split.labels[candidates]
+    prefixes = split.sequences.cut(split.sequences.offsets[:-1][rows], read[rows])
     true, ordered = mean[np.arange(len(labels)), labels], np.sort(mean, axis=1)
-    is_right, keys = mean.argmax(axis=1) == labels, sequences.keys()
+    is_right, keys = mean.argmax(axis=1) == labels, prefixes.keys()
     ranked: dict[str, Iterable[int]] = {
         "right": [row for row in np.argsort(-true, kind="stable") if is_right[row]],
         "wrong": [row for row in np.argsort(true, kind="stable") if not is_right[row]],
@@ -46,9 +52,10 @@ def choose_examples(
     examples, seen = [], {b""}
     for index, kind in enumerate(KINDS):
         wanted = count // len(KINDS) + (index < count % len(KINDS))
-        for row in ranked[kind]:
-            if wanted and keys[row] not in seen:
-                seen.add(keys[row])
-                examples.append(Example(row=int(row), kind=kind))
+        for at in ranked[kind]:
+            if wanted and keys[at] not in seen:
+                seen.add(keys[at])
+                row = int(rows[at])
+                examples.append(Example(row=row, read=int(read[row]), kind=kind))
                 wanted -= 1
     return tuple(examples)

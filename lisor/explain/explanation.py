@@ -14,19 +14,25 @@ from jaxtyping import Float
 from pydantic import TypeAdapter
 
 from lisor.automata.automaton import Automaton
-from lisor.data.dataset import Dataset
-from lisor.errors import SchemaError
+from lisor.data.dataset import Dataset, Split
+from lisor.errors import ModelError, SchemaError
 from lisor.explain.agreement import Agreement, agreement
 from lisor.explain.attention import attention
+from lisor.explain.attributions import Attributions, reach, removal_curve
 from lisor.explain.examples import Example
-from lisor.explain.gradients import CLOSE, GRADIENTS, Attributions, attribute, reach, removal_curve
-from lisor.explain.steps import Steps, read_steps
+from lisor.explain.gradients import CLOSE, GRADIENTS, attribute
+from lisor.explain.parameters import Parameter, parameter_gradients
+from lisor.explain.removal import affordable, remove
+from lisor.explain.score import draw_positions, probabilities_after
+from lisor.explain.steps import Steps, differentiable, read_steps
 from lisor.explain.units import Unit, units
 from lisor.networks.hidden_states import Points
+from lisor.networks.network import Differentiable, Network
 from lisor.networks.trained import TrainedModel
-from lisor.randomness import stream_seed
+from lisor.randomness import stream
+from lisor.sequences import Sequences
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the JSON written by `Explanation.to_json`."""
 
 MAX_SEQUENCES = 1000
@@ -48,8 +54,9 @@ class Judged:
 
     `deletion` and `insertion` are mean probabilities at `SHARES`. `gain` is the area between the
     deletion curves of a random order and of the method, mean over sequences, with its 95 %
-    confidence interval ± `gain_width`. `close` is the share of sequences whose completeness error
-    is at most `CLOSE`, for integrated gradients alone. `reach` holds quartiles."""
+    confidence interval ± `gain_width`, of so many `sequences`. `close` is the share of sequences
+    whose completeness error is at most `CLOSE`, for integrated gradients alone. `reach` holds
+    quartiles."""
 
     method: str
     deletion: tuple[float, ...]
@@ -58,6 +65,7 @@ class Judged:
     gain_width: float
     agreement: Agreement
     close: float | None
+    sequences: int
     reach: tuple[tuple[float, ...], ...]
 
     @property
@@ -77,17 +85,21 @@ class Shown:
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation:
-    """A network's methods of attribution beside random deletion and insertion, its units, and
-    examples step by step."""
+    """A network's methods of attribution beside random deletion and insertion, the gradients of its
+    parameters, its units, and examples step by step.
+
+    `absent` has a sentence for each analysis that does not apply to the network."""
 
     methods: tuple[Judged, ...]
     random_deletion: tuple[float, ...]
     random_insertion: tuple[float, ...]
+    parameters: tuple[Parameter, ...]
     units: tuple[Unit, ...]
     examples: tuple[Shown, ...]
+    absent: tuple[str, ...]
 
     def to_json(self) -> str:
-        """The explanation as JSON text of schema 1."""
+        """The explanation as JSON text of schema 2."""
         return json.dumps({"schema": SCHEMA, **asdict(self)}, ensure_ascii=False)
 
     @classmethod
@@ -103,7 +115,7 @@ class Explanation:
 
 
 def explain(
-    model: TrainedModel,
+    network: Network,
     automaton: Automaton,
     dataset: Dataset,
     points: Points,
@@ -114,49 +126,96 @@ def explain(
 ) -> Explanation:
     """The explanation of a network beside its automaton.
 
-    `points` are the steps of the validation split, `examples` rows of the test split, `notes` a
-    person's on units, by number."""
+    `points` are the steps of the validation split, `examples` predictions of the test split,
+    `notes` a person's on units, by number. Where a network predicts after each symbol, methods of
+    attribution are compared at a position of each sequence that is drawn."""
     test = dataset.splits["test"]
-    sequences = test.sequences.select(np.flatnonzero(test.sequences.lengths > 0)[:MAX_SEQUENCES])
-    attributions = [attribute(model, sequences, method) for method in GRADIENTS]
-    if model.architecture.pools:
-        attributions.append(attention(model, sequences))
+    sequences = _explained(test.sequences, network.target, seed)
+    through, without = differentiable(network)
+    absent, attributions = list[str](), list[Attributions]()
+    parameters: tuple[Parameter, ...] = ()
+    if through is None:
+        absent.append(without)
+    else:
+        attributions += [attribute(network, through, sequences, method) for method in GRADIENTS]
+        validation = dataset.splits["validation"]
+        parameters = parameter_gradients(network, through, validation, seed=seed)
+    attributions.append(remove(network, affordable(sequences)))
+    try:
+        attributions.append(attention(network, sequences))
+    except ModelError:
+        if not network.attends:
+            absent.append(f"Attention: {network.name} does not weigh its steps by attention.")
+    if not isinstance(network, TrainedModel):
+        absent.append("Gates: only those of networks that were trained here are known.")
     deleted, inserted = (
-        _random_curves(model, attributions[0], kept=kept, seed=seed) for kept in (False, True)
+        _random_curves(network, sequences, kept=kept, seed=seed) for kept in (False, True)
     )
+    described = units(network, dataset, points, automaton, notes, seed=seed)
+    if len(described) < network.units:
+        absent.append(
+            f"Units: of {network.units:,} units the {len(described)} that move most are described."
+        )
     return Explanation(
-        methods=tuple(_judge(model, automaton, each, deleted, seed) for each in attributions),
+        methods=tuple(_judge(network, automaton, each, deleted, seed) for each in attributions),
         random_deletion=tuple(deleted.mean(axis=1).tolist()),
         random_insertion=tuple(inserted.mean(axis=1).tolist()),
-        units=units(model, dataset, points, automaton, notes, seed=seed),
-        examples=tuple(
-            Shown(
-                kind=example.kind,
-                row=example.row,
-                steps=read_steps(
-                    model,
-                    automaton,
-                    test.sequences[example.row],
-                    label=int(test.labels[example.row]),
-                ),
-            )
-            for example in examples
+        parameters=parameters,
+        units=described,
+        examples=tuple(_show(network, through, automaton, test, example) for example in examples),
+        absent=tuple(absent),
+    )
+
+
+def _explained(sequences: Sequences, target: str, seed: int) -> Sequences:
+    """What is read of the first sequences, as many as are compared, where they are explained."""
+    read = draw_positions(sequences, target, seed)
+    rows = np.flatnonzero(read > 0)[:MAX_SEQUENCES]
+    return sequences.cut(sequences.offsets[:-1][rows], read[rows])
+
+
+def _show(
+    network: Network,
+    through: Differentiable | None,
+    automaton: Automaton,
+    test: Split,
+    example: Example,
+) -> Shown:
+    """An example, step by step."""
+    row = np.array([example.row])
+    positions = test.positions.of_sequences(row)
+    at = positions[test.positions.read[positions] == example.read][0]
+    return Shown(
+        kind=example.kind,
+        row=example.row,
+        steps=read_steps(
+            network,
+            through,
+            automaton,
+            test.sequences.select(row),
+            read=example.read,
+            label=int(test.labels[at]),
         ),
     )
 
 
 def _random_curves(
-    model: TrainedModel, attributions: Attributions, *, kept: bool, seed: int
+    network: Network, sequences: Sequences, *, kept: bool, seed: int
 ) -> Float[np.ndarray, "F N"]:
     """The curve of each sequence when symbols are removed, or kept, in random order: the mean of
     `RANDOM_DRAWS`."""
+    explained = probabilities_after(network, sequences).argmax(axis=1)
     draws = [
         removal_curve(
-            model,
-            attributions,
+            network,
+            Attributions(
+                method="random",
+                sequences=sequences,
+                values=stream(seed, "random curves", draw).random(len(sequences.symbols)),
+                explained=explained,
+            ),
             np.array(SHARES),
             kept=kept,
-            seed=stream_seed(seed, "random curves", draw),
         )
         for draw in range(RANDOM_DRAWS)
     ]
@@ -164,16 +223,17 @@ def _random_curves(
 
 
 def _judge(
-    model: TrainedModel,
+    network: Network,
     automaton: Automaton,
     attributions: Attributions,
     random: Float[np.ndarray, "F N"],
     seed: int,
 ) -> Judged:
+    """How good attributions are of the first of the sequences whose `random` curves are given."""
     deletion, insertion = (
-        removal_curve(model, attributions, np.array(SHARES), kept=kept) for kept in (False, True)
+        removal_curve(network, attributions, np.array(SHARES), kept=kept) for kept in (False, True)
     )
-    gains = np.trapezoid(random - deletion, SHARES, axis=0)
+    gains = np.trapezoid(random[:, : deletion.shape[1]] - deletion, SHARES, axis=0)
     errors = attributions.completeness_errors
     return Judged(
         method=attributions.method,
@@ -185,5 +245,6 @@ def _judge(
         else math.nan,
         agreement=agreement(automaton, attributions, seed=seed),
         close=None if errors is None else float((errors <= CLOSE).mean()),
+        sequences=len(gains),
         reach=tuple(map(tuple, reach(attributions, MAX_BACK).tolist())),
     )

@@ -1,6 +1,6 @@
 """What each hidden unit of a network does: its associations, extreme contexts, accuracy and group.
 
-Shapes: P steps, N sequences, H hidden units."""
+Shapes: P steps, N sequences, H hidden units, K steps that a tree is fitted to."""
 
 from __future__ import annotations
 
@@ -24,11 +24,12 @@ from lisor.explain.associations import (
     associations_of_ends,
     associations_of_steps,
 )
+from lisor.explain.score import labels_of_steps
 from lisor.networks.batches import length_batches
-from lisor.networks.classifier import last_of
 from lisor.networks.hidden_states import Points
-from lisor.networks.trained import TrainedModel
+from lisor.networks.network import Network
 from lisor.randomness import stream_seed
+from lisor.registry import TARGETS
 from lisor.sequences import Sequences
 
 MAX_STEPS = 50_000
@@ -50,6 +51,12 @@ DIRECTIONS = {"symbol": ("rises", "falls"), "state": ("high", "low"), "class": (
 """What a sentence says of each kind: a unit is high at the end of some class where it is low at the
 end of others."""
 
+MAX_UNITS = 256
+"""Units that are described: those that move most."""
+
+MAX_LEAVES = 32
+"""Leaves of the decision tree on a single unit."""
+
 ALIKE = 0.5
 """The mean absolute correlation of units from which they form a group."""
 
@@ -65,8 +72,8 @@ class Unit:
     `group` numbers the units that correlate, `moves` is the mean |h_t - h_(t-1)|. `highest` and
     `lowest` are the contexts of its extreme values, each ending with the symbol just read.
     `associations` are those that the permutation test supports. `alone` is the accuracy on the test
-    split of a decision tree on the unit's last value, one leaf for each class. `sentence` puts the
-    associations in words. `verdict` is the evidence on a person's `note`."""
+    split of a decision tree on the unit's value at each position, one leaf for each class.
+    `sentence` puts the associations in words. `verdict` is the evidence on a person's `note`."""
 
     number: int
     group: int
@@ -81,7 +88,7 @@ class Unit:
 
 
 def units(
-    model: TrainedModel,
+    network: Network,
     dataset: Dataset,
     points: Points,
     automaton: Automaton,
@@ -97,12 +104,17 @@ def units(
     if stop > MAX_STEPS:
         stop = int(starts[starts <= MAX_STEPS][-1])
     starts = starts[starts < stop]
-    state = points.state[:stop]
     sequences = Sequences(symbols=points.symbol[:stop], offsets=np.append(starts, stop))
+    state = points.state[:stop, : network.units]
     changes = np.diff(state, axis=0, prepend=0)
-    changes[starts] = state[starts]  # every network begins at zeros
-    ends = sequences.offsets[1:] - 1
-    labels = dataset.splits["validation"].labels[points.sequence[ends]]
+    begin = network.initial_state()[0][0].cpu().numpy()[:, : network.units]
+    changes[starts] = state[starts] - begin
+    numbers = _shown(changes)
+    state, changes = state[:, numbers], changes[:, numbers]
+    validation, ends = dataset.splits["validation"], sequences.offsets[1:] - 1
+    read = validation.sequences.offsets[points.sequence[:stop]] + points.step[:stop] - 1
+    labels = labels_of_steps(validation)[read]
+    predicts_once = TARGETS[network.target].predicts_once
     states = tuple(str(number) for number in range(automaton.n_states))
     kind_seed = partial(stream_seed, seed, "links")
     by_kind = {
@@ -121,36 +133,53 @@ def units(
         "class": (
             dataset.classes,
             associations_of_ends(
-                labels, state[ends], len(dataset.classes), seed=kind_seed("class")
+                labels[ends], state[ends], len(dataset.classes), seed=kind_seed("class")
+            )
+            if predicts_once
+            else associations_of_steps(
+                labels, state, len(dataset.classes), seed=kind_seed("class")
             ),
         ),
     }
     groups = _groups(state)
     moves = np.abs(changes).mean(axis=0)
+    fitted = ends if predicts_once else np.arange(stop)
     alone = _accuracy_alone(
-        state[ends], labels, model, dataset.splits["test"], stream_seed(seed, "trees")
+        state[fitted],
+        labels[fitted],
+        network,
+        numbers,
+        dataset.splits["test"],
+        stream_seed(seed, "trees"),
     )
 
-    def describe(number: int) -> Unit:
-        associations = tuple(_supported(by_kind, number))
-        order = np.argsort(state[:, number], kind="stable")
+    def describe(at: int) -> Unit:
+        associations = tuple(_supported(by_kind, at))
+        order = np.argsort(state[:, at], kind="stable")
+        number = int(numbers[at])
         note = notes.get(number)
         return Unit(
             number=number,
-            group=int(groups[number]),
-            moves=float(moves[number]),
+            group=int(groups[at]),
+            moves=float(moves[at]),
             highest=_contexts(order[::-1], sequences, dataset.alphabet),
             lowest=_contexts(order, sequences, dataset.alphabet),
             associations=associations,
-            alone=float(alone[number]),
-            sentence=_sentence(associations, float(alone[number])),
+            alone=float(alone[at]),
+            sentence=_sentence(associations, float(alone[at]), network.target),
             note=note,
             verdict=None
             if note is None
-            else judge(note, dataset.classes, partial(_find, by_kind, number)),
+            else judge(note, dataset.classes, partial(_find, by_kind, at)),
         )
 
-    return tuple(describe(number) for number in range(state.shape[1]))
+    return tuple(describe(at) for at in range(len(numbers)))
+
+
+def _shown(changes: Float[np.ndarray, "P H"]) -> Int[np.ndarray, " H"]:
+    """The numbers of all units, or of the `MAX_UNITS` that move most."""
+    moves = np.abs(changes).mean(axis=0)
+    return np.sort(np.argsort(-moves, kind="stable")[:MAX_UNITS])
 
 
 def _supported(by_kind: ByKind, number: int) -> Iterator[Association]:
@@ -182,8 +211,9 @@ def _association(
     )
 
 
-def _sentence(associations: Sequence[Association], alone: float) -> str | None:
+def _sentence(associations: Sequence[Association], alone: float, target: str) -> str | None:
     """The associations of a unit in words, or None if there are none."""
+    kind_of_target = TARGETS[target]
     parts = []
     for kind, most in NAMED.items():
         for direction in DIRECTIONS[kind]:
@@ -198,9 +228,14 @@ def _sentence(associations: Sequence[Association], alone: float) -> str | None:
                 plural = "s" if len(names) > 1 else ""
                 parts.append(f"{direction} in state{plural} {' and '.join(names)}")
             elif names:
+                if kind_of_target.predicts_once:
+                    where, share = f"at the end of {names[0]} ones", "classifies"
+                elif kind_of_target.is_distribution:
+                    where, share = f"before “{names[0]}”", "predicts"
+                else:
+                    where, share = f"where the label is {names[0]}", "predicts"
                 parts.append(
-                    f"{direction} at the end of {names[0]} ones; alone it classifies {alone:.0%} "
-                    "of the test set correctly"
+                    f"{direction} {where}; alone it {share} {alone:.0%} of the test set correctly"
                 )
     text = "; ".join(parts)
     return f"{text[0].upper()}{text[1:]}." if text else None
@@ -241,21 +276,29 @@ def _groups(state: Float[np.ndarray, "P H"]) -> Int[np.ndarray, " H"]:
 
 
 def _accuracy_alone(
-    ends: Float[np.ndarray, "N H"],
-    labels: Int[np.ndarray, " N"],
-    model: TrainedModel,
+    values: Float[np.ndarray, "K H"],
+    labels: Int[np.ndarray, " K"],
+    network: Network,
+    numbers: Int[np.ndarray, " H"],
     test: Split,
     seed: int,
 ) -> Float[np.ndarray, " H"]:
-    """The accuracy on the test split of a decision tree on each unit's last value, of one leaf for
-    each class."""
-    last = np.zeros((len(test), model.architecture.hidden_size), np.float32)
-    for rows, symbols, lengths in length_batches(test.sequences, model.device):
-        last[rows] = last_of(model.network.hidden_states(symbols), lengths)[0].cpu().numpy()
-    tree = DecisionTreeClassifier(max_leaf_nodes=max(2, len(model.classes)), random_state=seed)
+    """The accuracy at the positions of the test split of a decision tree on each unit's value
+    there, of one leaf for each class."""
+    target = TARGETS[network.target]
+    if not target.predicts_once:
+        count = int(np.searchsorted(test.sequences.offsets[1:], MAX_STEPS, side="right"))
+        test = test.select(np.arange(max(1, min(count, len(test)))))
+    tested = np.zeros((test.positions.count, len(numbers)), np.float32)
+    for rows, read, lengths in length_batches(test.sequences, network.device):
+        states = network.forward_pass(read, lengths).states[0][None]
+        at_positions = target.take(states, lengths)[0].cpu().numpy()[..., numbers]
+        test.positions.fill(tested, rows, at_positions)
+    leaves = min(MAX_LEAVES, max(2, len(network.classes)))
+    tree = DecisionTreeClassifier(max_leaf_nodes=leaves, random_state=seed)
     return np.array(
         [
-            (tree.fit(trained, labels).predict(tested) == test.labels).mean()
-            for trained, tested in zip(ends.T[..., None], last.T[..., None], strict=True)
+            (tree.fit(trained, labels).predict(column) == test.labels).mean()
+            for trained, column in zip(values.T[..., None], tested.T[..., None], strict=True)
         ]
     )

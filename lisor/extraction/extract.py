@@ -13,7 +13,7 @@ from lisor.extraction.transitions import Unseen
 from lisor.extraction.view import View
 from lisor.networks.hidden_states import Points
 from lisor.networks.network import Network
-from lisor.registry import PAPER_RULE, RULES
+from lisor.registry import PAPER_RULE, RULES, TARGETS, rules_of
 
 
 def extract(view: View, rules: Sequence[str]) -> list[Extraction]:
@@ -21,8 +21,8 @@ def extract(view: View, rules: Sequence[str]) -> list[Extraction]:
 
     Raises:
         AutomatonError: there is no rule of that name, it searches and there is nothing to draw
-            words from, or it needs steps from a hidden state alone and the network looks at
-            more."""
+            words from, it needs steps from a hidden state alone and the network looks at more,
+            or it is for classes and the network predicts something else."""
     for rule in rules:
         if rule not in RULES:
             raise AutomatonError(f"expected one of the rules {', '.join(RULES)}, got {rule!r}")
@@ -30,6 +30,14 @@ def extract(view: View, rules: Sequence[str]) -> list[Extraction]:
             raise AutomatonError(
                 f"the rule {rule!r} follows a network from a hidden state alone, and "
                 f"{view.network.name} looks at earlier ones too; use {PAPER_RULE}"
+            )
+        fitting = rules_of(view.network.target, reads_numbers=view.points.numbers is not None)
+        if rule not in fitting:
+            predicted = TARGETS[view.network.target].predicted
+            raise AutomatonError(
+                f"the rule {rule!r} is not for {view.network.name}, which reads "
+                f"{'symbols' if view.points.numbers is None else 'numbers'} and predicts "
+                f"{predicted}; use one of {', '.join(fitting)}"
             )
     return [RULES[rule](rule).extract(view) for rule in rules]
 

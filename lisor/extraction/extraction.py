@@ -21,10 +21,10 @@ from lisor.automata.automaton import Automaton
 from lisor.automata.weighted import WeightedAutomaton
 from lisor.errors import AutomatonError, SchemaError
 from lisor.extraction.transitions import START, TransitionCounts
-from lisor.networks.network import Network
+from lisor.networks.network import Predictor
 from lisor.parquet_rows import numbers, read_rows, write_rows
 
-SCHEMA = 6
+SCHEMA = 8
 """Version of the file written by `write`."""
 
 _FILE = "automata.parquet"
@@ -39,7 +39,7 @@ class SearchLog:
     """How the search for an automaton went.
 
     `steps`: how many symbols the network read; `complete`: whether the search came to its end;
-    `limited`: whether it ended because the automaton had as many states as it may. Where automaton
+    `limited`: whether the automaton has as many states as it may, and lacks one. Where automaton
     and network are compared until they differ on no word, `tests` says on how many words they were,
     `last_difference` after how many of them the last difference was met, 0 where there was none,
     and `steps_to_last` how many symbols the network had read by the end of that round."""
@@ -90,12 +90,14 @@ class Extraction:
 
 
 def make_automaton(
-    model: Network,
+    model: Predictor,
     transitions: Int[np.ndarray, "Q S"],
     outputs: Int[np.ndarray, " Q"],
     start: int = START,
+    probabilities: Float[np.ndarray, "Q C"] | None = None,
 ) -> Automaton:
-    """An automaton over a network's alphabet and classes."""
+    """An automaton over a network's alphabet and classes; `probabilities` are those of each class
+    in a state where the network's target is a distribution."""
     return Automaton(
         alphabet=model.alphabet,
         classes=model.classes,
@@ -103,11 +105,12 @@ def make_automaton(
         outputs=outputs,
         start=start,
         target=model.target,
+        probabilities=probabilities,
     )
 
 
 def make_weighted(
-    model: Network,
+    model: Predictor,
     counts: TransitionCounts,
     fallback: Int[np.ndarray, "Q S"],
     probabilities: Float[np.ndarray, "Q C"],
@@ -125,8 +128,8 @@ def make_weighted(
 
 
 def write(extractions: Iterable[Extraction], folder: Path) -> None:
-    """Write `automata.parquet`, a row for each automaton; they share the words, classes and target
-    of their network."""
+    """Write `automata.parquet`, a row for each automaton; they share the classes and target of
+    their network, and the alphabet unless they have another."""
     rows = list(extractions)
     # What identifies a row stands here too, since many row groups are slow to scan.
     about: dict[str, object] = {"schema": SCHEMA, "keys": [row.variant for row in rows]}
@@ -151,9 +154,24 @@ def write(extractions: Iterable[Extraction], folder: Path) -> None:
         lists = [None if automaton is None else getattr(automaton, name) for automaton in weighted]
         columns[name] = _lists(lists, pa.int32())
     probabilities = [
-        None if automaton is None else automaton.class_probabilities for automaton in weighted
+        row.automaton.class_probabilities
+        if isinstance(row.automaton, WeightedAutomaton)
+        else row.automaton.probabilities
+        for row in rows
     ]
-    columns["answers"] = _lists(probabilities, pa.float32())
+    columns["answers"] = _lists(probabilities, pa.float64())
+    values = [
+        row.automaton.values if isinstance(row.automaton, Automaton) else None for row in rows
+    ]
+    columns["values"] = _lists(values, pa.float64())
+    alphabets = [row.automaton.alphabet for row in rows]
+    columns["alphabet"] = pa.array(
+        [
+            None if one.symbols == alphabets[0].symbols else json.dumps(one.to_json())
+            for one in alphabets
+        ],
+        pa.string(),
+    )
     table = pa.table(columns).replace_schema_metadata(
         {"lisor": json.dumps(about, ensure_ascii=False)}
     )
@@ -186,14 +204,20 @@ def read(folder: Path, wanted: Collection[Variant] | None = None) -> Iterator[Ex
     for (variant, search), row in zip(compress(variants, kept), rows, strict=True):
         outputs, seen = numbers(row, "outputs"), numbers(row, "seen")
         transitions = numbers(row, "transitions").reshape(len(outputs), -1)
+        written = row["alphabet"][0].as_py()
         shared: dict[str, Any] = {
-            "alphabet": alphabet,
+            "alphabet": alphabet if written is None else Alphabet.from_json(json.loads(written)),
             "classes": tuple(about["classes"]),
             "start": row["start"][0].as_py(),
         }
         automaton: Automaton | WeightedAutomaton
+        probabilities = None
         if row["answers"][0].is_valid:
             probabilities = numbers(row, "answers").reshape(len(outputs), -1)
+        values = None
+        if row["values"][0].is_valid:
+            values = numbers(row, "values").reshape(*transitions.shape, -1)
+        if probabilities is not None and row["count"][0].is_valid:
             counts: dict[str, Any] = {name: numbers(row, name) for name in _COUNTS}
             automaton = WeightedAutomaton(
                 fallback=transitions,
@@ -204,7 +228,12 @@ def read(folder: Path, wanted: Collection[Variant] | None = None) -> Iterator[Ex
             )
         else:
             automaton = Automaton(
-                transitions=transitions, outputs=outputs, target=about["target"], **shared
+                transitions=transitions,
+                outputs=outputs,
+                target=about["target"],
+                probabilities=probabilities,
+                values=values,
+                **shared,
             )
         method, rule, k = variant
         yield Extraction(

@@ -91,7 +91,7 @@ class Probes:
             self.shortest, self.longest
         )
         symbols = rng.choice(self.symbols, size=int(lengths.sum()), p=self._shares())
-        return self._with_numbers(
+        return self.with_numbers(
             Sequences(symbols=symbols, offsets=np.concatenate([[0], np.cumsum(lengths)]))
         )
 
@@ -100,7 +100,7 @@ class Probes:
         the lengths."""
         drawn = rng.choice(self.symbols, size=count, p=self._shares())
         single = Sequences(symbols=drawn, offsets=np.arange(count + 1))
-        joined = Sequences.join([self.words, self._with_numbers(single)])
+        joined = Sequences.join([self.words, self.with_numbers(single)])
         edited = []  # sequences as positions in `joined`, where the drawn symbols come last
         for row in range(count):
             chosen = int(rng.integers(len(self.words)))
@@ -126,14 +126,15 @@ class Probes:
             np.concatenate([head, row[: max(0, end - len(head))]])
             for head, row, end in zip(heads, drawn, ends, strict=True)
         ]
-        return self._with_numbers(self._allowed(words))
+        return self.with_numbers(self._allowed(words))
 
     def _shares(self) -> Float[np.ndarray, " S"]:
         counts = np.bincount(self.words.symbols, minlength=self.symbols) + 1.0
         shares: Float[np.ndarray, " S"] = counts / counts.sum()
         return shares
 
-    def _with_numbers(self, drawn: Sequences) -> Sequences:
+    def with_numbers(self, drawn: Sequences) -> Sequences:
+        """The same words as a network reads them: with the numbers of their symbols, if any."""
         if self.words.numbers is None or self.vectors is None:
             return drawn
         return replace(drawn, numbers=self.vectors[drawn.symbols])

@@ -21,15 +21,24 @@ class Rule(ABC):
     `searches`: it starts at the clusters and goes on until it meets no difference or its limits,
     so that it is worth its time for few k only. `deterministic`: its automaton has one state at a
     time; others are never selected. `follows_states`: it follows the network from a hidden state
-    alone, which a network with attention does not allow. `has_start`: its automaton has a start
-    beside the k clusters. `grows`: its automaton grows to the limit of states, and never beyond."""
+    alone, which attention that feeds back does not allow. `has_start`: its automaton has a start
+    beside the k clusters. `compares_classes`: it asks whether automaton and network name the same
+    class, which says little of distributions over the next symbol. `averages_probabilities`: it is
+    for networks with class probabilities, which numbers are not. `grows`: its automaton grows to
+    the limit of states, and never beyond. `from_clusters`: its automaton depends on the clusters;
+    others are searched for at a single k of a block. `reads_numbers`: it is for networks that read
+    the numbers of a series, one at a step."""
 
     name: str
     searches: ClassVar[bool] = False
     deterministic: ClassVar[bool] = True
     follows_states: ClassVar[bool] = True
     has_start: ClassVar[bool] = True
+    compares_classes: ClassVar[bool] = False
+    averages_probabilities: ClassVar[bool] = False
     grows: ClassVar[bool] = False
+    from_clusters: ClassVar[bool] = True
+    reads_numbers: ClassVar[bool] = False
 
     @abstractmethod
     def extract(self, view: View) -> Extraction:

@@ -1,7 +1,7 @@
 """Transitions between clusters: how often each occurred, and the table that is made of them.
 
 Shapes: P points, K clusters, S symbols, Q = K + 1 or K + 2 automaton states, E transitions that
-occurred."""
+occurred, F numbers of a row."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 
 from lisor.automata.automaton import CLASSES
 from lisor.networks.hidden_states import Points
@@ -87,3 +87,18 @@ def complete(
         [np.where(seen, transitions, sink), np.full_like(transitions[:1], sink)]
     )
     return transitions, np.append(outputs, 0), np.vstack([seen, np.zeros_like(seen[:1])])
+
+
+def means_after(
+    rows: Float[np.ndarray, "P F"],
+    source: Int[np.ndarray, " P"],
+    symbols: Int[np.ndarray, " P"],
+    shape: tuple[int, ...],
+) -> tuple[Float[np.ndarray, "Q S F"], Int[np.ndarray, "Q S 1"]]:
+    """The mean of the rows of those points at which each symbol is read in each state, zeros where
+    there are none, and how many there are."""
+    states, width = shape
+    pair = source.astype(np.int64) * width + symbols
+    sums = [np.bincount(pair, column, minlength=states * width) for column in rows.T]
+    counts = np.bincount(pair, minlength=states * width).reshape(states, width, 1)
+    return np.stack(sums, axis=-1).reshape(states, width, -1) / np.maximum(counts, 1), counts

@@ -1,5 +1,4 @@
-"""Attention over hidden states: which steps of a sequence a prediction, or the next state, comes
-from.
+"""A recurrence that attends to its earlier hidden states.
 
 Shapes: R trials, B sequences of a batch, T steps, H hidden units, D inputs."""
 
@@ -8,52 +7,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from lisor.networks.cells.cell import State
 from lisor.networks.cells.weights import constant, glorot, orthogonal, zeros
-
-
-class Pooling(nn.Module):
-    """Softmax over a linear score of every hidden state (Zhou et al., 2016, "Attention-based
-    bidirectional long short-term memory networks for relation classification", without their tanh):
-    α = softmax(w·h_t), c = Σ α_t h_t."""
-
-    def __init__(self, hidden_size: int, generators: Sequence[torch.Generator]) -> None:
-        super().__init__()
-        self.score = glorot(generators, hidden_size, 1, 1)
-
-    def weights(
-        self, hidden: Float[Tensor, "R T+1 B H"], lengths: Int[Tensor, "R B"]
-    ) -> Float[Tensor, "R T B"]:
-        """How much each step counts: 0 after the last real one, and 1 in sum but for an empty
-        sequence."""
-        scores = self._scores(hidden)
-        real = torch.arange(scores.shape[1], device=scores.device)[:, None] < lengths[:, None, :]
-        masked = scores.masked_fill(~real & (lengths > 0)[:, None, :], -torch.inf)
-        return masked.softmax(dim=1) * real
-
-    def forward(
-        self, hidden: Float[Tensor, "R T+1 B H"], lengths: Int[Tensor, "R B"]
-    ) -> Float[Tensor, "R B H"]:
-        """The weighted sum of the hidden states; zeros for an empty sequence."""
-        return (self.weights(hidden, lengths)[..., None] * hidden[:, 1:]).sum(dim=1)
-
-    def prefixes(self, hidden: Float[Tensor, "R T+1 B H"]) -> Float[Tensor, "R T+1 B H"]:
-        """The weighted sum over the first 0, 1, …, T steps."""
-        scores = self._scores(hidden)
-        totals = scores.logcumsumexp(dim=1)
-        context = torch.zeros_like(hidden[:, 0])
-        contexts = [context]
-        for step in range(scores.shape[1]):
-            share = (scores[:, step] - totals[:, step]).exp()[..., None]
-            context = torch.lerp(context, hidden[:, step + 1], share)
-            contexts.append(context)
-        return torch.stack(contexts, dim=1)
-
-    def _scores(self, hidden: Float[Tensor, "R T+1 B H"]) -> Float[Tensor, "R T B"]:
-        return (hidden[:, 1:] @ self.score[:, None])[..., 0]
 
 
 class AttentionRecurrent(nn.Module):

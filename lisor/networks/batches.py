@@ -37,3 +37,19 @@ def length_batches(
         read = torch.from_numpy(sequences.select(rows).padded())[None].to(device)
         yield rows, read, torch.from_numpy(lengths[rows])[None].to(device)
         start = end
+
+
+def equal_batches(
+    sequences: Sequences, device: torch.device, most_symbols: int = 1 << 14
+) -> Iterator[tuple[Int[np.ndarray, " B"], Inputs]]:
+    """Batches of sequences of one length, shortest first, without the empty ones: their rows and
+    what is read of them, nothing of it padding.
+
+    A batch holds at most `most_symbols` symbols, and at least one sequence."""
+    lengths = sequences.lengths
+    for length in np.unique(lengths[lengths > 0]).tolist():
+        rows = np.flatnonzero(lengths == length)
+        count = max(1, most_symbols // length)
+        for start in range(0, len(rows), count):
+            batch = rows[start : start + count]
+            yield batch, torch.from_numpy(sequences.select(batch).padded())[None].to(device)

@@ -23,9 +23,10 @@ from lisor.data.dataset import Dataset, Split
 from lisor.errors import SchemaError
 from lisor.networks.batches import Inputs, length_batches
 from lisor.networks.network import Network, check_finite
+from lisor.registry import TARGETS
 from lisor.sequences import Sequences
 from lisor.targets.positions import Positions
-from lisor.threads import in_order
+from lisor.threads import in_order, one_torch_thread
 
 SCHEMA = 1
 """Version of the files written by `dump`."""
@@ -45,8 +46,8 @@ class Points:
     state after it.
 
     The steps of a sequence stand together and in order. `cell_state` is there for an LSTM or SRU;
-    `prediction`, the network's class after each step, for a network with attention, whose
-    prediction does not follow from the state."""
+    `numbers` are what was read where symbols are made of numbers; `prediction`, the network's class
+    after each step, for a network whose attention feeds back."""
 
     sequence: Int[np.ndarray, " P"]
     step: Int[np.ndarray, " P"]
@@ -54,6 +55,7 @@ class Points:
     state: Float[np.ndarray, "P H"]
     cell_state: Float[np.ndarray, "P H"] | None = None
     prediction: Int[np.ndarray, " P"] | None = None
+    numbers: Float[np.ndarray, "P D"] | None = None
 
     def blocks(self) -> InMemory:
         """The hidden states alone, as one block."""
@@ -71,20 +73,28 @@ class Points:
         """The sequence and the step of each point."""
         return self.sequence, self.step
 
+    def in_order(self) -> Sequences:
+        """The sequences that left the states, in the order of the points, with what was read in
+        place of symbols; empty ones left none."""
+        starts = np.flatnonzero(self.step == 1)
+        return Sequences(
+            symbols=self.symbol, offsets=np.append(starts, len(self.step)), numbers=self.numbers
+        )
+
     def sequences(self) -> Sequences:
         """The sequences that left the states, in the order of their numbers; empty ones left
         none."""
         starts = np.flatnonzero(self.step == 1)
-        sequences = Sequences(symbols=self.symbol, offsets=np.append(starts, len(self.step)))
-        return sequences.select(np.argsort(self.sequence[starts], kind="stable"))
+        return self.in_order().select(np.argsort(self.sequence[starts], kind="stable"))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Predictions:
-    """Labels, predictions and class probabilities at the M positions of a split."""
+    """Labels, predictions and class probabilities at the M positions of a split; where numbers are
+    predicted, each of the three are those."""
 
-    labels: Int[np.ndarray, " M"]
-    predictions: Int[np.ndarray, " M"]
+    labels: Shaped[np.ndarray, "M *C"]
+    predictions: Shaped[np.ndarray, "M *C"]
     probabilities: Float[np.ndarray, "M C"]
 
 
@@ -113,8 +123,9 @@ def dump(model: Network, dataset: Dataset, folder: Path, *, split: str = "valida
 
     Sequences are run in batches of similar length, and each batch becomes one row group, so memory
     does not grow with their number. Rows: sequence, step, symbol, `state`, for an LSTM or SRU
-    `cell_state`, and for a network with attention `answer`, its prediction. The file names the
-    layers whose units a state holds, one after the other."""
+    `cell_state`, where attention feeds back `answer`, the network's prediction, and of symbols that
+    are made of numbers `numbers`. The file names the layers whose units a state holds, one after
+    the other."""
     names = model.parts
     fields = [pa.field(name, pa.int32()) for name in ("sequence", "step", "symbol")]
     fields += [
@@ -122,9 +133,12 @@ def dump(model: Network, dataset: Dataset, folder: Path, *, split: str = "valida
         for name, size in zip(names, model.sizes, strict=True)
     ]
     fields += [pa.field("answer", pa.int32())] * model.attends
+    dumped = dataset.splits[split]
+    if dumped.sequences.numbers is not None:
+        width = dumped.sequences.numbers.shape[1]
+        fields.append(pa.field("numbers", pa.list_(_NUMBER, width), nullable=False))
     about = {"schema": SCHEMA, "split": split, "layers": model.layers}
     schema = pa.schema(fields, metadata={"lisor": json.dumps(about)})
-    dumped = dataset.splits[split]
     positions = Positions.of(dumped.sequences, model.target)
     probabilities = np.empty((positions.count, len(model.classes)), np.float32)
 
@@ -132,6 +146,7 @@ def dump(model: Network, dataset: Dataset, folder: Path, *, split: str = "valida
         columns = [pa.array(column) for column in (points.sequence, points.step, points.symbol)]
         columns += [_fixed_lists(getattr(points, name)) for name in names]
         columns += [] if points.prediction is None else [pa.array(points.prediction)]
+        columns += [] if points.numbers is None else [_fixed_lists(points.numbers)]
         writer.write_table(
             pa.Table.from_arrays(columns, schema=schema), row_group_size=len(points.sequence)
         )
@@ -247,10 +262,12 @@ class HiddenStates:
         predictions = {}
         for name in dict.fromkeys(names):
             rows = table.filter(pa.array(names == name)).combine_chunks()
+            columns = {name: _to_numpy(rows[name]) for name in rows.column_names if name != "split"}
+            probabilities = columns["probabilities"]
             predictions[name] = Predictions(
-                labels=rows["label"].to_numpy(),
-                predictions=rows["prediction"].to_numpy(),
-                probabilities=_to_numpy(rows["probabilities"]),
+                labels=columns["label"],
+                predictions=columns.get("prediction", probabilities),
+                probabilities=probabilities,
             )
         return predictions
 
@@ -297,12 +314,8 @@ def _run(model: Network, sequences: Sequences) -> Iterator[Run]:
         for batch in batches:
             yield _run_batch(model, sequences, *batch)
         return
-    torch.set_num_threads(1)
-    try:
-        with ThreadPoolExecutor(threads) as pool:
-            yield from in_order(pool, partial(_run_batch, model, sequences), batches, ahead=threads)
-    finally:
-        torch.set_num_threads(threads)
+    with one_torch_thread(), ThreadPoolExecutor(threads) as pool:
+        yield from in_order(pool, partial(_run_batch, model, sequences), batches, ahead=threads)
 
 
 def _run_batch(
@@ -322,10 +335,12 @@ def _run_batch(
         check_finite("hidden states", part)
     if predictions is not None:
         predictions = predictions.flatten().index_select(0, real)
+    batch = sequences.select(rows)
     points = Points(
         sequence=rows[sequence].astype(np.int32),
         step=step.astype(np.int32),
-        symbol=sequences.select(rows).symbols,
+        symbol=batch.symbols,
+        numbers=batch.numbers,
         state=parts[0],
         cell_state=parts[1] if len(parts) > 1 else None,
         prediction=None if predictions is None else predictions.cpu().numpy().astype(np.int32),
@@ -347,7 +362,9 @@ def _join(groups: list[Points]) -> Points:
 
 def _as_predictions(split: Split, probabilities: Float[np.ndarray, "N C"]) -> Predictions:
     check_finite("predictions", probabilities)
-    predictions = probabilities.argmax(axis=1).astype(np.int32)
+    predictions = probabilities
+    if not TARGETS[split.target].is_numeric:
+        predictions = probabilities.argmax(axis=1).astype(np.int32)
     return Predictions(labels=split.labels, predictions=predictions, probabilities=probabilities)
 
 
@@ -356,14 +373,21 @@ def _write_predictions(predictions: Mapping[str, Predictions], folder: Path) -> 
         pa.table(
             {
                 "split": pa.array([name] * len(split.labels), pa.string()),
-                "label": pa.array(split.labels),
-                "prediction": pa.array(split.predictions),
                 "probabilities": _fixed_lists(split.probabilities),
+                **_labels_and_predictions(split),
             }
         )
         for name, split in predictions.items()
     ]
     pq.write_table(pa.concat_tables(tables), folder / "answers.parquet", compression="zstd")
+
+
+def _labels_and_predictions(split: Predictions) -> dict[str, pa.Array]:
+    """The columns of these, of numbers that of labels alone."""
+    if split.labels.ndim > 1:
+        numbers = pa.array(split.labels.reshape(-1))
+        return {"label": pa.FixedSizeListArray.from_arrays(numbers, split.labels.shape[1])}
+    return {"label": pa.array(split.labels), "prediction": pa.array(split.predictions)}
 
 
 def _fixed_lists(matrix: Float[np.ndarray, "P H"]) -> pa.FixedSizeListArray:

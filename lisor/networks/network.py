@@ -1,11 +1,11 @@
 """What reading automata off a network needs of it, whoever trained it.
 
 Shapes: B sequences of a batch, T steps, H hidden units, N sequences, S symbols, C classes, Z
-numbers of all parts, D of a step."""
+numbers of all parts, D of a step, W of the vector of a step, L positions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -15,8 +15,12 @@ from torch import Tensor
 
 from lisor.alphabet import Alphabet
 from lisor.errors import ModelError
+from lisor.networks.batches import Inputs
 from lisor.networks.cells.cell import State
 from lisor.sequences import Sequences
+
+AT_ONCE = 256
+"""Sequences that are predicted in about the time of one."""
 
 States = tuple[Float[np.ndarray, "N H"], ...]
 """The parts of N states: h, and for an LSTM c."""
@@ -33,12 +37,8 @@ class ForwardPass(NamedTuple):
     predictions: Int[Tensor, "T+1 B"] | None = None
 
 
-class Network(Protocol):
-    """A recurrent network that names the class of a sequence of symbols.
-
-    A state has one or two `parts`: `state`, which is read out, and for an LSTM `cell_state`, each
-    of some number of numbers (`sizes`), those of the `layers` one after the other. Automata are
-    read off what `state` holds."""
+class Predictor(Protocol):
+    """What names the class of a sequence of symbols, whether it has states or not."""
 
     @property
     def name(self) -> str:
@@ -57,6 +57,26 @@ class Network(Protocol):
         """The C classes; of two, the second means accepted."""
 
     @property
+    def reads_empty(self) -> bool:
+        """Whether the network itself has a prediction for the empty sequence, and not only its
+        read-out at the initial state."""
+
+    @property
+    def at_once(self) -> int:
+        """How many sequences it is given at once where a search may have to end in between."""
+
+    def predict(self, sequences: Sequences) -> Float[np.ndarray, "M C"]:
+        """The probability of each class at each of the M positions of the sequences."""
+
+
+class Network(Predictor, Protocol):
+    """A recurrent network that names the class of a sequence of symbols.
+
+    A state has one or two `parts`: `state`, which is read out, and for an LSTM `cell_state`, each
+    of some number of numbers (`sizes`), those of the `layers` one after the other; what is pooled
+    over steps belongs to `state`. Automata are read off what `state` holds."""
+
+    @property
     def parts(self) -> tuple[str, ...]:
         """What a dump calls the parts of a state."""
 
@@ -69,13 +89,14 @@ class Network(Protocol):
         """The numbers of each part, H."""
 
     @property
-    def attends(self) -> bool:
-        """Whether the prediction or the next state comes from more than the last state."""
+    def units(self) -> int:
+        """The numbers of the first part that are hidden units; what is pooled over steps stands
+        after them."""
 
     @property
-    def reads_empty(self) -> bool:
-        """Whether the network itself has a prediction for the empty sequence, and not only its
-        read-out at the initial state."""
+    def attends(self) -> bool:
+        """Whether the next state comes from more than the last one, by attention that feeds
+        back."""
 
     @property
     def device(self) -> torch.device:
@@ -99,17 +120,46 @@ class Network(Protocol):
     def probabilities(self, hidden: Float[np.ndarray, "N H"]) -> Float[np.ndarray, "N C"]:
         """The probability of each class that is read out at hidden states."""
 
-    def predict(self, sequences: Sequences) -> Float[np.ndarray, "M C"]:
-        """The probability of each class at each of the M positions of the sequences."""
-
     def predict_from(self, states: States, sequences: Sequences) -> Float[np.ndarray, "N C"]:
         """The probability of each class after each sequence is read from a state of its own."""
+
+    def differentiable(self) -> Differentiable:
+        """The network as gradients go back through it.
+
+        Raises:
+            ModelError: there are no gradients; why."""
+
+    def attention(self, sequences: Sequences) -> list[Float[np.ndarray, " T"]]:
+        """The attention weight of each symbol of each sequence; those of a sequence sum to 1.
+
+        Raises:
+            ModelError: the prediction is no sum over steps that attention weighs."""
 
     def forward_pass(
         self, read: Int[Tensor, "1 B T"] | Float[Tensor, "1 B T D"], lengths: Int[Tensor, "1 B"]
     ) -> ForwardPass:
         """What a batch of padded sequences leaves in the network; states after a sequence's end
         mean nothing."""
+
+
+class Differentiable(Protocol):
+    """A network through which gradients go back to what it reads, and to its parameters.
+
+    Sequences are of one length, at least 1; each of their steps has one vector, which the network
+    computes with in place of what stands there."""
+
+    def vectors(self, read: Inputs) -> Float[Tensor, "B T W"]:
+        """The vector of each step."""
+
+    def scores(self, read: Inputs, vectors: Float[Tensor, "B T W"]) -> Float[Tensor, "B C"]:
+        """The unnormalised log-probability of each class after the last step, where the vectors of
+        the steps are these."""
+
+    def parameter_gradients(
+        self, read: Inputs, labels: Int[Tensor, "B L"]
+    ) -> Mapping[str, Float[Tensor, "..."]]:
+        """The gradient of the mean cross-entropy over all positions, by the name of each
+        parameter."""
 
 
 def check_finite(what: str, numbers: Float[np.ndarray, "..."]) -> None:

@@ -1,7 +1,8 @@
 """A network that was trained here: its weights, what it reads and predicts, and how its training
 went.
 
-Shapes: B sequences of a batch, T steps, S symbols, H hidden units, C classes, N sequences."""
+Shapes: B sequences of a batch, T steps, S symbols, H numbers of a part of a state, Z of all parts,
+C classes, N sequences, M positions."""
 
 from __future__ import annotations
 
@@ -20,11 +21,13 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from lisor.alphabet import Alphabet
-from lisor.errors import ModelError, SchemaError
+from lisor.errors import MAX_REPR, ModelError, SchemaError, one_line
 from lisor.networks.batches import Inputs, length_batches
 from lisor.networks.cells.cell import State
-from lisor.networks.classifier import Architecture, Classifier, last_of, stack_hidden
-from lisor.networks.network import ForwardPass
+from lisor.networks.classifier import Architecture, Classifier, last_of, stack_first
+from lisor.networks.differentiable import DifferentiableClassifier
+from lisor.networks.network import AT_ONCE, ForwardPass
+from lisor.networks.pools.attention import Attention
 from lisor.registry import TARGETS
 from lisor.sequences import Sequences
 from lisor.targets.positions import Positions
@@ -60,6 +63,13 @@ class TrainedModel:
         object.__setattr__(self, "history", MappingProxyType(dict(self.history)))
         object.__setattr__(self, "network", self._network())
 
+    def __repr__(self) -> str:
+        return one_line(
+            f"TrainedModel({self.name}, target={self.target!r}, {len(self.alphabet):,} symbols, "
+            f"{len(self.classes):,} classes, {sum(self.sizes):,} numbers of a state)",
+            MAX_REPR,
+        )
+
     def __deepcopy__(self, memo: object) -> TrainedModel:
         """Itself, since it never changes."""
         return self
@@ -92,18 +102,28 @@ class TrainedModel:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """The number of hidden units, for each part."""
-        return (self.architecture.hidden_size,) * len(self.parts)
+        """The numbers of each part of a state."""
+        return self.architecture.sizes
+
+    @property
+    def units(self) -> int:
+        """The hidden units; what is pooled stands after them."""
+        return self.architecture.hidden_size
 
     @property
     def attends(self) -> bool:
-        """Whether the prediction or the next state comes from more than the last hidden state."""
+        """Whether the next state comes from more than the last one."""
         return self.architecture.attends
 
     @property
     def target(self) -> str:
         """The kind of what it predicts."""
         return self.architecture.target
+
+    @property
+    def at_once(self) -> int:
+        """How many sequences it is given at once where a search may have to end in between."""
+        return AT_ONCE
 
     @property
     def reads_empty(self) -> bool:
@@ -117,14 +137,14 @@ class TrainedModel:
 
     def initial_state(self) -> State:
         """The state before the first symbol."""
-        return self.network.cell.initial_state(1)
+        return self.network.initial_state(1)
 
     def step(self, state: State, symbol: int) -> State:
         """The state after one more symbol."""
         projected = self.network.cell.project(
             self.network.embed(torch.tensor([[symbol]], device=self.device))
         )
-        return self.network.cell.step(state, projected)
+        return self.network.step(state, projected)
 
     @cached_property
     def _projected(self) -> Float[Tensor, "1 S G"]:
@@ -136,8 +156,8 @@ class TrainedModel:
         """Raises ModelError where a hidden state alone does not say what comes next."""
         if self.architecture.attends:
             raise ModelError(
-                f"the next state and the prediction of {self.architecture.cell} come from more "
-                "than its hidden state; use a network without attention, or the rule majority"
+                f"the next state of {self.architecture.cell} comes from more than its hidden "
+                "state; use a network without attention that feeds back, or the rule majority"
             )
 
     def successors(
@@ -149,9 +169,8 @@ class TrainedModel:
         parts = [torch.tensor(part, dtype=torch.float32, device=self.device) for part in states]
         for row in range(len(states[0])):
             before = tuple(part[None, row : row + 1] for part in parts)
-            yield (
-                torch.cat(self.network.cell.step(before, self._projected), dim=-1)[0].cpu().numpy()
-            )
+            after = self.network.step(before, self._projected)
+            yield torch.cat(after, dim=-1)[0].cpu().numpy()
 
     def advance(
         self, states: tuple[Float[np.ndarray, "B H"], ...], symbols: Int[np.ndarray, " B"]
@@ -159,11 +178,24 @@ class TrainedModel:
         """The state after one more symbol for each of B states: h and for an LSTM or SRU c."""
         self._check_markov()
         read = torch.tensor(symbols, dtype=torch.long, device=self.device)
+        return self._stepped(states, self._projected[:, read])
+
+    def advance_on(
+        self, states: tuple[Float[np.ndarray, "B H"], ...], read: Float[np.ndarray, "B D"]
+    ) -> tuple[Float[np.ndarray, "B H"], ...]:
+        """The state after one more step for each of B states, on what is read in place of a
+        symbol's vector."""
+        self._check_markov()
+        vectors = torch.tensor(read, dtype=torch.float32, device=self.device)[None]
+        return self._stepped(states, self.network.cell.project(vectors))
+
+    def _stepped(
+        self, states: tuple[Float[np.ndarray, "B H"], ...], projected: Float[Tensor, "1 B G"]
+    ) -> tuple[Float[np.ndarray, "B H"], ...]:
         before = tuple(
             torch.tensor(part, dtype=torch.float32, device=self.device)[None] for part in states
         )
-        after = self.network.cell.step(before, self._projected[:, read])
-        return tuple(part[0].cpu().numpy() for part in after)
+        return tuple(part[0].cpu().numpy() for part in self.network.step(before, projected))
 
     def predict_from(
         self, states: tuple[Float[np.ndarray, "N H"], ...], sequences: Sequences
@@ -174,9 +206,9 @@ class TrainedModel:
         for rows, read, lengths in length_batches(sequences, self.device):
             before = tuple(torch.as_tensor(part[rows], device=self.device)[None] for part in states)
             with torch.inference_mode():
-                hidden = stack_hidden(self.network.run(read, state=before))
-                logits = self.network.read_out(last_of(hidden, lengths))
-                probabilities[rows] = logits[0].softmax(dim=-1).cpu().numpy()
+                states_after = stack_first(self.network.run(read, state=before))
+                logits = self.network.read_out(last_of(states_after, lengths))
+                probabilities[rows] = self.network.activate(logits)[0].cpu().numpy()
         return probabilities
 
     def probabilities(self, hidden: Float[np.ndarray, "N H"]) -> Float[np.ndarray, "N C"]:
@@ -184,7 +216,7 @@ class TrainedModel:
         self._check_markov()
         rows = torch.tensor(np.asarray(hidden, np.float32), device=self.device)
         logits: Tensor = self.network.read_out(rows[None])[0]
-        return logits.softmax(dim=-1).cpu().numpy()
+        return self.network.activate(logits).cpu().numpy()
 
     def is_accepting(self, state: State) -> bool:
         """Whether the network predicts class 1 in a state."""
@@ -197,30 +229,33 @@ class TrainedModel:
         probabilities = np.empty((positions.count, self.architecture.classes), np.float32)
         for rows, read, lengths in length_batches(sequences, self.device):
             with torch.inference_mode():
-                shares = self.network(read, lengths)[0].softmax(dim=-1).cpu().numpy()
+                shares = self.network.activate(self.network(read, lengths))[0].cpu().numpy()
             positions.fill(probabilities, rows, shares)
         return probabilities
 
     def forward_pass(self, read: Inputs, lengths: Int[Tensor, "1 B"]) -> ForwardPass:
         """Every state that a batch leaves, the initial one first, and the class probabilities.
 
-        Of a network with attention also the class that it predicts after each prefix."""
+        Of one with attention that feeds back also the class that it predicts after each prefix."""
         network, a = self.network, self.architecture
-        size = (read.shape[2] + 1, read.shape[1], a.hidden_size)
+        size = (read.shape[2] + 1, read.shape[1])
         with torch.inference_mode():
-            states = tuple(torch.empty(size, device=self.device) for _ in a.parts)
+            states = tuple(torch.empty(*size, units, device=self.device) for units in a.sizes)
             for step, state in enumerate(network.run(read)):
                 # What a state remembers beside its parts is not kept.
                 for part, after in zip(states, state, strict=False):
                     part[step] = after[0]
-            summaries = network.summaries(states[0][None])
-            summary = TARGETS[a.target].take(summaries, lengths)
-            logits = network.read_out(summary.flatten(1, 2))
-            probabilities = logits.view(*summary.shape[1:3], -1).softmax(dim=-1)
+            taken = TARGETS[a.target].take(states[0][None], lengths)
+            logits = network.read_out(taken.flatten(1, 2))
+            probabilities = network.activate(logits.view(*taken.shape[1:3], -1))
             if not a.attends:
                 return ForwardPass(states, probabilities)
-            predictions = network.read_out(summaries.flatten(1, 2))[0].argmax(dim=-1)
-        return ForwardPass(states, probabilities, predictions.view(size[:2]))
+            predictions = network.read_out(states[0][None].flatten(1, 2))[0].argmax(dim=-1)
+        return ForwardPass(states, probabilities, predictions.view(size))
+
+    def differentiable(self) -> DifferentiableClassifier:
+        """The network as gradients go back through it."""
+        return DifferentiableClassifier(self.network)
 
     def attention(self, sequences: Sequences) -> list[Float[np.ndarray, " T"]]:
         """The attention weight of each symbol of each sequence; those of a sequence sum to 1.
@@ -228,7 +263,7 @@ class TrainedModel:
         Raises:
             ModelError: the prediction does not come from all hidden states."""
         pooling, attention = self.network.pooling, [np.empty(0, np.float32)] * len(sequences)
-        if pooling is None:
+        if not isinstance(pooling, Attention):
             raise ModelError(
                 f"expected a network with attention over its hidden states, got {self.name}"
             )

@@ -1,7 +1,8 @@
 """Training of R networks at once: one stacked model, each trial with its own seed, early stopping
 and best weights.
 
-Shapes: R trials still in training, B sequences of a batch, T steps, N sequences, C classes."""
+Shapes: R trials still in training, B sequences of a batch, T steps, N sequences, M positions, C
+classes or predicted numbers, L positions of a sequence."""
 
 from __future__ import annotations
 
@@ -12,10 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 from torch.linalg import vector_norm
-from torch.nn.functional import cross_entropy
 
 from lisor.data.dataset import Dataset, Split
 from lisor.devices import pick_device
@@ -24,6 +24,7 @@ from lisor.networks.batches import Inputs, length_batches
 from lisor.networks.classifier import Architecture, Classifier, Dropout
 from lisor.networks.trained import TrainedModel
 from lisor.randomness import stream, stream_seed
+from lisor.registry import TARGETS
 
 if TYPE_CHECKING:
     from lisor.settings.models import ModelsSettings
@@ -38,7 +39,12 @@ LEARNED = 0.99
 CHUNK = 16
 """Batches among which sequences are sorted by length, so that a batch has little padding."""
 
-CURVES = ("train_loss", "validation_loss", "validation_accuracy", "validation_balanced_accuracy")
+ACCURACY, BALANCED_ACCURACY = "validation_accuracy", "validation_balanced_accuracy"
+R2 = "validation_r2"
+"""The curves that say how well classes or numbers are predicted."""
+
+
+OnEpoch = Callable[[int, int, str, float], None]
 
 
 class DivergedError(ModelError):
@@ -64,7 +70,7 @@ class _Trial:
 
     seed: int
     restarts: int = 0
-    history: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in CURVES})
+    history: dict[str, list[float]] = field(default_factory=dict)
     best_loss: float = float("inf")
     best_epoch: int = -1
     best_weights: dict[str, Tensor] = field(default_factory=dict)
@@ -72,7 +78,7 @@ class _Trial:
     def record(self, train_loss: float, scores: dict[str, float]) -> bool:
         """Append an epoch; True if it is the best so far."""
         for name, value in ({"train_loss": train_loss} | scores).items():
-            self.history[name].append(value)
+            self.history.setdefault(name, []).append(value)
         better = scores["validation_loss"] < self.best_loss
         if better:
             self.best_loss = scores["validation_loss"]
@@ -82,12 +88,12 @@ class _Trial:
     @property
     def accuracy(self) -> float:
         """The validation accuracy of the best epoch; 0 where there is none."""
-        return self.history["validation_accuracy"][self.best_epoch] if self.best_weights else 0.0
+        return self.history[ACCURACY][self.best_epoch] if self.best_weights else 0.0
 
     def is_finished(self, settings: TrainingSettings) -> bool:
         epochs = len(self.history["train_loss"])
         solved = (
-            self.history["validation_accuracy"][-1] == 1
+            self.history.get(ACCURACY, [0.0])[-1] == 1
             and self.history["validation_loss"][-1] < SOLVED
         )
         return (
@@ -110,15 +116,15 @@ def train(
     models: ModelsSettings,
     settings: TrainingSettings,
     trials: Sequence[int],
-    on_epoch: Callable[[int, int, float], None] | None = None,
+    on_epoch: OnEpoch | None = None,
 ) -> list[TrainedModel]:
     """A network for each trial, with the weights of the epoch whose validation loss was lowest.
 
-    Adam (Kingma & Ba, 2015) on the cross-entropy, the gradient of each trial clipped to norm
-    `settings.clip` (Pascanu et al., 2013). A trial ends when its validation loss has not fallen for
-    `settings.patience` epochs, or when it makes no mistake on validation at a mean loss under 0.01,
-    and leaves the stack. `on_epoch(epoch, trials still training, best validation accuracy among
-    them)` is called after each epoch.
+    Adam (Kingma & Ba, 2015) on the cross-entropy, or of numbers the squared error, the gradient of
+    each trial clipped to norm `settings.clip` (Pascanu et al., 2013). A trial ends when its
+    validation loss has not fallen for `settings.patience` epochs, or when it makes no mistake on
+    validation at a mean loss under 0.01, and leaves the stack. `on_epoch(epoch, trials still
+    training, the name of their score, the best score among them)` is called after each epoch.
 
     A trial that has not learned its language, with a validation accuracy under `LEARNED`, is begun
     anew with another seed, up to `settings.restarts` times, and the best of them by validation loss
@@ -138,9 +144,8 @@ def train(
             _Trial(seed=trial_seed(settings.seed, trial, restart), restarts=restart)
             for trial in left
         ]
-        network = Classifier(architecture, [record.seed for record in records], vectors=vectors).to(
-            device
-        )
+        seeds = [record.seed for record in records]
+        network = Classifier(architecture, seeds, vectors=vectors, units=units(dataset)).to(device)
         _train_stack(network, dataset, records, settings, on_epoch)
         for trial, record in zip(left, records, strict=True):
             if trial not in best or record.best_loss < best[trial].best_loss:
@@ -174,7 +179,7 @@ def _train_stack(
     dataset: Dataset,
     records: Sequence[_Trial],
     settings: TrainingSettings,
-    on_epoch: Callable[[int, int, float], None] | None,
+    on_epoch: OnEpoch | None,
 ) -> None:
     """Train stacked networks side by side until each has finished; the records remember how it
     went."""
@@ -191,7 +196,9 @@ def _train_stack(
             if trial.record(losses[row], {name: curve[row] for name, curve in scores.items()}):
                 trial.best_weights = network.trial_weights(row)
         if on_epoch is not None:
-            on_epoch(epoch + 1, len(active), max(scores["validation_accuracy"]))
+            score = R2 if network.is_numeric else ACCURACY
+            named = score.replace("_", " ").replace("r2", "R²")
+            on_epoch(epoch + 1, len(active), named, max(scores[score]))
         keep = np.array([not trial.is_finished(settings) for trial in active])
         if not keep.any():
             break
@@ -226,26 +233,49 @@ def design(
     return architecture, vectors
 
 
+def units(dataset: Dataset) -> tuple[Float[Tensor, " C"], Float[Tensor, " C"]] | None:
+    """Mean and deviation of each number in training, where numbers are predicted."""
+    labels = dataset.splits["train"].labels
+    if labels.dtype.kind != "f":
+        return None
+    deviations = labels.std(axis=0)
+    means, deviations = labels.mean(axis=0), np.where(deviations > 0, deviations, 1.0)
+    return torch.tensor(means, dtype=torch.float32), torch.tensor(deviations, dtype=torch.float32)
+
+
 def evaluate(network: Classifier, split: Split) -> dict[str, list[float]]:
-    """Mean loss, accuracy and class-balanced accuracy of each stacked network on a split."""
+    """Mean loss, accuracy and class-balanced accuracy of each stacked network on a split; of
+    numbers mean loss and R², mean over the numbers."""
     trials = network.output_bias.shape[0]
     device = network.output_bias.device
-    positions, labels = split.positions, split.labels.astype(np.int64)
+    positions, labels = split.positions, known_labels(split)
     loss = torch.zeros(trials, device=device)
     correct = np.zeros((positions.count, trials), bool)
+    squares = torch.zeros(trials, network.architecture.classes, device=device)
     for rows, read, lengths in length_batches(split.sequences, device):
         with torch.inference_mode():
-            logits = network(read.expand(trials, *read.shape[1:]), lengths.expand(trials, -1))
+            outputs = network(read.expand(trials, *read.shape[1:]), lengths.expand(trials, -1))
             known = torch.from_numpy(positions.pad(labels, rows)).to(device)
-            known = known.expand(trials, -1, -1)
+            known = known.expand(trials, *known.shape)
             real = torch.from_numpy(positions.mask(rows)).to(device)
-            loss += (_losses(logits, known) * real.flatten()).sum(dim=1)
-            right = logits[:, :, : known.shape[2]].argmax(dim=-1) == known
+            loss += (network.losses(outputs, known) * real.flatten()).sum(dim=1)
+            outputs = outputs[:, :, : known.shape[2]]
+            if network.is_numeric:
+                squares += ((outputs - known).square() * real[..., None]).sum(dim=(1, 2))
+                continue
+            right = outputs.argmax(dim=-1) == known
         positions.fill(correct, rows, right.permute(1, 2, 0).cpu().numpy())
+    if network.is_numeric:
+        spread = np.maximum(labels.var(axis=0) * len(labels), np.finfo(float).tiny)
+        r2 = 1 - squares.cpu().numpy() / spread
+        return {
+            "validation_loss": (loss / positions.count).tolist(),
+            R2: r2.mean(axis=1).tolist(),
+        }
     return {
         "validation_loss": (loss / positions.count).tolist(),
-        "validation_accuracy": correct.mean(axis=0).tolist(),
-        "validation_balanced_accuracy": balanced_accuracy(correct.T, split.labels).tolist(),
+        ACCURACY: correct.mean(axis=0).tolist(),
+        BALANCED_ACCURACY: balanced_accuracy(correct.T, split.labels).tolist(),
     }
 
 
@@ -275,6 +305,11 @@ def _train_epoch(
     generators = [
         torch.Generator().manual_seed(stream_seed(trial.seed, "dropout", epoch)) for trial in trials
     ]
+    # A batch of short sequences has few positions. For a distribution each must count alike: else
+    # the network believes that sequences are short.
+    usual = None
+    if TARGETS[split.target].is_distribution:
+        usual = split.positions.count / len(split) * settings.batch_size
     for read, lengths, labels, real in _stacked_batches(
         split, orders, settings, epoch, total.device
     ):
@@ -284,23 +319,19 @@ def _train_epoch(
                 network.architecture, labels.shape[1], settings.dropout, generators
             )
             dropout = Dropout(*(factors.to(total.device) for factors in dropout))
-        logits = network(read, lengths, dropout)
-        counts = real.sum(dim=(1, 2)).clamp(min=1)
-        losses = (_losses(logits, labels) * real.flatten(1)).sum(dim=1) / counts
+        outputs = network(read, lengths, dropout)
+        losses = (network.losses(outputs, labels) * real.flatten(1)).sum(dim=1)
         network.zero_grad()
-        torch.autograd.backward(losses.sum())
+        torch.autograd.backward((losses / (usual or real.sum(dim=(1, 2)).clamp(min=1))).sum())
         _clip_gradients(network, settings.clip)
         optimizer.step()
-        total += losses.detach() * counts
+        total += losses.detach()
     return (total / split.positions.count).tolist()
 
 
-def _losses(
-    logits: Float[Tensor, "R B L C"], labels: Int[Tensor, "R B L"]
-) -> Float[Tensor, "R B*L"]:
-    """The cross-entropy at each position."""
-    flat = logits[:, :, : labels.shape[2]].flatten(1, 2)
-    return cross_entropy(flat.transpose(1, 2), labels.flatten(1), reduction="none")
+def known_labels(split: Split) -> Shaped[np.ndarray, "M *C"]:
+    """The labels as the loss takes them."""
+    return split.labels.astype(np.float32 if split.labels.dtype.kind == "f" else np.int64)
 
 
 def _order(
@@ -318,7 +349,7 @@ def _stacked_batches(
     settings: TrainingSettings,
     epoch: int,
     device: torch.device,
-) -> Iterator[tuple[Inputs, Int[Tensor, "R B"], Int[Tensor, "R B L"], Bool[Tensor, "R B L"]]]:
+) -> Iterator[tuple[Inputs, Int[Tensor, "R B"], Shaped[Tensor, "R B L *C"], Bool[Tensor, "R B L"]]]:
     """The batches of every trial side by side, in a random order of batches that all trials share:
     what is read, lengths, labels, and which of these are real.
 
@@ -326,7 +357,7 @@ def _stacked_batches(
     there are."""
     size = settings.batch_size
     starts = np.arange(0, len(split), size)
-    lengths, labels = split.sequences.lengths, split.labels.astype(np.int64)
+    lengths, labels = split.sequences.lengths, known_labels(split)
     positions = split.positions
     for start in stream(settings.seed, "batches", epoch).permutation(starts):
         rows = np.stack([order[start : start + size] for order in orders])

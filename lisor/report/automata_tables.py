@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
+from lisor.evaluation.measures import CLASSES, DISTRIBUTIONS, measures_of
 from lisor.report import page
 from lisor.report.findings import Findings
 
@@ -21,14 +22,10 @@ _CHOSEN = {
     "k": "k",
     "n_states": "states",
     "n_states_minimal": "minimal",
-    "rnn_accuracy": "network",
-    "accuracy": "accuracy",
-    "fidelity": "fidelity",
     "unseen_transitions": "unseen steps",
-    "exact": "exact",
     "selected": "selected",
 }
-"""Columns of the table of chosen automata and how they are headed."""
+"""Columns of the table of chosen automata beside their measures, and how they are headed."""
 
 _UNSEEN = (
     "cell",
@@ -38,7 +35,6 @@ _UNSEEN = (
     "all",
     "network, unseen",
     "unseen",
-    "fidelity, unseen",
 )
 
 
@@ -99,32 +95,47 @@ def _steps_of(network: Findings, selected: pd.DataFrame) -> int | None:
 def chosen_table(rows: pd.DataFrame, name: str) -> page.Table:
     """The chosen automata, one for each network, method and rule, on the test set."""
     chosen = rows[rows["chosen"] & (rows["test_set"] == "test")]
+    measures = measures_of(chosen["target"].iloc[0])
+    network, automaton, agreement = measures.columns
+    figures = {
+        network: "network",
+        automaton: automaton.replace("r2", "R²"),
+        agreement: measures.agreement_name,
+    }
+    more = {"exact": "exact"} if measures is CLASSES else {}
+    if measures is DISTRIBUTIONS:
+        more = {"divergence": "divergence"}
+    columns = _CHOSEN | figures | more
     return page.Table(
         name=f"{name}-chosen",
         title="The chosen automata",
         caption="The chosen automaton of each network, method and rule, on the test set.",
-        headings=tuple(_CHOSEN.values()),
-        rows=tuple(tuple(_text(row[column]) for column in _CHOSEN) for _, row in chosen.iterrows()),
+        headings=tuple(columns.values()),
+        rows=tuple(tuple(_text(row[column]) for column in columns) for _, row in chosen.iterrows()),
     )
 
 
-def unseen_table(rows: pd.DataFrame, name: str) -> Iterator[page.Table]:
-    """The selected automata on all test sequences, and on those that are not in training."""
+def unseen_table(rows: pd.DataFrame, name: str, position: str) -> Iterator[page.Table]:
+    """The selected automata on all test sequences, and on those that are not in training; figures
+    count each `position`."""
     selected = rows[rows["selected"]].set_index(["cell", "trial"])
     whole, unseen = (selected[selected["test_set"] == name] for name in ("test", "unseen"))
     if not len(unseen):
         return
+    measures = measures_of(unseen["target"].iloc[0])
+    of_steps = "" if position == "sequence" else f"{position}s of the "
     lines = []
     for (cell, trial), row in unseen.iterrows():
-        on_all = whole.loc[(cell, trial), ["rnn_accuracy", "accuracy"]]
-        figures = (*on_all, *row[["rnn_accuracy", "accuracy", "fidelity"]])
+        on_all = whole.loc[(cell, trial), [measures.network, measures.automaton]]
+        figures = (*on_all, *row[list(measures.columns)])
         lines.append(tuple(map(_text, (cell, trial, row["n_states"], *figures))))
     yield page.Table(
         name=f"{name}-unseen",
         title="Sequences that are not in training",
         caption="Many test sequences occur in training too. The selected automata on all of them, "
-        f"and on those {unseen['n'].iloc[0]:,} of {whole['n'].iloc[0]:,} that do not.",
-        headings=_UNSEEN,
+        f"and on those that do not: {unseen['n'].iloc[0]:,} of {whole['n'].iloc[0]:,} {of_steps}"
+        "sequences.",
+        headings=(*_UNSEEN, f"{measures.agreement_name}, unseen"),
         rows=tuple(lines),
     )
 

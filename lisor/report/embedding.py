@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from sklearn.manifold import TSNE
 
 from lisor.errors import SchemaError
 from lisor.networks.network import Network
 from lisor.randomness import stream, stream_seed
+from lisor.registry import TARGETS
 
 MAX_POINTS = 700
 """The most points that are shown; more would hide each other."""
@@ -37,11 +38,11 @@ _FILE = "plane.parquet"
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Embedding:
     """M hidden states of one network: the row of each in the dump, its position, and the class that
-    the network predicts there."""
+    the network predicts there, or of numbers the first."""
 
     rows: Int[np.ndarray, " M"]
     positions: Float[np.ndarray, "M 2"]
-    predictions: Int[np.ndarray, " M"]
+    predictions: Shaped[np.ndarray, " M"]
 
     def write(self, folder: Path) -> None:
         """Write a Parquet file into `folder`."""
@@ -98,9 +99,16 @@ def project(
             random_state=stream_seed(seed, "t-SNE"),
         )
         positions = tsne.fit_transform(shown.astype(np.float64))
-    predictions = model.probabilities(shown).argmax(axis=1) if given is None else given[rows]
+    predictions = given[rows] if given is not None else _predicted(model, shown)
     return Embedding(
         rows=rows.astype(np.int64),
         positions=np.asarray(positions, np.float32),
-        predictions=predictions.astype(np.int32),
+        predictions=predictions,
     )
+
+
+def _predicted(model: Network, states: Float[np.ndarray, "M H"]) -> Shaped[np.ndarray, " M"]:
+    outputs = model.probabilities(states)
+    if TARGETS[model.target].is_numeric:
+        return np.asarray(outputs[:, 0])
+    return np.asarray(outputs.argmax(axis=1), np.int32)

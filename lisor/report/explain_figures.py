@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
 from lisor.automata.drawing import printable
 from lisor.explain.activations import BINS, Activations
 from lisor.explain.explanation import SHARES, Explanation
 from lisor.explain.steps import Steps
 from lisor.report.figures import CELL_COLORS, NETWORK, STYLE, finish, grid_of_panels
+
+MIN_GRADIENT = 1e-12
+"""What smaller gradients are drawn as, zeros too."""
 
 LINES = ("-", "--", "-.", ":")
 """Styles that distinguish lines without color."""
@@ -26,23 +30,23 @@ ATTENTION = (
 """How `attention_map` is read."""
 
 
-def reach(explanations: Mapping[str, Explanation], method: str) -> str:
+def reach(explanations: Mapping[str, Explanation]) -> str:
     """How far back each network looks: |attribution| by steps before the end, median and quartiles
-    over sequences."""
+    over sequences; by the first of its methods, gradients where there are some."""
     figure, (row,) = grid_of_panels(1, len(explanations))
     for axes, (cell, explanation) in zip(row, explanations.items(), strict=True):
-        quartiles = next(judged.reach for judged in explanation.methods if judged.method == method)
-        lower, middle, upper = quartiles or ((), (), ())
+        first = explanation.methods[0]
+        lower, middle, upper = first.reach or ((), (), ())
         back = range(len(middle))
         axes.fill_between(
             back, lower, upper, color=CELL_COLORS[0], alpha=0.2, linewidth=0, label="middle half"
         )
         axes.plot(back, middle, color=CELL_COLORS[0], label="median")
         axes.axhline(1, color=NETWORK, linestyle=":", label="a sequence's mean")
-        axes.set(title=cell, xlabel="steps before the end")
+        axes.set(title=f"{cell}: {first.method}", xlabel="steps before the end")
         axes.invert_xaxis()
         axes.set_ylim(bottom=0)
-    row[0].set_ylabel("gradient, relative")
+    row[0].set_ylabel("|attribution|, relative")
     return finish(figure, row[0])
 
 
@@ -75,9 +79,35 @@ def deletion(explanations: Mapping[str, Explanation]) -> str:
     return finish(figure, max(grid[1], key=lambda axes: len(axes.lines)))
 
 
-def unit_means(by_cell: Mapping[str, Activations], classes: Sequence[str]) -> str:
+def gradients_by_parameter(explanations: Mapping[str, Explanation]) -> str:
+    """The quantiles over sequences of the size of each parameter's gradient: a bar for the middle
+    half, a line from the 5th to the 95th percent, a dot at the median."""
+    counts = [len(explanation.parameters) for explanation in explanations.values()]
+    size = (6.4, 0.26 * sum(counts) + 0.75 * len(counts))
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=size, layout="constrained")
+        rows = figure.subplots(len(counts), 1, squeeze=False, height_ratios=counts, sharex=True)
+    for axes, (cell, explanation) in zip(rows[:, 0], explanations.items(), strict=True):
+        parameters = explanation.parameters
+        sizes = np.array([parameter.quantiles for parameter in parameters])
+        sizes = np.maximum(sizes, MIN_GRADIENT)
+        at = range(len(parameters))
+        axes.hlines(at, sizes[:, 0], sizes[:, 4], color=CELL_COLORS[0], linewidth=1)
+        axes.hlines(at, sizes[:, 1], sizes[:, 3], color=CELL_COLORS[0], linewidth=6, alpha=0.4)
+        axes.plot(sizes[:, 2], at, "o", color=CELL_COLORS[0], markersize=4)
+        axes.set_yticks(at, labels=[printable(parameter.name) for parameter in parameters])
+        axes.set(title=cell, xscale="log", ylim=(len(parameters) - 0.5, -0.5))
+        axes.xaxis.set_major_locator(LogLocator(numticks=8))
+        axes.xaxis.set_major_formatter("{x:.0e}")
+        axes.xaxis.set_minor_locator(NullLocator())
+    rows[-1, 0].set_xlabel("gradient, root mean square over the parameter's numbers")
+    return finish(figure)
+
+
+def unit_means(by_cell: Mapping[str, Activations]) -> str:
     """The mean of each unit at each step, a row of panels for each class and a column for each
     cell."""
+    classes = next(iter(by_cell.values())).classes
     figure, grid = grid_of_panels(len(classes), len(by_cell))
     bound = max(activations.bound for activations in by_cell.values())
     for column, (cell, activations) in enumerate(by_cell.items()):
@@ -96,9 +126,10 @@ def unit_means(by_cell: Mapping[str, Activations], classes: Sequence[str]) -> st
     return finish(figure)
 
 
-def unit_values(by_cell: Mapping[str, Activations], classes: Sequence[str]) -> str:
+def unit_values(by_cell: Mapping[str, Activations]) -> str:
     """The histogram of each unit over all steps: a row of panels for each class and a column
     for each cell."""
+    classes = next(iter(by_cell.values())).classes
     figure, grid = grid_of_panels(len(classes), len(by_cell))
     for column, (cell, activations) in enumerate(by_cell.items()):
         for row, name in enumerate(classes):
@@ -117,7 +148,7 @@ def unit_values(by_cell: Mapping[str, Activations], classes: Sequence[str]) -> s
     return finish(figure)
 
 
-def gates(by_cell: Mapping[str, Activations], classes: Sequence[str]) -> str:
+def gates(by_cell: Mapping[str, Activations]) -> str:
     """The histogram of each gate over all units and steps (above), and its mean at each step
     (below), by class."""
     columns = [
@@ -125,6 +156,7 @@ def gates(by_cell: Mapping[str, Activations], classes: Sequence[str]) -> str:
         for cell, activations in by_cell.items()
         for gate in range(len(activations.gates))
     ]
+    classes = next(iter(by_cell.values())).classes
     figure, grid = grid_of_panels(2, len(columns), sharey="row")
     middles = (np.arange(BINS) + 0.5) / BINS
     for column, (cell, activations, gate) in enumerate(columns):
@@ -151,7 +183,8 @@ def attention_map(traces: Mapping[str, Steps]) -> str:
     states, and for attention in the recurrence a square, row t being where step t looks back."""
     strips = {cell: steps for cell, steps in traces.items() if steps.attention is not None}
     squares = {cell: steps for cell, steps in traces.items() if steps.looks is not None}
-    symbols = [printable(symbol) for symbol in next(iter(traces.values())).symbols]
+    first = next(iter(traces.values()))
+    symbols = [printable(symbol) for symbol in first.symbols[: first.read]]
     heights = [0.35] * len(strips) + [0.16 * max(6, len(symbols))] * len(squares)
     with mpl.rc_context(STYLE):
         size = (max(3.6, 0.2 * len(symbols) + 0.8), sum(heights) + 0.9 * len(heights) + 0.3)

@@ -8,7 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from lisor.automata.automaton import Automaton
 from lisor.data.dataset import Dataset
 from lisor.explain.associations import DRAWS, LEVEL
+from lisor.explain.explanation import Explanation, Shown
+from lisor.explain.parameters import MAX_DRAWN
 from lisor.explain.units import ALIKE, Unit
+from lisor.registry import TARGETS
 from lisor.report import explain_figures, traces
 from lisor.report.findings import Explained, Findings
 from lisor.report.page import Block, Detail, Gallery, Line, Picture, Section, Table, Trace, Traces
@@ -35,6 +38,7 @@ def explain_sections(
     blocks: list[Block] = [
         _examples(name, dataset, explained, automata),
         *_attention(name, explained),
+        *_absent(name, explained),
         _methods(name, explained),
         Picture(
             name=f"{name}-deletion",
@@ -47,12 +51,13 @@ def explain_sections(
         Picture(
             name=f"{name}-reach",
             title="How far back the networks look",
-            caption="The gradient of the prediction by the symbol so many steps before the end, "
+            caption="The size of the attribution of the symbol so many steps before the end, "
             "as a multiple of the mean over the sequence: a network that forgets is high at the "
-            "right and low at the left.",
-            svg=explain_figures.reach(explanations, "saliency"),
+            "right and low at the left. Saliency is the gradient of the prediction by the symbol.",
+            svg=explain_figures.reach(explanations),
         ),
-        *_activations(name, dataset, explained),
+        *_parameters(name, explanations),
+        *_activations(name, explained),
         *(_units(name, cell, each.explanation.units) for cell, each in explained.items()),
     ]
     yield Section(
@@ -63,16 +68,78 @@ def explain_sections(
     )
 
 
+def _absent(name: str, explained: dict[str, Explained]) -> Iterator[Table]:
+    """What does not apply to the networks, in a table, if there is any."""
+    rows = [
+        (cell, *reason.split(": ", 1))
+        for cell, each in explained.items()
+        for reason in each.explanation.absent
+    ]
+    if rows:
+        yield Table(
+            name=f"{name}-absent",
+            title="What does not apply",
+            caption="Analyses that are not below, and why.",
+            headings=("cell", "analysis", "reason"),
+            rows=tuple(rows),
+        )
+
+
+def _parameters(name: str, explanations: dict[str, Explanation]) -> Iterator[Picture | Table]:
+    """The gradients of the loss by parameter, of networks that have gradients."""
+    known = {cell: each for cell, each in explanations.items() if each.parameters}
+    if not known:
+        return
+    yield Picture(
+        name=f"{name}-parameter-gradients",
+        title="Gradients by parameter",
+        caption=f"The size of the gradient of the loss by each parameter, over {MAX_DRAWN} or "
+        "fewer drawn sequences of validation: a dot is the median, a bar the middle half, a line "
+        "reaches from the 5th to the 95th percent. Where sizes lie far to the left, gradients "
+        "vanish; where lines are long, a few sequences decide.",
+        svg=explain_figures.gradients_by_parameter(known),
+    )
+    yield Table(
+        name=f"{name}-parameter-gradients",
+        title="Gradients by parameter, in numbers",
+        caption="The root mean square of the gradient over a parameter's numbers: quantiles over "
+        "sequences. Unmoved is the share of its numbers whose gradient is 0 in all of them.",
+        headings=(
+            "cell",
+            "parameter",
+            "numbers",
+            "5 %",
+            "25 %",
+            "median",
+            "75 %",
+            "95 %",
+            "unmoved",
+        ),
+        rows=tuple(
+            (
+                cell,
+                parameter.name,
+                f"{parameter.count:,}",
+                *(f"{size:.2g}" for size in parameter.quantiles),
+                f"{parameter.unmoved:.1%}",
+            )
+            for cell, each in known.items()
+            for parameter in each.parameters
+        ),
+    )  # fmt: skip
+
+
 def _examples(
     name: str, dataset: Dataset, explained: dict[str, Explained], automata: dict[str, Automaton]
 ) -> Traces:
     """The examples, each with every network."""
     first = next(iter(explained.values())).explanation.examples
-    shown = []
+    shown, once = [], TARGETS[dataset.target].predicts_once
     for index, example in enumerate(first):
         true = (
             dataset.classes[example.steps.label] if example.steps.label is not None else "unknown"
         )
+        where = "" if once else f" after step {example.steps.read}"
         lines: list[Line] = []
         details: list[Detail] = []
         for cell, each in explained.items():
@@ -82,22 +149,33 @@ def _examples(
             details.append(traces.detail(stem, cell, steps, automata[cell], dataset.classes))
         shown.append(
             Trace(
-                title=f"{index + 1}. {example.kind}: truly {true}",
+                title=f"{index + 1}. {example.kind}{where}: truly {true}",
                 lines=tuple(lines),
                 details=tuple(details),
             )
         )
-    kinds = "texts" if dataset.is_text else "words"
+    kinds = "predictions" if not once else "texts" if dataset.is_text else "sequences"
+    caveat = ""
+    if TARGETS[dataset.target].is_distribution:
+        caveat = (
+            " Wrong says that another symbol came than the most likely one, which the best network "
+            "cannot always foresee."
+        )
     return Traces(
         title="Single sequences",
         caption=f"Test {kinds} chosen by the mean probabilities of the networks: the surest right "
         "predictions, the surest wrong ones, and the uncertain ones, where the two most probable "
         "classes are nearest to each other. Each cell with its prediction and its probability. "
-        "Colors are attributions to that prediction (integrated gradients), or attention; the "
+        f"Colors are attributions to that prediction ({_methods_of(first)}), or attention; the "
         "largest number of a line has the strongest color. Hold the pointer over a symbol for its "
-        "number and the automaton's states.",
+        f"number and the automaton's states.{caveat}",
         traces=tuple(shown),
     )
+
+
+def _methods_of(examples: Sequence[Shown]) -> str:
+    """By which methods examples are explained."""
+    return " and ".join(dict.fromkeys(traces.METHODS[each.steps.method] for each in examples))
 
 
 def _attention(name: str, explained: dict[str, Explained]) -> Iterator[Gallery]:
@@ -143,6 +221,7 @@ def _methods(name: str, explained: dict[str, Explained]) -> Table:
                     traces.signed(agreed.correlation, 2),
                     _with_width(agreed.shuffled, 2 * agreed.deviation, 2),
                     "–" if judged.close is None else f"{judged.close:.1%}",
+                    f"{judged.sequences:,}",
                 )
             )
     return Table(
@@ -163,6 +242,7 @@ def _methods(name: str, explained: dict[str, Explained]) -> Table:
             "agrees with automaton",
             "shuffled",
             "adds up",
+            "sequences",
         ),
         rows=tuple(rows),
     )
@@ -174,23 +254,21 @@ def _with_width(value: float, width: float, digits: int) -> str:
     return shown if math.isnan(width) else f"{shown} ± {width:.{digits}f}"
 
 
-def _activations(
-    name: str, dataset: Dataset, explained: dict[str, Explained]
-) -> Iterator[Picture | Table]:
+def _activations(name: str, explained: dict[str, Explained]) -> Iterator[Picture | Table]:
     by_cell = {cell: each.activations for cell, each in explained.items()}
     yield Picture(
         name=f"{name}-unit-means",
         title="Hidden units over the steps",
         caption="The mean of each hidden unit after so many symbols, by the true class: where the "
         "classes differ, a unit distinguishes them.",
-        svg=explain_figures.unit_means(by_cell, dataset.classes),
+        svg=explain_figures.unit_means(by_cell),
     )
     yield Picture(
         name=f"{name}-unit-values",
         title="Where hidden units stand",
         caption="How often each hidden unit has which value, over all steps of validation: dark "
         "at the edges is a unit that works like a switch.",
-        svg=explain_figures.unit_values(by_cell, dataset.classes),
+        svg=explain_figures.unit_values(by_cell),
     )
     gated = {cell: each for cell, each in by_cell.items() if each.gates}
     if not gated:
@@ -201,7 +279,7 @@ def _activations(
         caption="Where gates stand, over all units and steps, and their mean at each step, by the "
         "true class. An update gate of 1 keeps the state of a gru but renews that of a mingru; a "
         "forget gate of 1 keeps the cell of an lstm or sru but renews the state of an mgu.",
-        svg=explain_figures.gates(gated, dataset.classes),
+        svg=explain_figures.gates(gated),
     )
     yield Table(
         name=f"{name}-saturation",

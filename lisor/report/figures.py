@@ -17,7 +17,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from lisor.anomalies.evaluation import NETWORK as NETWORK_DETECTOR
 from lisor.automata.drawing import printable
+from lisor.evaluation.measures import DISTRIBUTIONS, measures_of
 from lisor.report.embedding import Embedding
 
 ACCURACY, FIDELITY, NETWORK, CHOSEN = "#0072b2", "#d55e00", "#555555", "#009e73"
@@ -25,6 +27,9 @@ ACCURACY, FIDELITY, NETWORK, CHOSEN = "#0072b2", "#d55e00", "#555555", "#009e73"
 too."""
 
 CELL_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+
+MAX_PANELS = 6
+"""Numbers that are drawn one below the other."""
 
 LEGEND_WIDTH = 1.3
 """Inches that an entry of a legend takes."""
@@ -41,8 +46,8 @@ STYLE: dict[Any, Any] = {
 
 
 def quality_against_k(results: pd.DataFrame, test_set: str = "test") -> str:
-    """Accuracy and fidelity of the automata of one dataset against k: a column for each cell, a
-    row for each method and rule.
+    """How well the automata of one dataset predict, and agree with their network where that has the
+    same scale, against k: a column for each cell, a row for each method and rule.
 
     Lines are means over trials, bands
     reach from the worst trial to the best; a tick below marks each chosen k."""
@@ -68,14 +73,19 @@ def _draw_quality(axes: Axes, panel: pd.DataFrame) -> None:
     if panel.empty:  # a method or rule that is not possible with this cell
         axes.set_axis_off()
         return
-    for column, color, style in (("accuracy", ACCURACY, "-"), ("fidelity", FIDELITY, "--")):
+    measures = measures_of(panel["target"].iloc[0])
+    measure = measures.automaton.replace("r2", "R²")
+    columns = [(measures.automaton, measure, ACCURACY, "-")]
+    if measures is not DISTRIBUTIONS:
+        columns.append((measures.agreement, measures.agreement_name, FIDELITY, "--"))
+    for column, label, color, style in columns:
         by_k = panel.groupby("k")[column].agg(["mean", "min", "max"])
         axes.fill_between(
             by_k.index, by_k["min"], by_k["max"], color=color, alpha=0.15, linewidth=0
         )
-        axes.plot(by_k.index, by_k["mean"], color=color, linestyle=style, label=column)
+        axes.plot(by_k.index, by_k["mean"], color=color, linestyle=style, label=label)
     axes.axhline(
-        panel["rnn_accuracy"].mean(), color=NETWORK, linestyle=":", label="network's accuracy"
+        panel[measures.network].mean(), color=NETWORK, linestyle=":", label=f"network's {measure}"
     )
     chosen = panel[panel["chosen"]]["k"]
     axes.plot(chosen, [0.015] * len(chosen), "|", color=CHOSEN, markersize=9, markeredgewidth=2,
@@ -83,28 +93,38 @@ def _draw_quality(axes: Axes, panel: pd.DataFrame) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def training_curves(histories: Mapping[str, Sequence[Mapping[str, Sequence[float]]]]) -> str:
-    """Validation accuracy and loss against epochs, a panel for each cell and a line for each
-    trial."""
+def training_curves(
+    histories: Mapping[str, Sequence[Mapping[str, Sequence[float]]]], *, shows_all: bool = False
+) -> str:
+    """Validation accuracy, or R², and loss against epochs, a panel for each cell and a line for
+    each trial; losses above 1, which those of next symbols are, only if it `shows_all`."""
     figure, (panels,) = grid_of_panels(1, len(histories))
     for axes, (cell, trials) in zip(panels, histories.items(), strict=True):
         for number, history in enumerate(trials):
             for curve, color, style in (
                 ("validation_accuracy", ACCURACY, "-"),
+                ("validation_r2", ACCURACY, "-"),
                 ("validation_loss", FIDELITY, "--"),
             ):
-                label = curve.replace("_", " ") if number == 0 else None
+                if curve not in history:
+                    continue
+                label = None
+                if number == 0:
+                    label = curve.replace("_", " ").replace("r2", "R²")
                 epochs = range(1, len(history[curve]) + 1)
                 axes.plot(
                     epochs, history[curve], color=color, linestyle=style, linewidth=1, label=label
                 )
-        axes.set(title=cell, xlabel="epoch", ylim=(0, 1.05))
+        axes.set(title=cell, xlabel="epoch", ylim=(0, None if shows_all else 1.05))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return finish(figure, panels[0])
 
 
-def accuracy_against_states(results: pd.DataFrame, test_set: str = "test") -> str:
-    """The best accuracy of automata against their number of states, beside their network's.
+def accuracy_against_states(
+    results: pd.DataFrame, test_set: str = "test", measure: str = "accuracy"
+) -> str:
+    """The best accuracy, or another `measure`, of automata against their number of states, beside
+    their network's.
 
     A panel for each dataset, a color for each cell: means over trials of the best deterministic
     automaton of at most that many states, and dotted the network. The best is taken on the test
@@ -117,7 +137,7 @@ def accuracy_against_states(results: pd.DataFrame, test_set: str = "test") -> st
         for cell, color in zip(cells, itertools.cycle(CELL_COLORS)):
             panel = rows[(rows["dataset"] == dataset) & (rows["cell"] == cell)]
             best = (
-                panel.groupby(["trial", "n_states"])["accuracy"]
+                panel.groupby(["trial", "n_states"])[measure]
                 .max()
                 .unstack("trial")
                 .ffill()
@@ -125,10 +145,36 @@ def accuracy_against_states(results: pd.DataFrame, test_set: str = "test") -> st
                 .dropna()
             )
             axes.plot(best.index, best.mean(axis=1), color=color, label=cell)
-            axes.axhline(panel["rnn_accuracy"].mean(), color=color, linestyle=":", linewidth=1)
+            axes.axhline(panel[f"rnn_{measure}"].mean(), color=color, linestyle=":", linewidth=1)
         axes.set(title=dataset, xlabel="states of the automaton")
-    panels[0].set_ylabel("accuracy")
+    panels[0].set_ylabel(measure.replace("_", " "))
     panels[0].plot([], [], color=NETWORK, linestyle=":", label="network")
+    return finish(figure, panels[0])
+
+
+def f1_against_states(detections: pd.DataFrame, selected: pd.DataFrame) -> str:
+    """F1 of automata as detectors of anomalies against their number of states, a panel for each
+    score and a color for each rule; rings around the selected ones, dotted lines for networks."""
+    scores = list(dict.fromkeys(detections["score"]))
+    automata = detections[detections["n_states"].notna()]
+    figure, (panels,) = grid_of_panels(1, len(scores))
+    for axes, score in zip(panels, scores, strict=True):
+        rows = automata[automata["score"] == score]
+        rules = dict.fromkeys(rows["rule"])
+        for rule, color in zip(rules, itertools.cycle(CELL_COLORS)):
+            of_rule = rows[rows["rule"] == rule]
+            axes.plot(of_rule["n_states"].astype(int), of_rule["f1"], ".", color=color, label=rule)
+        ringed = selected[(selected["score"] == score) & (selected["test_set"] == "test")]
+        axes.plot(ringed["n_states"].astype(int), ringed["f1"], "o", color=CHOSEN, fillstyle="none")
+        networks = detections[
+            (detections["score"] == score) & (detections["detector"] == NETWORK_DETECTOR)
+        ]
+        for f1 in networks["f1"]:
+            axes.axhline(f1, color=NETWORK, linestyle=":", linewidth=1)
+        axes.set(title=score, xlabel="states of the automaton", ylim=(-0.03, 1.03))
+    panels[0].set_ylabel("F1")
+    panels[0].plot([], [], color=NETWORK, linestyle=":", label="network")
+    panels[0].plot([], [], "o", color=CHOSEN, fillstyle="none", label="selected")
     return finish(figure, panels[0])
 
 
@@ -141,8 +187,8 @@ class ClusteredEmbedding(NamedTuple):
 
 
 def embedded_hidden_states(embeddings: Sequence[ClusteredEmbedding], classes: Sequence[str]) -> str:
-    """Hidden states of several networks: above colored by cluster, below by the class that the
-    network predicts."""
+    """Hidden states of several networks: above colored by cluster, below by the class, or the first
+    number, that the network predicts."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(max(6.4, 2.6 * len(embeddings)), 5.2), layout="constrained")
         grid = figure.subplots(2, len(embeddings), squeeze=False)
@@ -156,7 +202,13 @@ def embedded_hidden_states(embeddings: Sequence[ClusteredEmbedding], classes: Se
             linewidths=0,
             c=[colors[cluster % len(colors)] for cluster in clusters],
         )
-        for number, name in enumerate(classes):
+        is_numeric = embedding.predictions.dtype.kind == "f"
+        if is_numeric:
+            points = below.scatter(
+                *embedding.positions.T, s=size, linewidths=0, c=embedding.predictions
+            )
+            figure.colorbar(points, ax=below, location="bottom", label=printable(classes[0]))
+        for number, name in enumerate([] if is_numeric else classes):
             color = (
                 colors[(2 * number + 1) % len(colors)]
                 if len(classes) > 2
@@ -174,6 +226,23 @@ def embedded_hidden_states(embeddings: Sequence[ClusteredEmbedding], classes: Se
     grid[0][0].set_ylabel("by cluster")
     grid[1][0].set_ylabel("by the network's answer")
     return finish(figure, grid[1][0])
+
+
+def numbers_over_time(curves: Mapping[str, Float[np.ndarray, "L D"]], names: Sequence[str]) -> str:
+    """Numbers at L positions in a row, a panel for each of the first of them that are `names`, a
+    line for each of the curves."""
+    shown = names[:MAX_PANELS]
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(9, 0.6 + 1.8 * len(shown)), layout="constrained")
+        panels = figure.subplots(len(shown), 1, sharex=True, squeeze=False).ravel()
+        styles = zip((NETWORK, ACCURACY, FIDELITY), ("-", "--", "-"), strict=True)
+        for (label, numbers), (color, style) in zip(curves.items(), styles, strict=True):
+            for axes, column in zip(panels, numbers.T, strict=False):
+                axes.plot(column, color=color, linestyle=style, linewidth=1.1, label=label)
+        for axes, name in zip(panels, shown, strict=True):
+            axes.set_title(printable(name), fontsize=9)
+        panels[-1].set_xlabel("position")
+    return finish(figure, panels[0])
 
 
 def symbol_curves(windows: Sequence[Float[np.ndarray, "T C"]], names: Sequence[str]) -> str:

@@ -12,6 +12,9 @@ _WIDTH, _HEIGHT, _PANEL = 900, 214, 180
 _TITLES = ("sequences", "network", "hidden states", "clusters", "automaton")
 _NOTES = ("labelled words or texts", "trained, then left as it is", "one after every symbol", "k-means, for each k",
           "states, arrows, answers")  # fmt: skip
+_NEXT_NOTES = ("words or other sequences", *_NOTES[1:4], "states, arrows, chances")
+"""The same where nothing is labelled and the next symbol is predicted."""
+
 _COLORS = ("#0072b2", "#d55e00", "#009e73")
 _CENTERS = ((48, 98), (96, 52), (130, 112))
 """Of the three clusters, within their panel."""
@@ -19,9 +22,11 @@ _CENTERS = ((48, 98), (96, 52), (130, 112))
 _INK, _SOFT, _LINE = "#1c1e21", "#5b626b", "#9aa2ab"
 
 
-def draw() -> str:
+def draw(*, is_labelled: bool = True) -> str:
     """The framework of LISOR (after Hou & Zhou, 2020, figure 2) as SVG: five panels, read from left
-    to right."""
+    to right. Where nothing `is_labelled`, the next symbol is predicted."""
+    notes = _NOTES if is_labelled else _NEXT_NOTES
+    panels = (_sequences(is_labelled), _network(is_labelled), _states(), _clusters(), _automaton())
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
         f'width="{_WIDTH}" height="{_HEIGHT}" '
@@ -33,30 +38,32 @@ def draw() -> str:
         f'orient="auto"><path d="M0,0 L8,4 L0,8 z" fill="{_SOFT}"/></marker></defs>'
     )
     parts = [head, marker]
-    for index, panel in enumerate((_sequences, _network, _states, _clusters, _automaton)):
+    for index, panel in enumerate(panels):
         parts.append(f'<g transform="translate({index * _PANEL},0)">')
         parts.append(
             f'<text x="90" y="18" font-weight="bold" fill="{_INK}">{_TITLES[index]}</text>'
         )
-        parts += panel()
+        parts += panel
         parts.append(
-            f'<text x="90" y="202" font-size="11.5" fill="{_SOFT}">{_NOTES[index]}</text></g>'
+            f'<text x="90" y="202" font-size="11.5" fill="{_SOFT}">{notes[index]}</text></g>'
         )
         if index:
             parts.append(_arrow(index * _PANEL - 14, 98, index * _PANEL + 12, 98))
     return "\n".join([*parts, "</svg>\n"])
 
 
-def _sequences() -> Iterator[str]:
+def _sequences(is_labelled: bool) -> Iterator[str]:
     for row, (word, label) in enumerate(
         (("0 1 0 0 0", "yes"), ("1 0 0 1 0", "no"), ("0 0 0 1", "yes"), ("1 1", "no"))
     ):
         y = 62 + 28 * row
-        yield f'<text x="74" y="{y}" font-family="monospace" font-size="14" fill="{_INK}">{word}</text>'
-        yield f'<text x="140" y="{y}" fill="{_COLORS[2] if label == "yes" else _COLORS[1]}">{label}</text>'
+        x = 74 if is_labelled else 90
+        yield f'<text x="{x}" y="{y}" font-family="monospace" font-size="14" fill="{_INK}">{word}</text>'
+        if is_labelled:
+            yield f'<text x="140" y="{y}" fill="{_COLORS[2] if label == "yes" else _COLORS[1]}">{label}</text>'
 
 
-def _network() -> Iterator[str]:
+def _network(is_labelled: bool) -> Iterator[str]:
     for step, symbol in enumerate("010"):
         x = 40 + 50 * step
         yield f'<rect x="{x - 16}" y="78" width="32" height="32" rx="6" fill="#eef1f4" stroke="{_LINE}"/>'
@@ -66,7 +73,7 @@ def _network() -> Iterator[str]:
         if step:
             yield _arrow(x - 33, 94, x - 18, 94)
     yield _arrow(140, 76, 140, 54)
-    yield f'<text x="140" y="46" fill="{_COLORS[1]}">no</text>'
+    yield f'<text x="140" y="46" fill="{_COLORS[1]}">{"no" if is_labelled else "next: 0"}</text>'
 
 
 def _states() -> Iterator[str]:

@@ -68,7 +68,7 @@ for (const button of document.querySelectorAll("button[data-file]")) button.addE
   link.href = URL.createObjectURL(new Blob([content], { type: shown.rows ? "text/csv" : "image/svg+xml" }));
   link.download = button.dataset.file;
   link.click();
-  URL.revokeObjectURL(link.href);
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);  // a slow browser reads it only now
 });
 """.replace("FORMULA", spreadsheets.FORMULA).replace("NUMBER", spreadsheets.NUMBER)
 )

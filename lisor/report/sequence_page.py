@@ -17,17 +17,18 @@ def render(
     steps: Steps,
     automaton: Automaton,
     classes: Sequence[str],
+    absent: Sequence[str],
 ) -> str:
     """The page as HTML: the sequence in colors, attention where there is some, the path, and every
     step.
 
     `about` names the network, `name` begins the names of files, `sequence` is the input as it was
-    given."""
+    given, `absent` has sentences on what does not apply to the network."""
     colored = page.Traces(
         title="Attributions",
         caption=f"The attribution of each symbol for or against the prediction of {cell} "
-        "(integrated gradients): the largest has the strongest color. Hold the pointer over a "
-        "symbol for its number.",
+        f"({traces.METHODS[steps.method]}): the largest has the strongest color. Hold the pointer "
+        "over a symbol for its number.",
         traces=(page.Trace(title="", lines=traces.lines(cell, steps, classes)),),
     )
     blocks: list[page.Block] = [colored]
@@ -46,6 +47,8 @@ def render(
         traces.steps_table(name, steps, classes),
     ]
     section = page.Section(
-        title=sequence, introduction=traces.verdict(cell, steps, classes), blocks=tuple(blocks)
+        title=sequence,
+        introduction=" ".join([traces.verdict(cell, steps, classes), *absent]),
+        blocks=tuple(blocks),
     )
     return page.render("Why this answer?", about, [section])

@@ -9,6 +9,14 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
+from lisor.evaluation.measures import (
+    CLASSES,
+    COLUMNS,
+    KINDS,
+    TRANSLATIONS,
+    Measures,
+    measures_of,
+)
 from lisor.registry import PAPER_RULE
 from lisor.settings.series import FOLD
 
@@ -42,28 +50,32 @@ class Interval:
 @dataclass(frozen=True, kw_only=True)
 class SummaryRow:
     """The selected automata of one cell on one dataset over its trials, or over all trials of its
-    folds; `exact` counts those equal to the language."""
+    folds; `exact` counts those equal to the language. The figures are those that results have of
+    the kind of `target`, others None."""
 
     dataset: str
     cell: str
+    target: str
     trials: int
-    rnn_accuracy: Interval
-    accuracy: Interval
-    fidelity: Interval
     n_states: tuple[int, ...]
     n_states_minimal: tuple[int, ...]
     exact: int | None
+    rnn_accuracy: Interval | None = None
+    accuracy: Interval | None = None
+    fidelity: Interval | None = None
+    rnn_perplexity: Interval | None = None
+    perplexity: Interval | None = None
+    total_variation: Interval | None = None
+    rnn_r2: Interval | None = None
+    r2: Interval | None = None
+    r2_network: Interval | None = None
+    rnn_exact_match: Interval | None = None
+    exact_match: Interval | None = None
 
-    HEADINGS = (
-        "dataset",
-        "cell",
-        "network",
-        "automaton",
-        "fidelity",
-        "states",
-        "minimal",
-        "exact",
-    )
+    @property
+    def measures(self) -> Measures:
+        """The measures by which automata of its kind are judged."""
+        return measures_of(self.target) if self.exact_match is None else TRANSLATIONS
 
     @property
     def constant(self) -> int:
@@ -72,18 +84,28 @@ class SummaryRow:
         return sum(states == 1 for states in self.n_states_minimal)
 
     def cells(self) -> tuple[str, ...]:
-        """The row as texts, one for each of `HEADINGS`."""
-        exact = "–" if self.exact is None else f"{self.exact} of {self.trials}"
+        """The row as texts, one for each of the `headings`."""
+        network, automaton, agreement = (
+            str(getattr(self, column)) for column in self.measures.columns
+        )
         constant = f" (one answer: {self.constant} of {self.trials})" if self.constant else ""
-        figures = (str(self.rnn_accuracy), str(self.accuracy) + constant, str(self.fidelity))
+        exact = "–" if self.exact is None else f"{self.exact} of {self.trials}"
         return (
             self.dataset,
             self.cell,
-            *figures,
+            network,
+            automaton + constant,
+            agreement,
             _listed(self.n_states),
             _listed(self.n_states_minimal),
-            exact,
+            *([exact] if self.measures is CLASSES else []),
         )
+
+
+def headings(measures: Measures) -> tuple[str, ...]:
+    """What stands above the texts of a `SummaryRow` of these measures."""
+    columns = ("dataset", "cell", "network", "automaton", measures.agreement_name, "states")
+    return (*columns, "minimal", *(["exact"] if measures is CLASSES else []))
 
 
 def summarize(results: pd.DataFrame) -> list[SummaryRow]:
@@ -98,16 +120,49 @@ def summarize(results: pd.DataFrame) -> list[SummaryRow]:
             SummaryRow(
                 dataset=str(dataset),
                 cell=str(cell),
+                target=str(group["target"].iloc[0]),
                 trials=len(group),
-                rnn_accuracy=Interval.of(group["rnn_accuracy"].tolist()),
-                accuracy=Interval.of(group["accuracy"].tolist()),
-                fidelity=Interval.of(group["fidelity"].tolist()),
                 n_states=tuple(group["n_states"].tolist()),
                 n_states_minimal=tuple(group["n_states_minimal"].tolist()),
                 exact=int(known.sum()) if len(known) else None,
+                **_figures(group),
             )
         )
     return rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """Rows of one kind, and how they are headed."""
+
+    name: str
+    title: str
+    caption: str
+    headings: tuple[str, ...]
+    rows: tuple[SummaryRow, ...]
+
+
+def summaries(results: pd.DataFrame) -> list[Summary]:
+    """The rows of each kind of measures, of those that there are."""
+    rows = summarize(results)
+    kinds = [
+        Summary(
+            name=measures.summary,
+            title=measures.title,
+            caption="On the test set: mean over trials with its 95 % confidence interval. "
+            f"{measures.caption}",
+            headings=headings(measures),
+            rows=tuple(row for row in rows if row.measures is measures),
+        )
+        for measures in KINDS
+    ]
+    return [kind for kind in kinds if kind.rows]
+
+
+def _figures(group: pd.DataFrame) -> dict[str, Interval]:
+    """The figures that all rows of a group have."""
+    known = [name for name in COLUMNS if group[name].notna().all()]
+    return {name: Interval.of(group[name].tolist()) for name in known}
 
 
 def without_fold(datasets: pd.Series) -> pd.Series:

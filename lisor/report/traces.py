@@ -9,17 +9,25 @@ import numpy as np
 
 from lisor.automata import drawing
 from lisor.automata.automaton import Automaton
+from lisor.explain.removal import REMOVAL
 from lisor.explain.steps import Steps
+from lisor.registry import TARGETS
 from lisor.report.page import Detail, Line, Picture, Table, Word
 
 MAX_DRAWN = 24
 """States up to which an automaton over letters is drawn whole, the path in red; else the path
 alone."""
 
+METHODS = {
+    "integrated-gradients": "integrated gradients, in units of the logit",
+    REMOVAL: "how far its logit falls without the symbol",
+}
+"""What an attribution by each method is."""
+
 
 def lines(label: str, steps: Steps, classes: Sequence[str]) -> tuple[Line, ...]:
     """The sequence colored by attribution, and for a network with attention also by that."""
-    predicted = f"{classes[steps.explained]} {steps.probabilities[-1][steps.explained]:.2f}"
+    predicted = f"{classes[steps.explained]} {steps.probability:.2f}"
     colored = [_line(f"{label}: {predicted}", steps, steps.attributions, classes)]
     if steps.attention is not None:
         colored.append(_line(f"{label}: attention", steps, steps.attention, classes, looks=True))
@@ -32,11 +40,15 @@ def lines(label: str, steps: Steps, classes: Sequence[str]) -> tuple[Line, ...]:
 
 def verdict(label: str, steps: Steps, classes: Sequence[str]) -> str:
     """The predictions of the network and of its automaton, as a sentence."""
-    sure, automaton = steps.probabilities[-1][steps.explained], classes[steps.outputs[-1]]
-    return (
-        f"{label} answers {classes[steps.explained]} (probability {sure:.2f}), its automaton "
-        f"{automaton}."
-    )
+    predicted = f"{classes[steps.explained]} (probability {steps.probability:.2f})"
+    automaton = classes[steps.outputs[steps.read]]
+    true = "" if steps.label is None else f" Truly it is {classes[steps.label]}."
+    if TARGETS[steps.target].predicts_once:
+        return f"{label} answers {predicted}, its automaton {automaton}.{true}"
+    if steps.automaton_probabilities is not None:
+        shares = steps.automaton_probabilities
+        automaton = f"gives it the probability {shares[steps.read]:.2f}"
+    return f"After step {steps.read} {label} predicts {predicted}, its automaton {automaton}.{true}"
 
 
 def detail(
@@ -52,12 +64,19 @@ def detail(
 def steps_table(name: str, steps: Steps, classes: Sequence[str]) -> Table:
     """The steps of a sequence, a row for each symbol: the automaton's state and output, the
     network's probability, the attribution."""
-    likely, column = classes[steps.explained], steps.explained
-    headings = ["step", "symbol", "state", "automaton says", f"network: {likely}", "attribution"]
+    likely, target = classes[steps.explained], TARGETS[steps.target]
+    headings = ["step", "symbol", "state", "automaton says"]
+    explained = "its prediction at the end"
+    if not target.predicts_once:
+        headings.append("network says")
+        explained = f"its prediction after step {steps.read}"
+    if steps.automaton_probabilities is not None:
+        headings.append(f"automaton: {likely}")
+    headings += [f"network: {likely}", "attribution"]
     caption = (
         "After each symbol: the state of the automaton and its output, the network's probability "
-        f"of {likely}, its prediction at the end, and the symbol's attribution to that "
-        "(integrated gradients, in units of the logit; below 0 it speaks against it)."
+        f"of {likely}, {explained}, and the symbol's attribution to that "
+        f"({METHODS[steps.method]}; below 0 it speaks against it)."
     )
     if steps.attention is not None:
         headings.append("attention")
@@ -65,49 +84,52 @@ def steps_table(name: str, steps: Steps, classes: Sequence[str]) -> Table:
     if steps.looks is not None:
         headings.append("looks back most at")
         caption += " Last, the earlier symbol with the most attention there, and its weight."
-    rows = [
-        [
-            "0",
-            "",
-            str(steps.states[0]),
-            classes[steps.outputs[0]],
-            f"{steps.probabilities[0][column]:.2f}",
-            "",
-        ]
-    ]
-    rows[0] += [""] * (len(headings) - len(rows[0]))
-    for number, symbol in enumerate(steps.symbols, 1):
-        row = [
-            str(number),
-            symbol if steps.known[number - 1] else f"{symbol} (unknown)",
-            str(steps.states[number]),
-            classes[steps.outputs[number]],
-            f"{steps.probabilities[number][column]:.2f}",
-            signed(steps.attributions[number - 1], 2),
-        ]
-        row += [f"{steps.attention[number - 1]:.2f}"] if steps.attention is not None else []
-        row += [_most_looked(steps, number)] if steps.looks is not None else []
-        rows.append(row)
     return Table(
         name=f"{name}-steps",
         title="Step by step",
         caption=caption,
         headings=tuple(headings),
-        rows=tuple(map(tuple, rows)),
+        rows=tuple(_row(number, steps, classes) for number in range(len(steps.symbols) + 1)),
     )
+
+
+def _row(number: int, steps: Steps, classes: Sequence[str]) -> tuple[str, ...]:
+    """The row of a step; the start is step 0, and what is read later has no attribution."""
+    target, symbol = TARGETS[steps.target], ""
+    if number:
+        symbol = steps.symbols[number - 1]
+        symbol = symbol if steps.known[number - 1] else f"{symbol} (unknown)"
+    says = [classes[steps.outputs[number]]]
+    if not target.predicts_once:
+        says.append(classes[steps.predictions[number]])
+    if steps.automaton_probabilities is not None:
+        says.append(f"{steps.automaton_probabilities[number]:.2f}")
+    says.append(f"{steps.probabilities[number]:.2f}")
+    if number == 0 and not target.reads_empty:
+        says = [""] * len(says)
+    row = [str(number), symbol, str(steps.states[number]), *says]
+    is_read = 1 <= number <= steps.read
+    row.append(signed(steps.attributions[number - 1], 2) if is_read else "")
+    if steps.attention is not None:
+        row.append(f"{steps.attention[number - 1]:.2f}" if is_read else "")
+    if steps.looks is not None:
+        row.append(_most_looked(steps, number) if is_read else "")
+    return tuple(row)
 
 
 def path_picture(name: str, steps: Steps, automaton: Automaton) -> Picture:
-    """The path of a sequence on the automaton: on all of it where it is small, else what the path
-    visits."""
-    accepting = (
-        f" A double circle answers {automaton.classes[1]}." if len(automaton.classes) == 2 else ""
-    )
-    if len(automaton.alphabet) <= drawing.LETTERS and automaton.n_states <= MAX_DRAWN:
-        dot = drawing.to_dot(automaton, path=steps.symbols)
+    """The path of a sequence on the automaton, as far as it is read where a prediction is
+    explained: on all of it where it is small, else what the path visits."""
+    accepting = ""
+    if len(automaton.classes) == 2 and automaton.probabilities is None:
+        accepting = f" A double circle answers {automaton.classes[1]}."
+    symbols, states = steps.symbols[: steps.read], steps.states[: steps.read + 1]
+    is_known = all(symbol in automaton.alphabet for symbol in symbols)
+    if len(automaton.alphabet) <= drawing.LETTERS and automaton.n_states <= MAX_DRAWN and is_known:
+        dot = drawing.to_dot(automaton, path=symbols)
         caption = f"The path is red and thick.{accepting}"
     else:
-        dot = drawing.path_to_dot(automaton, steps.states, steps.symbols)
+        dot = drawing.path_to_dot(automaton, states, symbols)
         caption = (
             "The states that the sequence visits; edges bear the numbers of its steps. It ends in "
             f"the red state.{accepting}"
@@ -129,12 +151,12 @@ def _line(
     *,
     looks: bool = False,
 ) -> Line:
-    """Symbols in the colors of numbers, the largest of them in the strongest."""
+    """The symbols read in the colors of numbers, the largest of them in the strongest."""
     largest = max(map(abs, values), default=0.0) or 1.0
     words = []
-    for number, (symbol, value) in enumerate(zip(steps.symbols, values, strict=True)):
+    for number, (symbol, value) in enumerate(zip(steps.symbols, values, strict=False)):
         before, after = steps.states[number : number + 2]
-        sure = steps.probabilities[number + 1][steps.explained]
+        sure = steps.probabilities[number + 1]
         hint = (
             f"{signed(value, 2)}; state {before} → {after}; {classes[steps.explained]} {sure:.2f} "
             "after it"

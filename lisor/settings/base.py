@@ -36,6 +36,15 @@ _REFUSED = "refused"
 """The type of an error whose reason is complete."""
 
 
+class UnknownSettingError(ConfigError):
+    """A setting is unknown; the nearest of the known `keys` is given."""
+
+    def __init__(self, key: str, keys: Iterable[str], nearest: str | None = None) -> None:
+        self.key, self.keys = key, tuple(keys)
+        self.nearest = nearest or get_close_matches(key[:_SHOWN], self.keys, n=1, cutoff=0.0)[0]
+        super().__init__(f"unknown setting {show(key)}; the nearest known one is {self.nearest!r}")
+
+
 class Settings(BaseModel):
     """One section of settings.
 
@@ -81,10 +90,7 @@ class Settings(BaseModel):
         """Raises ConfigError with the nearest of the known names of this section."""
         if name in cls.REPLACED:
             raise ConfigError(f"{cls.key(name)} is no setting any more; {cls.REPLACED[name]}")
-        near = get_close_matches(name[:_SHOWN], list(known), n=1, cutoff=0.0)[0]
-        raise ConfigError(
-            f"unknown setting {show(cls.key(name))}; the nearest known one is {cls.key(near)!r}"
-        )
+        raise UnknownSettingError(cls.key(name), [cls.key(one) for one in known])
 
     @classmethod
     def _refuse(cls, problem: ErrorDetails, values: Mapping[str, Any]) -> NoReturn:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, NoReturn, Self
 
-from pydantic import BeforeValidator, Field, SerializeAsAny
+from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 
 from lisor.errors import ConfigError
 from lisor.registry import Registry
@@ -25,6 +25,7 @@ DATASETS = Registry(
         "text": "lisor.settings.text:TextSettings",
         "symbols": "lisor.settings.symbols:SymbolsSettings",
         "series": "lisor.settings.series:SeriesSettings",
+        "translation": "lisor.settings.translation:TranslationSettings",
     }
 )
 """The settings of each kind of data, by the name of the setting that only this kind has."""
@@ -106,6 +107,26 @@ class SplitSettings(DatasetSettings):
     def sizes(self) -> dict[str, int | None]:
         """The most rows of each split; None where there is no bound."""
         return {name: getattr(self, name) for name in SPLITS}
+
+
+class NormalSettings(SplitSettings):
+    """What a dataset has of which networks may learn what is normal."""
+
+    normal: str | None = Field(
+        default=None,
+        description="the label of normal sequences, for dataset.target next: all others are left "
+        "out but for testing, where they are the anomalies",
+        examples=["normal"],
+    )
+
+    @model_validator(mode="after")
+    def _check_normal(self) -> Self:
+        if self.normal is not None and self.known_target != "next":
+            raise ConfigError(
+                "dataset.normal needs dataset.target next: what follows in normal sequences is "
+                "learned"
+            )
+        return self
 
 
 def read_dataset(values: Mapping[str, Any] | DatasetSettings) -> DatasetSettings:

@@ -20,17 +20,30 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, to_jsonable_python
 
 from lisor.errors import ConfigError, show
-from lisor.registry import ATTENTION, METHODS, PAPER_RULE, RULES, TARGETS
-from lisor.settings.base import Settings, refused
+from lisor.registry import (
+    BASELINES,
+    DISTRIBUTION_BASELINES,
+    METHODS,
+    PAPER_RULE,
+    RECURRENT,
+    RULES,
+    SCORES,
+    TARGETS,
+    rules_of,
+)
+from lisor.settings.anomalies import AnomaliesSettings
+from lisor.settings.base import Settings, UnknownSettingError, refused
 from lisor.settings.clustering import ClusteringSettings
 from lisor.settings.dataset import DATASETS, Dataset
 from lisor.settings.explain import ExplainSettings
 from lisor.settings.extraction import REFINED_STATES, ExtractionSettings
 from lisor.settings.file_names import MAX_NAME
 from lisor.settings.models import ModelsSettings
+from lisor.settings.places import explained
 from lisor.settings.series import SeriesSettings
 from lisor.settings.symbols import SymbolsSettings
 from lisor.settings.training import TrainingSettings
+from lisor.targets.target import Target
 
 MAX_DATASETS = 1000
 MAX_THREADS = 256
@@ -61,6 +74,9 @@ class Sections(Settings):
     explain: ExplainSettings = Field(
         default=ExplainSettings(), description="how networks are explained"
     )
+    anomalies: AnomaliesSettings = Field(
+        default=AnomaliesSettings(), description="how anomalies are detected"
+    )
 
 
 SECTIONS = tuple(Sections.model_fields)
@@ -82,12 +98,27 @@ class Study(Sections):
             )
         if models.build is not None:
             self._check_external()
-        if isinstance(dataset, SeriesSettings) and self.explain.enabled:
-            raise ConfigError("explain is for symbols and words: turn it off for series of numbers")
-        if self.explain.enabled and not TARGETS[dataset.known_target].predicts_once:
+        elif isinstance(dataset, SymbolsSettings) and (dataset.begin, dataset.end) != (None, None):
             raise ConfigError(
-                f"explain is for networks that answer once a sequence: turn it off for "
-                f"dataset.target {dataset.known_target}"
+                "dataset.begin and dataset.end are what an external network reads and says: set "
+                "models.build, or take them out"
+            )
+        kind = TARGETS[dataset.known_target]
+        if self.explain.enabled and kind.is_numeric:
+            raise ConfigError(
+                "explain is for networks that name classes or predict the next symbol: turn it off "
+                "for dataset.target number"
+            )
+        self._check_rules(kind)
+        if self.detects_anomalies:
+            self._check_scores()
+        learners: tuple[str, ...] = BASELINES if kind.names_classes else ()
+        if kind.is_distribution:
+            learners = DISTRIBUTION_BASELINES
+        if not set(self.extraction.baselines) <= set(learners):
+            wanted = f"some of {', '.join(learners)}" if learners else "empty"
+            raise ConfigError(
+                f"extraction.baselines must be {wanted} for dataset.target {dataset.known_target}"
             )
         for cell in models.names:
             methods, rules = self.variants(cell)
@@ -101,22 +132,58 @@ class Study(Sections):
             self._check_sizes(rules)
         return self
 
+    @property
+    def detects_anomalies(self) -> bool:
+        """Whether networks learn what is normal, so that anomalies can be detected."""
+        return getattr(self.dataset, "normal", None) is not None
+
+    def _check_rules(self, kind: Target) -> None:
+        """Raises ConfigError where a rule does not fit what networks read and predict."""
+        target, data = self.dataset.known_target, self.dataset
+        reads_numbers = isinstance(data, SeriesSettings) and data.window == 1
+        fitting = rules_of(target, reads_numbers=reads_numbers)
+        if not set(self.extraction.rules) <= set(fitting):
+            others = sorted(set(self.extraction.rules) - set(fitting))
+            needed = "series with dataset.window=1" if kind.names_classes else "classes"
+            raise ConfigError(
+                f"extraction.rules must be some of {', '.join(fitting)} for dataset.target "
+                f"{target}, not {', '.join(others)}: the others are for {needed}"
+            )
+        if not kind.names_classes and self.extraction.unseen == "reject":
+            raise ConfigError(
+                f"extraction.unseen must be stay for dataset.target {target}: a rejecting sink has "
+                f"no {kind.predicted}"
+            )
+
+    def _check_scores(self) -> None:
+        """Raises ConfigError where a score compares what the networks do not predict."""
+        target = self.dataset.known_target
+        fitting = [name for name, score in SCORES.items() if score.target == target]
+        if not set(self.anomalies.scores) <= set(fitting):
+            raise ConfigError(
+                f"anomalies.scores must be some of {', '.join(fitting)} for dataset.target {target}"
+            )
+
     def _check_external(self) -> None:
         if not isinstance(self.dataset, SymbolsSettings):
             raise ConfigError(
                 "models.build needs dataset.symbols: the sequences that the network reads"
             )
-        for name in ("held_out", "target", "vectors", "min_count"):
+        if self.dataset.target not in (None, "next"):
+            raise ConfigError(
+                "dataset.target is next, or what the outputs of models.build show: take it out"
+            )
+        for name in ("held_out", "vectors", "min_count"):
             if getattr(self.dataset, name) != SymbolsSettings.model_fields[name].default:
                 raise ConfigError(
                     f"dataset.{name} is for networks that are trained here, not for models.build; "
                     f"take it out"
                 )
         of_gradients = [name for name, method in METHODS.items() if method.needs_gradients]
-        if self.explain.enabled or {*of_gradients} & {*self.clustering.methods}:
+        if {*of_gradients} & {*self.clustering.methods}:
             raise ConfigError(
-                f"explain and the method {', '.join(of_gradients)} follow the gradients of "
-                f"networks trained here: turn them off for an external network"
+                f"the method {', '.join(of_gradients)} follows the gradients of networks trained "
+                "here: leave it out for an external network"
             )
 
     def _check_sizes(self, rules: tuple[str, ...]) -> None:
@@ -139,11 +206,10 @@ class Study(Sections):
     def variants(self, cell: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The methods and rules that are possible with a network.
 
-        Of one with attention a hidden state alone says neither what comes next nor what is
-        answered, so that hidden states are clustered as they are and followed as sequences followed
-        them."""
+        Of one whose attention feeds back a hidden state alone does not say what comes next, so that
+        hidden states are clustered as they are and followed as sequences followed them."""
         methods, rules = self.clustering.methods, self.extraction.rules
-        if not cell.startswith(ATTENTION):
+        if cell != RECURRENT:
             return methods, rules
         return (
             tuple(method for method in methods if not METHODS[method].needs_network),
@@ -208,6 +274,12 @@ class Experiment(Sections):
     _given: dict[str, Any] = PrivateAttr(default_factory=dict)
 
     def __init__(self, /, **values: Any) -> None:
+        try:
+            self._make(values)
+        except UnknownSettingError as error:
+            raise explained(error, Experiment) from None
+
+    def _make(self, values: dict[str, Any]) -> None:
         common = {name: as_mapping(name, values.get(name)) for name in SECTIONS}
         studies = [
             entry if isinstance(entry, Study) else _merge(common, entry)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from lisor.errors import ConfigError
-from lisor.registry import BASELINES, PAPER_RULE, RULES
+from lisor.registry import BASELINES, DISTRIBUTION_BASELINES, PAPER_RULE, RULES
 from lisor.settings.base import LARGEST, Choice, Settings, different
 
 MAX_STATES = 100_000
@@ -34,7 +34,7 @@ class ExtractionSettings(Settings):
         Field(
             default=(PAPER_RULE,),
             description="the rules, each of which makes automata of its own; refined and distilled "
-            "search for better ones from the largest k, half of it, and so on",
+            "search for better ones from the largest k, half of it, and so on, queried once",
         )
     )
     unseen: Literal["auto", "reject", "stay"] = Field(
@@ -47,7 +47,7 @@ class ExtractionSettings(Settings):
         ge=2,
         le=MAX_STATES,
         description="larger automata are not selected, and searches do not go beyond; without it "
-        f"refined ones grow to {REFINED_STATES}",
+        f"refined and queried ones grow to {REFINED_STATES}",
         examples=[12],
     )
     search_steps: int = Field(
@@ -57,11 +57,12 @@ class ExtractionSettings(Settings):
         description="symbols that the network reads for a search",
     )
     baselines: Annotated[
-        tuple[Annotated[str, Choice(lambda: BASELINES)], ...], AfterValidator(_different_or_none)
+        tuple[Annotated[str, Choice(lambda: (*BASELINES, *DISTRIBUTION_BASELINES))], ...],
+        AfterValidator(_different_or_none),
     ] = Field(
         default=(),
         description="other learners (AALpy's) that are given the first trial of each cell on "
-        "languages",
+        "languages, or, with dataset.target next, alergia, which is given the training sequences",
         examples=[["lstar", "rpni"]],
     )
     baseline_steps: int = Field(

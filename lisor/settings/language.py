@@ -59,8 +59,8 @@ class LanguageSettings(DatasetSettings):
     )
     target: Annotated[str, Choice(TARGETS.keys)] = Field(
         default="class",
-        description="what is learned: the class of a word, or, with step, whether each of its "
-        "prefixes is in the language",
+        description="what is learned: the class of a word, with step whether each of its prefixes "
+        "is in the language, or with next the next symbol or the end of words of the language",
     )
     balanced: bool = Field(default=True, description="as many members of the language as others")
 

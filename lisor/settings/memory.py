@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 
 from lisor.errors import ConfigError
-from lisor.registry import ATTENTION, CELLS
+from lisor.registry import CELLS, split_name
 from lisor.settings.experiment import Experiment, Study
 from lisor.settings.language import LanguageSettings
 from lisor.settings.text import TextSettings
@@ -70,4 +70,4 @@ def least_bytes(study: Study) -> dict[str, int]:
 def _matrices(cell: str) -> int:
     """Matrices of hidden size by hidden size that a network has: one for the state, and one for
     each gate; cells in two layers have them in halves."""
-    return 1 + len(getattr(CELLS.get(cell.removeprefix(ATTENTION)), "gates", ()))
+    return 1 + len(getattr(CELLS.get(split_name(cell)[1]), "gates", ()))

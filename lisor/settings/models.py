@@ -8,7 +8,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from lisor.errors import ConfigError
-from lisor.registry import ATTENTION, CELLS, network_names
+from lisor.registry import CELLS, network_names, split_name
 from lisor.settings.base import LARGEST, NOT_IN_KEY, Choice, Settings, different
 from lisor.settings.file_names import safe_name
 
@@ -41,7 +41,9 @@ class ModelsSettings(Settings):
         examples=["networks:build"],
     )
     weights: Annotated[str | None, NOT_IN_KEY] = Field(
-        default=None, description="the file of its weights", examples=["network.safetensors"]
+        default=None,
+        description="the file of its weights; without one, those that build gives it",
+        examples=["network.safetensors"],
     )
 
     @model_validator(mode="after")
@@ -49,7 +51,7 @@ class ModelsSettings(Settings):
         if self.hidden_size > 1:  # else the cells are asked, which loads torch
             return self
         for cell in self.cells:
-            least = getattr(CELLS.get(cell.removeprefix(ATTENTION)), "layer_count", 1)
+            least = getattr(CELLS.get(split_name(cell)[1]), "layer_count", 1)
             if self.hidden_size < least:
                 raise ConfigError(
                     f"models.hidden_size must be at least {least} for {cell}, one unit for each "

@@ -17,15 +17,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic.fields import FieldInfo
-
 from lisor.errors import ConfigError, show
 from lisor.files import read_text, reason, shorten
 from lisor.settings import yaml_values
-from lisor.settings.base import Settings, type_of
+from lisor.settings.base import Settings, UnknownSettingError, type_of
 from lisor.settings.dataset import DATASETS, DatasetSettings, kind_of
 from lisor.settings.experiment import SECTIONS, Experiment, as_mapping, entries_of
 from lisor.settings.file_names import safe_name
+from lisor.settings.places import explained, settings_by_key
 
 
 def load(path: Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
@@ -50,14 +49,21 @@ def load(path: Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
 def override(values: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
     """The settings with each `KEY=VALUE` applied; it beats what a dataset overrides for itself.
 
-    `dataset.language=…` or `dataset.text=…` replaces the datasets by that one; so do `symbols` and
-    `series`, but a single dataset of that kind keeps its other settings. Another `dataset.…`
-    applies to all that can take it. A text field takes the value as it stands, any other is read as
-    YAML.
+    `dataset.language=…` or `dataset.text=…` replaces the datasets by that one; so do `symbols`,
+    `series` and `translation`, but datasets that all read one file keep their other settings.
+    Another `dataset.…` applies to all that can take it. A text field takes the value as it stands,
+    any other is read as YAML.
 
     Raises:
         ConfigError: an override is not `KEY=VALUE`, its key is unknown, or no dataset can take
             it."""
+    try:
+        return _overridden(values, overrides)
+    except UnknownSettingError as error:
+        raise explained(error, Experiment) from None
+
+
+def _overridden(values: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
     changed = {**values, "datasets": [dict(entry) for entry in entries_of(values)]}
     pairs = [_split_override(text) for text in overrides]
     pairs.sort(key=lambda pair: pair[0].removeprefix("dataset.") not in DATASETS)
@@ -77,24 +83,14 @@ def override(values: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, A
     return changed
 
 
-def settings_by_key() -> dict[str, FieldInfo]:
-    """Every setting that can be overridden, by its full name."""
-    kinds: list[type[Settings]] = [DATASETS[kind] for kind in DATASETS]
-    sections = [type_of(Experiment.model_fields[name]) for name in SECTIONS]
-    fields = {
-        section.key(name): field
-        for section in (*kinds, *sections, Experiment)
-        for name, field in section.model_fields.items()
-    }
-    return {key: field for key, field in fields.items() if key not in (*SECTIONS, "datasets")}
-
-
 def _override_datasets(
     entries: list[dict[str, Any]], name: str, value: Any
 ) -> list[dict[str, Any]]:
     if name in DATASETS:
-        kept = entries if name in ("symbols", "series") and len(entries) == 1 else []
-        return [{**next((entry for entry in kept if name in entry), {}), name: value}]
+        of_files = name in ("symbols", "series", "translation")
+        if of_files and len({entry.get(name) for entry in entries}) == 1 and name in entries[0]:
+            return [{**entry, name: value} for entry in entries]
+        return [{name: value}]
     takes = [_takes(entry, name) for entry in entries]
     if entries and not any(takes):
         DATASETS[kind_of(entries[0]) or ""].refuse(name, entries[0])
@@ -119,7 +115,7 @@ def _split_override(text: str) -> tuple[str, str]:
 
 def _parse_value(key: str, text: str, entries: Sequence[Mapping[str, Any]]) -> Any:
     section, _, name = key.partition(".")
-    known = settings_by_key()
+    known = settings_by_key(Experiment)
     if key not in known:
         if key in (*Experiment.model_fields, "dataset"):
             section = "dataset" if key == "datasets" else key

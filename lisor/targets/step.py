@@ -14,6 +14,11 @@ class StepTarget:
     name = "step"
     position = "step"
     predicts_once = False
+    reads_empty = False
+    is_distribution = False
+    is_numeric = False
+    predicted = "classes"
+    names_classes = True
 
     def counts(self, lengths: Int[np.ndarray, " N"]) -> Int[np.ndarray, " N"]:
         """One for each symbol."""

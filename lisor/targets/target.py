@@ -23,6 +23,17 @@ class Target(Protocol):
     """What a person calls one position."""
     predicts_once: bool
     """Whether there is a single position for a whole sequence."""
+    reads_empty: bool
+    """Whether the empty prefix can be a position."""
+    is_distribution: bool
+    """Whether the class probabilities themselves are predicted, and not the most likely class
+    alone: a state of an automaton has a distribution as its output."""
+    is_numeric: bool
+    """Whether numbers are predicted: a transition of an automaton has them."""
+    predicted: str
+    """What a person calls what is predicted."""
+    names_classes: bool
+    """Whether a class is predicted, and neither a distribution nor numbers."""
 
     def counts(self, lengths: Int[np.ndarray, " N"]) -> Int[np.ndarray, " N"]:
         """How many positions each sequence has."""

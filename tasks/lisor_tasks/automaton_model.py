@@ -25,7 +25,8 @@ MAX_CHARACTERS = 10_000_000
 
 class AutomatonModel(PythonModel):
     """The class (or that after each symbol), final state and path of each sequence in the column
-    `text`, as `lisor predict` prints them."""
+    `text`, and of next symbols its log-probability and perplexity, as `lisor predict` prints
+    them."""
 
     def load_context(self, context: PythonModelContext) -> None:
         """Read the automaton of the model."""
@@ -37,7 +38,7 @@ class AutomatonModel(PythonModel):
         model_input: pd.DataFrame,
         params: dict[str, object] | None = None,
     ) -> pd.DataFrame:
-        """A row for each sequence: class, state, path.
+        """A row for each sequence: class, state, path, and figures if there are any.
 
         Raises:
             MlflowException: the request is too large, or one of its rows is no sequence; the

@@ -38,11 +38,11 @@ def fetch_movie_reviews(folder: Path) -> None:
 
 
 @cached("corpus", name="read {source.path}")
-def read_corpus(folder: Path, source: Source) -> None:
-    """The labelled texts of a user's file or folder, in one format."""
-    text.read_table(Path(source.path)).astype({"text": "string", "label": "string"}).to_parquet(
-        folder / _CORPUS, compression="zstd", index=False
-    )
+def read_corpus(folder: Path, source: Source, needs_labels: bool = True) -> None:
+    """The texts of a user's file or folder, in one format."""
+    table = text.read_table(Path(source.path), needs_labels=needs_labels)
+    strings = dict.fromkeys([name for name in ("text", "label") if name in table], "string")
+    table.astype(strings).to_parquet(folder / _CORPUS, compression="zstd", index=False)
 
 
 def read_dataset(ref: Ref) -> Dataset:

@@ -76,6 +76,8 @@ class NetworkArtifacts:
     """For the first trial of each cell, where explanations are enabled."""
     unexplained: str | None = None
     """The reason why an explanation failed."""
+    detections: Ref | None = None
+    """How well anomalies are detected, where networks learned what is normal."""
 
     @property
     def identity(self) -> tuple[str, str, int]:
@@ -114,6 +116,7 @@ def evaluate_automata(folder: Path, automata: Ref, states: Ref, dataset: Ref) ->
         splits,
         HiddenStates(folder=open_artifact(states)).predictions(),
         data.language,
+        data.separator,
     )
     pd.DataFrame(
         [vars(row) for row in rows], columns=list(evaluation.Evaluation.__annotations__)
@@ -134,7 +137,7 @@ def collect_results(
     tables, failed = [], list(failures)
     for network in networks:
         about = read_about(network.model)
-        tolerance = choice.default_tolerance(about["classes"])
+        tolerance = choice.default_tolerance(about["classes"], about["architecture"]["target"])
         try:
             table = choice.choose(
                 read_evaluations(network), tolerance=tolerance, most_states=network.most_states

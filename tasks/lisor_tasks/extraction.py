@@ -81,12 +81,15 @@ def learn_baseline(
     There is none if the learner has no hypothesis. The reason why it did not finish is written to
     `LEARNED`."""
     from lisor.evaluation import baselines
+    from lisor.evaluation.references import fitted_split
     from lisor.extraction import extraction
+    from lisor.registry import DISTRIBUTION_BASELINES
 
     model, data = read_network(network), read_dataset(dataset)
+    given = fitted_split(data) if method in DISTRIBUTION_BASELINES else "validation"
     learned = baselines.learn(
         model,
-        data.splits["validation"].sequences,
+        data.splits[given].sequences,
         method=method,
         seed=seed,
         budget=budget,

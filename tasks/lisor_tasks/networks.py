@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from lisor_tasks.data import read_dataset
 from lisor_tasks.user_code import describe_build
 
 if TYPE_CHECKING:
+    from lisor.networks.external.reading import Meaning
     from lisor.networks.network import Network
 
 ABOUT = "model.json"
@@ -48,9 +49,12 @@ def read_sequences(
     source: Source,
     weights: Source | None,
     settings: SymbolsSettings,
+    built: str | None = None,
 ) -> None:
     """A dataset of a user's sequences of symbols. If they have no labels, the network's predictions
     are the labels.
+
+    `built` is the digest of what the build makes by itself, where no file has its weights.
 
     If the settings give no order of the classes, it is the order by which the network is right far
     more often, if there is one."""
@@ -58,11 +62,12 @@ def read_sequences(
     from lisor.data import symbols
     from lisor.data.dataset import Dataset, Split
     from lisor.data.splits import split_external
+    from lisor.data.tables import unread
     from lisor.errors import DataError, DataWarning
     from lisor.networks.external import builds
     from lisor.networks.external.adapt import adapt
     from lisor.networks.external.adapter import check_guessed
-    from lisor.networks.external.class_order import find_better_order
+    from lisor.networks.external.class_order import find_better_order, find_idle
     from lisor.networks.trained import TrainedModel
     from lisor.registry import TARGETS
 
@@ -76,6 +81,17 @@ def read_sequences(
         named = symbols.labels_of(table, target)
         labels, classes = data_labels.number_labels(named, settings.classes)
     external = builds.load(build, None if weights is None else Path(weights.path))
+    rows = split_external(table, sizes=settings.sizes, seed=settings.seed)
+    if settings.target is not None:
+        network = adapt(external, alphabet, meaning=_meaning(settings))
+        if settings.order is None:
+            check_guessed(network)
+        notes += unread(table, {symbols.LABEL, symbols.LABELS}, settings.target)
+        for note in notes:
+            warnings.warn(note, DataWarning, stacklevel=2)
+        parts = {name: words.select(index) for name, index in rows.items()}
+        replace(Dataset.of_next(alphabet, parts), notes=tuple(notes)).write(folder)
+        return
     has_names = isinstance(external, TrainedModel)  # of classes, which stay
     network = adapt(external, alphabet)
     if named is not None and network.target != target:
@@ -105,9 +121,10 @@ def read_sequences(
         network = adapt(external, alphabet, classes)
     elif order is not None:
         notes.append(f"{order.described(network.classes)}; look at dataset.classes (--classes)")
+    elif (idle := find_idle(labels, predictions, network.classes)) is not None:
+        notes.append(f"{idle}; was it trained, and are its weights loaded (--weights)?")
     for note in notes:
         warnings.warn(note, DataWarning, stacklevel=2)
-    rows = split_external(table, sizes=settings.sizes, seed=settings.seed)
     whole = Split(sequences=words, labels=labels, target=network.target)
     splits = {name: whole.select(index) for name, index in rows.items()}
     Dataset(alphabet=alphabet, classes=network.classes, splits=splits, notes=tuple(notes)).write(
@@ -115,26 +132,41 @@ def read_sequences(
     )
 
 
+def _meaning(settings: SymbolsSettings) -> Meaning:
+    """What the outputs of an external network are read as."""
+    from lisor.networks.external.reading import Meaning
+
+    return Meaning(target=settings.target, begin=settings.begin, end=settings.end)
+
+
 @cached("model", name="adapt {build}")
 def adapt_network(
-    folder: Path, data: Ref, build: str, source: Source, weights: Source | None
+    folder: Path,
+    data: Ref,
+    build: str,
+    source: Source,
+    weights: Source | None,
+    settings: SymbolsSettings,
+    built: str | None = None,
 ) -> None:
-    """An external network: its weights, how it is built, its alphabet and its classes."""
+    """An external network: its weights, how it is built, its alphabet, its classes and what its
+    outputs mean.
+
+    `built` is as in `read_sequences`."""
     from safetensors.torch import save
+    from torch import Tensor, nn
 
     from lisor.networks.external import builds
     from lisor.networks.external.adapt import adapt
 
     dataset = read_dataset(data)
-    network = adapt(
-        builds.load(build, None if weights is None else Path(weights.path)),
-        dataset.alphabet,
-        dataset.classes,
-    )
-    if weights is not None:
-        read = builds.read_weights(Path(weights.path))
+    external = builds.load(build, None if weights is None else Path(weights.path))
+    meaning = _meaning(settings)
+    network = adapt(external, dataset.alphabet, dataset.classes, meaning=meaning)
+    state = external.state_dict() if isinstance(external, nn.Module) else {}
+    if state and all(isinstance(value, Tensor) for value in state.values()):
         (folder / WEIGHTS).write_bytes(
-            save({name: value.clone().contiguous() for name, value in read.items()})
+            save({name: value.clone().contiguous() for name, value in state.items()})
         )
     about = {
         "schema": EXTERNAL,
@@ -142,10 +174,12 @@ def adapt_network(
             "build": build,
             "layers": network.layers,
             "hidden_size": network.sizes[0],
+            "target": network.target,
         },
         "source": source.sha256,
         "alphabet": network.alphabet.to_json(),
         "classes": network.classes,
+        "meaning": asdict(meaning),
         "seed": 0,
         "history": {},
         "restarts": 0,
@@ -177,6 +211,7 @@ def read_network(network: NetworkRef) -> Network:
             has changed since the run began."""
     from lisor.networks.external import builds
     from lisor.networks.external.adapt import adapt
+    from lisor.networks.external.reading import Meaning
     from lisor.networks.trained import TrainedModel
 
     about, folder = read_about(network.model), open_artifact(network.model)
@@ -194,4 +229,5 @@ def read_network(network: NetworkRef) -> Network:
         )
     weights = folder / WEIGHTS
     built = builds.load(network.made_by, weights if weights.exists() else None)
-    return adapt(built, Alphabet.from_json(about["alphabet"]), tuple(about["classes"]))
+    alphabet, classes = Alphabet.from_json(about["alphabet"]), tuple(about["classes"])
+    return adapt(built, alphabet, classes, meaning=Meaning(**about.get("meaning", {})))

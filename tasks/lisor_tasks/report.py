@@ -13,6 +13,7 @@ from prefect import task
 
 from lisor.errors import StoreError
 from lisor.files import shorten
+from lisor_tasks.anomalies import read_detections
 from lisor_tasks.artifacts import Ref, open_artifact, open_store
 from lisor_tasks.caching import cached
 from lisor_tasks.data import read_dataset
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from lisor.clustering.clustering import Clustering
     from lisor.report.findings import Explained, Findings
 
-SUMMARY = "summary.json"
+SUMMARY, NOTES = "summary.json", "notes.json"
 
 
 @cached("embedding", name="t-SNE {execution.label}")
@@ -66,7 +67,8 @@ def write_report(
         if network.unexplained
     ]
     table = evaluation.read_results(open_artifact(results) / RESULTS)
-    report.write(folder, title, table, datasets, findings, missing)
+    notes = report.write(folder, title, table, datasets, findings, missing)
+    (folder / NOTES).write_text(json.dumps(notes, ensure_ascii=False), encoding="utf-8")
 
 
 def _find(network: NetworkArtifacts) -> Findings:
@@ -98,7 +100,11 @@ def _find(network: NetworkArtifacts) -> Findings:
         restarts=about["restarts"],
         clustering=find_clustering,
         extraction=partial(read_extraction, network.automata),
+        network=lambda: read_network(NetworkRef(model=network.model, made_by=network.made_by)),
         variance=lambda: HiddenStates(folder=open_artifact(network.states)).variance(),
+        predictions=lambda: (
+            HiddenStates(folder=open_artifact(network.states)).predictions()["test"].probabilities
+        ),
         searches={variant: search for block in searches for variant, search in block.items()},
         unfinished={
             about["method"]: about["unfinished"] for about in learned if about["unfinished"]
@@ -108,6 +114,7 @@ def _find(network: NetworkArtifacts) -> Findings:
         if network.embedding is None
         else Embedding.read(open_artifact(network.embedding)),
         explained=None if network.explanation is None else _read_explained(network.explanation),
+        detections=None if network.detections is None else read_detections(network.detections),
     )
 
 

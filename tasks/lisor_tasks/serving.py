@@ -3,7 +3,6 @@ serve`."""
 
 from __future__ import annotations
 
-import json
 import shutil
 import warnings
 from importlib.metadata import version
@@ -11,13 +10,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pandas as pd
+import pyarrow as pa
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelOutput
 from mlflow.exceptions import MlflowException
 
 from lisor.automata.automaton import Automaton
+from lisor.automata.prediction import schema_of
 from lisor.randomness import stream
-from lisor.registry import TARGETS
 
 CODE = Path(__file__).parent / "automaton_model.py"
 
@@ -71,11 +71,15 @@ def _save(automaton: Path, folder: Path) -> None:
         from mlflow.types.schema import Array
 
         read = Automaton.from_json(automaton.read_text(encoding="utf-8"))
-        once = TARGETS[read.target].predicts_once
+        types = {"string": DataType.string, "int32": DataType.integer, "double": DataType.double}
         outputs: list[ColSpec | TensorSpec] = [
-            ColSpec(DataType.string if once else Array(DataType.string), "class"),
-            ColSpec(DataType.integer, "state"),
-            ColSpec(Array(DataType.integer), "path"),
+            ColSpec(
+                Array(types[str(field.type.value_type)])
+                if pa.types.is_list(field.type)
+                else types[str(field.type)],
+                field.name,
+            )
+            for field in schema_of(read)
         ]
         mlflow.pyfunc.save_model(
             folder,
@@ -90,11 +94,8 @@ def _save(automaton: Path, folder: Path) -> None:
 
 
 def _example(automaton: Automaton) -> pd.DataFrame:
-    """Three words of five symbols, as texts that the automaton reads."""
+    """Three sequences of five symbols, as texts that the automaton reads."""
     alphabet = automaton.alphabet
-    if alphabet.quantizer is not None:
-        series = [alphabet.quantizer.example(symbol).tolist() for symbol in range(2)]
-        return pd.DataFrame({"text": map(json.dumps, series)})
     numbers = stream(0, "example of a model").integers(0, len(alphabet), (3, 5))
-    words = [alphabet.join(alphabet[number] for number in word) for word in numbers]
+    words = [alphabet.write(word.tolist()) for word in numbers]
     return pd.DataFrame({"text": words})

@@ -16,7 +16,9 @@ import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, ViewType
 
+from lisor.evaluation.measures import COLUMNS, measures_of
 from lisor.report.tables import summarize
+from lisor_tasks.anomalies import read_detections
 from lisor_tasks.artifacts import Ref, Store
 from lisor_tasks.data import read_dataset
 from lisor_tasks.evaluation import RESULTS, NetworkArtifacts, read_failures, reported
@@ -164,6 +166,8 @@ def _log_network(
     run.log_metrics(
         [*_training_curves(about["history"]), *_curves_over_k(rows), *_selected_figures(rows)]
     )
+    if network.detections is not None:
+        run.log_metrics(_detected(read_detections(network.detections), rows))
     dataset = read_dataset(network.data)
     described = Dataset(
         name=network.dataset,
@@ -203,7 +207,7 @@ def _curves_over_k(rows: pd.DataFrame) -> list[Metric]:
     figures = [
         (f"{row['test_set']}/", column, row)
         for row in rows.to_dict("records")
-        for column in ("accuracy", "fidelity", "unseen_transitions")
+        for column in (*measures_of(row["target"]).columns[1:], "unseen_transitions")
     ]
     sizes = rows.drop_duplicates(["method", "rule", "k"]).to_dict("records")
     return [
@@ -232,11 +236,32 @@ def _explained(explanation: Mapping[str, Any]) -> list[Metric]:
     return metrics
 
 
+def _detected(detections: pd.DataFrame, rows: pd.DataFrame) -> list[Metric]:
+    """Of each score, how well the selected automaton detects anomalies of the test set, and the F1
+    of its network."""
+    selected, table = rows[rows["selected"]].iloc[0], detections[detections["test_set"] == "test"]
+    metrics = []
+    for row in table.to_dict("records"):
+        name = f"anomalies.{row['score']}"
+        if row["detector"] == "network":
+            metrics.append(_metric(f"{name}.rnn_f1", row["f1"]))
+        elif all(row[column] == selected[of] for column, of in _VARIANT.items()):
+            metrics += [
+                _metric(f"{name}.{rate}", row[rate])
+                for rate in ("f1", "precision", "recall", "false_alarms")
+                if not math.isnan(row[rate])
+            ]
+    return metrics
+
+
+_VARIANT = {"detector": "method", "rule": "rule", "k": "k"}
+"""The columns of detections that name an automaton, and those of results."""
+
+
 def _selected_figures(rows: pd.DataFrame) -> list[Metric]:
     selected = rows[rows["selected"] & (rows["test_set"] == "test")].iloc[0]
-    columns = ["k", "n_states", "n_states_minimal", "accuracy", "fidelity", "rnn_accuracy"]
-    if selected["exact"] is not None:
-        columns.append("exact")
+    columns = ["k", "n_states", "n_states_minimal"]
+    columns += [column for column in (*COLUMNS, "exact") if pd.notna(selected[column])]
     return [_metric(f"selected.{column}", selected[column]) for column in columns]
 
 
@@ -245,12 +270,8 @@ def _headline(table: pd.DataFrame, names: Mapping[str, str]) -> list[Metric]:
     name in file names."""
     metrics = []
     for row in summarize(table):
-        figures = {
-            "rnn_accuracy": row.rnn_accuracy,
-            "accuracy": row.accuracy,
-            "fidelity": row.fidelity,
-        }
-        named = {name: interval.mean for name, interval in figures.items()}
+        figures = {name: getattr(row, name) for name in COLUMNS}
+        named = {name: interval.mean for name, interval in figures.items() if interval is not None}
         if row.exact is not None:
             named["exact"] = row.exact / row.trials
         metrics += [

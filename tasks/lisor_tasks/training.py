@@ -31,8 +31,8 @@ def train_networks(
 
     log = execution.progress_log()
 
-    def on_epoch(epoch: int, in_training: int, accuracy: float) -> None:
-        log(f"epoch {epoch}, {in_training} in training, best validation accuracy {accuracy:.3f}")
+    def on_epoch(epoch: int, in_training: int, score: str, best: float) -> None:
+        log(f"epoch {epoch}, {in_training} in training, best {score} {best:.3f}")
 
     try:
         trained = train(

@@ -1,4 +1,6 @@
 import io
+import json
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -12,7 +14,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lisor.automata.automaton import Automaton
-from lisor.automata.prediction import csv_writer, predict, schema_of, writer
+from lisor.automata.pdfa import make_pdfa
+from lisor.automata.prediction import (
+    FIGURES,
+    Likelihood,
+    Predictions,
+    csv_writer,
+    predict,
+    schema_of,
+    writer,
+)
 from lisor.errors import DataError
 from lisor.sequences import Sequences
 from lisor.spreadsheets import original
@@ -155,14 +166,14 @@ def test_the_name_of_a_class_may_hold_anything(tmp_path):
 
 def test_no_class_in_csv_is_a_formula():
     file = io.BytesIO()
-    with csv_writer(file) as write_table:
+    with csv_writer(file, SCHEMA) as write_table:
         write_table(predict_words(automaton(classes=("-1", "=1+1")), ["01", ""]))
     assert file.getvalue().decode() == '"class","state","path"\n"\'=1+1",1,"0 0 1"\n"-1",0,"0"\n'
 
 
 def test_csv_has_a_line_for_each_sequence():
     file = io.BytesIO()
-    with csv_writer(file) as write_table:
+    with csv_writer(file, SCHEMA) as write_table:
         write_table(predict_words(automaton(), ["01", ""]))
         write_table(predict_words(automaton(), ["1"]))
     assert (
@@ -225,3 +236,39 @@ def test_a_folder_in_the_place_of_the_file_is_refused(tmp_path):
     (tmp_path / "a.csv").mkdir()
     with pytest.raises(DataError), writer(tmp_path / "a.csv", SCHEMA):
         pass
+
+
+# Automata with distributions
+
+COIN = make_pdfa(("a b", "c"), [[1, 0], [1, 0]], [[0.5, 0.25, 0.25], [0.0, 0.5, 0.5]])
+
+
+def test_a_pdfa_gives_the_probability_and_the_perplexity_of_each_sequence():
+    table = predict_words(COIN, [["a b", "c"], [], ["a b", "a b"]])
+    assert table.schema == schema_of(COIN)
+    logs, perplexities = (table[name].to_pylist() for name in FIGURES)
+    assert logs[:2] == pytest.approx([math.log(0.5 * 0.5 * 0.25), math.log(0.25)])
+    assert perplexities[:2] == pytest.approx([0.0625 ** (-1 / 3), 4])
+    assert (logs[2], perplexities[2]) == (-math.inf, math.inf)
+
+
+def test_the_perplexity_of_all_is_that_of_their_steps_and_says_what_cannot_be():
+    likelihood = Likelihood()
+    assert str(likelihood) == "perplexity –"
+    for words in ([["a b", "c"], []], [["c"]]):
+        sequences = COIN.alphabet.encode(words)
+        likelihood.add(predict(COIN, sequences), sequences)
+    shares = 0.5 * 0.5 * 0.25 * 0.25 * 0.25 * 0.25
+    assert str(likelihood) == f"perplexity {shares ** (-1 / 6):.3f}"
+    impossible = COIN.alphabet.encode([["a b", "a b"]])
+    likelihood.add(predict(COIN, impossible), impossible)
+    assert str(likelihood).startswith("perplexity ∞: 1 sequences have the probability 0, ")
+
+
+def test_classes_whose_names_have_blanks_are_lists_of_json_in_csv(tmp_path):
+    reader = Predictions.of(COIN)
+    with writer(tmp_path / "a.csv", reader.schema, reader.as_json) as write_table:
+        write_table(predict_words(COIN, [["a b"]]))
+    (row,) = pd.read_csv(tmp_path / "a.csv").to_dict("records")
+    assert json.loads(row["class"]) == ["a b", "c"]
+    assert row["log_probability"] == pytest.approx(math.log(0.25))

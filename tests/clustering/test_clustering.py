@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lisor.blocks import InMemory
 from lisor.clustering import clustering
 from lisor.clustering.clustering import Clustering, cluster, member_means
-from lisor.clustering.features.decision_aware import with_probabilities
+from lisor.clustering.features.decision_aware import as_columns, with_columns
 from lisor.clustering.kmeans import count_distinct, kmeans
 from lisor.errors import DataError, DataWarning, ModelError, SchemaError
 from lisor.networks import hidden_states
@@ -35,7 +35,7 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 class Predicting:
     """A network of which only the class probabilities at hidden states are known."""
 
-    name = "one trained elsewhere"
+    name, target = "one trained elsewhere", "class"
 
     def __init__(self, probabilities: np.ndarray) -> None:
         self._probabilities = probabilities
@@ -128,7 +128,7 @@ def test_beside_a_state_stands_its_prediction_with_the_variance_of_the_weight(
         rng.normal(1, 3, size=(30, hidden)).astype(np.float32),
         rng.normal(size=(30, classes)),
     )
-    points = with_probabilities(states, softmax(logits), weight)
+    points = with_columns(states, as_columns(softmax(logits), "class"), weight)
     np.testing.assert_allclose(points[:, :hidden] * np.std(states), states, rtol=1e-5)
     columns = points[:, hidden:]
     assert columns.var(axis=0).sum() == pytest.approx(hidden * weight**2)
@@ -145,14 +145,15 @@ def test_beside_a_state_stands_its_prediction_with_the_variance_of_the_weight(
 @pytest.mark.parametrize("weight", [0, 1])
 def test_predictions_that_are_all_alike_tell_no_states_apart(states, classes, weight):
     probabilities = np.tile(softmax(np.array([[0.1, 0.3, -1]])[:, :classes]), (len(states), 1))
-    points = with_probabilities(states, probabilities, weight)
+    points = with_columns(states, as_columns(probabilities, "class"), weight)
     np.testing.assert_allclose(points[:, :4], states / states.std(dtype=np.float64))
     assert not points[:, 4:].any()
 
 
 def test_states_that_are_all_alike_are_told_apart_by_their_predictions():
     hidden = np.full((9, 4), 0.5, np.float32)
-    points = with_probabilities(hidden, predicting(9).probabilities(hidden), 1.0)
+    columns = as_columns(predicting(9).probabilities(hidden), "class")
+    points = with_columns(hidden, columns, 1.0)
     assert np.isfinite(points).all()
     assert points.var(axis=0).sum() == pytest.approx(4)
 

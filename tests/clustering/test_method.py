@@ -55,13 +55,13 @@ def test_settings_know_them_and_their_facts():
         ClusteringSettings(methods=("sings",))
 
 
-def test_with_attention_only_those_remain_that_ask_no_network():
+def test_where_attention_feeds_back_only_those_remain_that_ask_no_network():
     study = Study(
         dataset=LanguageSettings(language="000"),
-        models=ModelsSettings(cells=("attention-gru",)),
+        models=ModelsSettings(cells=("attention-recurrent",)),
         clustering=ClusteringSettings(methods=("signs", "predicted", "kmeans-x", "sensitivity")),
     )
-    assert study.variants("attention-gru")[0] == ("signs", "kmeans-x")
+    assert study.variants("attention-recurrent")[0] == ("signs", "kmeans-x")
     assert study.variants("gru")[0] == study.clustering.methods
 
 

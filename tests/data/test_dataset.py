@@ -101,7 +101,7 @@ def test_another_schema_is_refused(tmp_path):
     table = pq.read_table(path)
     about = json.loads(table.schema.metadata[b"lisor"]) | {"schema": 99}
     pq.write_table(table.replace_schema_metadata({"lisor": json.dumps(about)}), path)
-    with pytest.raises(SchemaError, match="schema 5, got 99"):
+    with pytest.raises(SchemaError, match="schema 6, got 99"):
         Dataset.read(tmp_path)
 
 

@@ -4,8 +4,9 @@ import pytest
 
 from lisor.data.dataset import Dataset
 from lisor.data.series import build, load_aeon, read_table
-from lisor.errors import DataError, DataWarning
+from lisor.errors import ConfigError, DataError, DataWarning
 from lisor.quantizer import parse_series
+from lisor.settings.series import SeriesSettings
 
 HOW = {
     "method": "kmeans",
@@ -96,6 +97,61 @@ def test_folds_test_every_series_once_and_no_split_shares_one():
         )
         tests += [key.tobytes() for key in np.asarray(dataset.splits["test"].sequences.numbers)]
     assert len(tests) == 60 * 4
+
+
+def test_each_fold_tests_whole_groups_and_each_group_once():
+    groups = [f"s{row % 5}" for row in range(60)]
+    tested = []
+    for fold in range(3):
+        how = {**HOW, "folds": 3, "fold": fold, "groups": "speaker"}
+        dataset = build(table(speaker=groups), **how)
+        said = dataset.notes[-1]
+        assert said.startswith("rows for testing are those whose speaker is s")
+        speakers = said.rpartition(" is ")[2].split(", ")
+        assert len(dataset.splits["test"]) == 12 * len(speakers)
+        tested += speakers
+    assert sorted(tested) == ["s0", "s1", "s2", "s3", "s4"]
+
+
+def test_fewer_groups_than_folds_are_refused():
+    with pytest.raises(DataError, match="7 folds need as many groups, one for each row, found 2"):
+        build(table(speaker=["a", "b"] * 30), **{**HOW, "folds": 7, "groups": "speaker"})
+
+
+def test_a_row_without_a_group_is_refused():
+    with pytest.raises(DataError, match="1 rows without"):
+        build(
+            table(speaker=["a", "b"] * 29 + ["a", None]), **{**HOW, "folds": 2, "groups": "speaker"}
+        )
+
+
+@pytest.mark.parametrize("speakers", [["a", "b"], [1, 2]])
+def test_a_file_has_its_groups_in_a_column(tmp_path, speakers):
+    path = tmp_path / "a.parquet"
+    frame = {"series": [[1.0], [2.0]], "label": ["x", "y"], "speaker": speakers}
+    pd.DataFrame(frame).to_parquet(path)
+    assert read_table(path, "speaker")["speaker"].tolist() == speakers
+    with pytest.raises(DataError, match="expected a column 'singer' beside 'series'"):
+        read_table(path, "singer")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"series": "a.csv", "groups": "speaker"}, r"dataset\.groups is for dataset\.folds"),
+        ({"series": "aeon:GunPoint", "folds": 2, "groups": "speaker"}, "of a file"),
+        ({"series": "a.csv", "folds": 2, "groups": "label"}, "a column beside series, label"),
+    ],
+)
+def test_groups_need_folds_of_a_file(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        SeriesSettings(**settings)
+
+
+def test_folds_of_groups_have_a_name_of_their_own():
+    settings = SeriesSettings(series="digits.parquet", folds=2, groups="speaker")
+    names = [part.name for part in settings.parts]
+    assert names == ["digits-by-speaker-fold-1", "digits-by-speaker-fold-2"]
 
 
 def test_numbers_and_quantizer_are_read_back(tmp_path):

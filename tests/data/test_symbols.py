@@ -5,7 +5,7 @@ import pytest
 from lisor.data.labels import number_labels
 from lisor.data.splits import split_external
 from lisor.data.symbols import build, number, read_table
-from lisor.errors import DataError
+from lisor.errors import DataError, DataWarning
 
 
 @pytest.mark.parametrize(
@@ -33,10 +33,14 @@ def test_symbols_are_numbered_in_the_order_of_the_alphabet(given, alphabet, numb
         (["aaa"], "a", "at least two symbols"),
         (["ab"], "aa", "different texts"),
         (["abc"], "ab", "found 'c'"),
-        ([[0, 2]], "ab", "from 0 to 1, found 0 to 2"),
+        (
+            [[0, 2]],
+            "ab",
+            "from 0 to 1, found 0 to 2; number the symbols from 0 up, or write them as",
+        ),
         ([[-1, 0]], "ab", "found -1"),
         ([[0, "a"]], None, "found both"),
-        ([[0.5, 1]], None, "a float"),
+        ([[0.5, 1]], None, "a float; write them as texts"),
     ],
 )
 def test_what_cannot_be_numbered_is_refused(given, alphabet, reason):
@@ -129,3 +133,72 @@ def test_labels_are_numbered_in_the_order_of_the_classes():
         number_labels(labels, ["9", "8"])
     with pytest.raises(DataError, match="1 without"):
         number_labels(pd.Series(["a", None]), None)
+
+
+@pytest.mark.parametrize("target", ["class", "step", "next"])
+def test_columns_of_labels_that_a_target_does_not_read_are_noted(target):
+    table = pd.DataFrame(
+        {
+            "symbols": ["ab", "ba", "aa", "bb"] * 10,
+            "label": ["0", "1", "1", "0"] * 10,
+            "labels": ["01", "10", "00", "11"] * 10,
+        }
+    )
+    table["symbols"], table["labels"] = table["symbols"].map(list), table["labels"].map(list)
+    sizes = {"train": None, "validation": None, "selection": None, "test": None}
+    how = {"order": None, "classes": None, "sizes": sizes, "held_out": 0.25, "seed": 0}
+    unread = {"class": ["labels"], "step": ["label"], "next": ["label", "labels"]}[target]
+    with pytest.warns(DataWarning, match=f"is not read: dataset.target is {target}"):
+        dataset = build(table, target=target, **how)
+    notes = [f"the column {name!r} is not read: dataset.target is {target}" for name in unread]
+    assert list(dataset.notes) == notes
+
+
+def test_whole_numbers_of_a_file_that_are_no_numbers_of_symbols_are_refused_with_the_way_out(
+    tmp_path,
+):
+    path = tmp_path / "data.parquet"
+    pd.DataFrame({"symbols": [[1, 2, 10], [2, 1]] * 20, "label": ["a", "b"] * 20}).to_parquet(path)
+    sizes = {"train": None, "validation": None, "selection": None, "test": None}
+    how = {"order": None, "classes": None, "sizes": sizes, "held_out": 0.25, "seed": 0}
+    with pytest.raises(DataError, match="found 1 to 10; number the symbols from 0 up, or write th"):
+        build(read_table(path), **how)
+
+
+@pytest.mark.parametrize(("column", "other"), [("text", "symbols"), ("label", "labels")])
+def test_lists_in_a_column_of_texts_are_refused_with_the_column_for_them(tmp_path, column, other):
+    path = tmp_path / "data.parquet"
+    table = {"symbols": ["ab", "ba"], "label": ["a", "b"]} | {column: [[1, 2], [2]]}
+    table = {name: cells for name, cells in table.items() if (name, column) != ("symbols", "text")}
+    pd.DataFrame(table).to_parquet(path)
+    with pytest.raises(DataError, match=f"column '{column}' .*; lists are for a column '{other}'"):
+        read_table(path)
+
+
+# Numbers
+
+
+def test_numbers_are_learned_of_whole_sequences_and_after_each_symbol():
+    words = [["a"] * (1 + n % 3) + ["b"] * (n % 2) for n in range(60)]
+    table = pd.DataFrame(
+        {
+            "symbols": words,
+            "label": [len(word) / 2 for word in words],
+            "labels": [[float(n) for n in range(len(word))] for word in words],
+        }
+    )
+    options = {"order": None, "classes": None, "sizes": {}, "held_out": 0.2, "seed": 0}
+    with pytest.warns(DataWarning, match="is not read"):
+        whole = build(table, target="regression", **options)
+        each = build(table, target="number", **options)
+    for split in whole.splits.values():
+        np.testing.assert_array_equal(split.labels[:, 0], split.sequences.lengths / 2)
+    for split in each.splits.values():
+        np.testing.assert_array_equal(split.labels[:, 0], split.positions.read - 1)
+
+
+def test_labels_that_are_no_numbers_are_refused_where_numbers_are_predicted():
+    table = pd.DataFrame({"symbols": [["a"], ["b"], ["a"]], "label": ["1.5", "2", "high"]})
+    options = {"order": None, "classes": None, "sizes": {}, "held_out": 0.2, "seed": 0}
+    with pytest.raises(DataError, match=r"column 'label', .* found 'high' in its entry 3"):
+        build(table, target="regression", **options)

@@ -13,6 +13,7 @@ from lisor.data import text
 from lisor.data.dataset import Dataset
 from lisor.data.vectors import Word2Vec
 from lisor.errors import DataError, DataWarning
+from lisor.targets.next import END
 
 SPLITS = ("train", "validation", "selection", "test")
 RAW = pd.DataFrame({"text": ["good, really", "bad \u2019til the end"], "label": ["pos", "neg"]})
@@ -527,3 +528,50 @@ def test_test_sequences_that_training_had_are_set_apart():
 )
 def test_where_few_or_all_are_repeated_nothing_is_set_apart(test):
     assert "unseen" not in build(prepared({"test": test})).splits
+
+
+# Numbers
+
+
+def test_the_label_of_a_text_may_be_a_number():
+    rows = {"train": [("good", "4.5"), ("bad", "-1")], "test": [("good bad", "2")]}
+    table = prepared(rows).replace({"label": {"pos": "5", "neg": "1"}})
+    dataset = build(table, target="regression")
+    assert dataset.target == "regression"
+    assert dataset.splits["train"].labels.tolist() == [[4.5], [-1.0]]
+    assert dataset.splits["test"].labels.tolist() == [[2.0]]
+    with pytest.raises(DataError, match="found 'pos' in its entry 3"):
+        build(prepared(rows), target="regression")
+
+
+# Language models
+
+
+def test_texts_whose_next_word_is_learned_need_no_labels(tmp_path):
+    raw(60).drop(columns="label").to_csv(tmp_path / "texts.csv", index=False)
+    table, notes = text.prepare(
+        text.read_table(tmp_path / "texts.csv", needs_labels=False), sizes={}, seed=0
+    )
+    assert notes == []
+    dataset = build(table, target="next")
+    assert dataset.target == "next"
+    assert dataset.classes == (*dataset.alphabet, END)
+    split = dataset.splits["train"]
+    (first, *_), labels = split.sequences, split.labels.tolist()
+    assert labels[: len(first) + 1] == [*first.tolist(), len(dataset.alphabet)]
+    assert dataset.learns_vectors
+
+
+def test_where_a_text_is_cut_it_ends_and_a_note_says_so():
+    table = prepared({"test": [("one two three", "pos")]}).drop(columns="label")
+    with_note = build(table, max_length=2, target="next")
+    assert with_note.notes == (
+        "1 of 7 texts have more than 2 words: for the network they end there (dataset.max_length)",
+    )
+    assert not build(table, target="next").notes
+
+
+@pytest.mark.filterwarnings("ignore::lisor.errors.DataWarning")
+def test_texts_without_a_word_are_refused():
+    with pytest.raises(DataError, match="expected texts in the column 'text', found 60 empty"):
+        text.prepare(raw(60, text=" ").drop(columns="label"), sizes={}, seed=0)

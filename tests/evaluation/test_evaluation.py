@@ -162,7 +162,7 @@ def tables(draw: st.DrawFn) -> pd.DataFrame:
                 ]
     columns = ["method", "rule", "k", "test_set", "fidelity", "n_states"]
     table = pd.DataFrame(draw(st.permutations(rows)), columns=columns)
-    return table.assign(deterministic=table["rule"] != "weighted")
+    return table.assign(deterministic=table["rule"] != "weighted", divergence=None, r2_network=None)
 
 
 def choose_plainly(table: pd.DataFrame, tolerance: float) -> tuple[set, set]:
@@ -240,7 +240,8 @@ def family(
     rows = [("kmeans", rule, k, "selection", share) for k, share in enumerate(fidelities, 2)]
     table = pd.DataFrame(rows, columns=["method", "rule", "k", "test_set", "fidelity"])
     table["n_states"] = table["k"] + 1 if n_states is None else n_states
-    table["deterministic"] = rule != "weighted"
+    table["deterministic"], table["divergence"] = rule != "weighted", None
+    table["r2_network"] = None
     return pd.concat([table, table.assign(test_set="test")], ignore_index=True)
 
 
@@ -290,7 +291,7 @@ def test_a_weighted_automaton_is_chosen_but_never_selected():
     ("classes", "tolerance"), [(("reject", "accept"), 0.0), (("negative", "positive"), 0.005)]
 )
 def test_a_language_is_chosen_exactly_and_a_text_within_half_a_point(classes, tolerance):
-    assert choice.default_tolerance(classes) == tolerance
+    assert choice.default_tolerance(classes, "class") == tolerance
 
 
 # What is written
@@ -319,6 +320,15 @@ def results(**columns) -> pd.DataFrame:
         "deterministic": True,
         "chosen": [True, False],
         "selected": [True, False],
+        "perplexity": None,
+        "rnn_perplexity": None,
+        "total_variation": None,
+        "divergence": None,
+        "r2": None,
+        "rnn_r2": None,
+        "r2_network": None,
+        "exact_match": None,
+        "rnn_exact_match": None,
     }
     return pd.DataFrame(usual | columns)
 

@@ -23,21 +23,22 @@ def test_units_are_counted_as_a_dump_has_them(cell: str) -> None:
     found = activations(model, split)
     points = hidden_states.collect(model, split.sequences)
     labels = split.labels[points.sequence]
+    hidden = points.state[:, : model.architecture.hidden_size]
     for number in range(2):
-        own = points.state[labels == number]
+        own = hidden[labels == number]
         for unit in range(own.shape[1]):
             counts, _ = np.histogram(own[:, unit], bins=BINS, range=(-found.bound, found.bound))
             assert (
                 np.abs(found.units[number, unit] - counts).sum() <= 2
             )  # a value on the edge of two parts
         for step in range(1, 5):
-            here = points.state[(labels == number) & (points.step == step)]
+            here = hidden[(labels == number) & (points.step == step)]
             np.testing.assert_allclose(
                 found.unit_means[number, step - 1], here.mean(axis=0), atol=1e-5
             )
-    assert found.bound == pytest.approx(max(1, np.abs(points.state).max()))
-    before = np.where(points.step[:, None] == 1, 0, np.roll(points.state, 1, axis=0))
-    np.testing.assert_allclose(found.moves, np.abs(points.state - before).mean(axis=0), atol=1e-5)
+    assert found.bound == pytest.approx(max(1, np.abs(hidden).max()))
+    before = np.where(points.step[:, None] == 1, 0, np.roll(hidden, 1, axis=0))
+    np.testing.assert_allclose(found.moves, np.abs(hidden - before).mean(axis=0), atol=1e-5)
 
 
 @pytest.mark.parametrize("cell", CELLS)

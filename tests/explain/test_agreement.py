@@ -6,7 +6,7 @@ from scipy.stats import spearmanr
 
 from lisor.automata.automaton import Automaton
 from lisor.explain.agreement import agreement, state_changes
-from lisor.explain.gradients import Attributions
+from lisor.explain.attributions import Attributions
 from lisor.sequences import Sequences
 from tests.explain.conftest import values_of
 from tests.strategies import automata

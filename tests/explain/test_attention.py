@@ -20,7 +20,7 @@ def test_attention_is_an_attribution_whose_values_sum_to_one() -> None:
 
 def test_each_step_looks_back_with_weights_that_sum_to_one() -> None:
     matrix = attention_matrix(
-        random_network("attention-recurrent", symbols=3), np.array([0, 2, 1, 1])
+        random_network("attention-recurrent", symbols=3), Sequences.from_lists([[0, 2, 1, 1]])
     )
     assert matrix.shape == (4, 4)
     np.testing.assert_allclose(matrix.sum(axis=1), [0, 1, 1, 1], atol=1e-6)
@@ -29,4 +29,4 @@ def test_each_step_looks_back_with_weights_that_sum_to_one() -> None:
 
 def test_a_network_that_does_not_look_back_says_so() -> None:
     with pytest.raises(ModelError, match="got gru"):
-        attention_matrix(random_network("gru"), np.array([0, 1]))
+        attention_matrix(random_network("gru"), Sequences.from_lists([[0, 1]]))

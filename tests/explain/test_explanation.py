@@ -14,17 +14,21 @@ from lisor.networks.trained import TrainedModel
 @pytest.fixture(scope="module")
 def explanation(network: TrainedModel, dumped: HiddenStates, words: Dataset) -> Explanation:
     assert words.language is not None
-    examples = [Example(row=3, kind="right"), Example(row=5, kind="uncertain")]
+    sequences = words.splits["test"].sequences
+    examples = [
+        Example(row=row, read=len(sequences[row]), kind=kind)
+        for row, kind in ((3, "right"), (5, "uncertain"))
+    ]
     return explain(
         network, words.language.automaton, words, dumped.read(), examples, {0: "state 1"}
     )
 
 
 def test_a_network_that_has_learned_is_explained_by_what_decides(
-    explanation: Explanation, words: Dataset
+    explanation: Explanation, network: TrainedModel, words: Dataset
 ) -> None:
     judged = {own.method: own for own in explanation.methods}
-    assert set(judged) == {"saliency", "input-x-gradient", "integrated-gradients"}
+    assert set(judged) == {"saliency", "input-x-gradient", "integrated-gradients", "removal"}
     best = judged["integrated-gradients"]
     assert best.finds
     assert best.close is not None
@@ -37,6 +41,9 @@ def test_a_network_that_has_learned_is_explained_by_what_decides(
     assert [(it.row, it.kind) for it in explanation.examples] == [(3, "right"), (5, "uncertain")]
     assert explanation.examples[0].steps.label == words.splits["test"].labels[3]
     assert explanation.units[0].verdict is not None
+    assert judged["removal"].finds
+    assert {it.name for it in explanation.parameters} == {*dict(network.network.named_parameters())}
+    assert explanation.absent == ("Attention: gru does not weigh its steps by attention.",)
 
 
 def test_what_is_written_is_read_again(explanation: Explanation) -> None:

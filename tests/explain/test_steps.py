@@ -1,17 +1,20 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lisor.alphabet import Alphabet
 from lisor.automata.automaton import Automaton
 from lisor.errors import DataError
-from lisor.explain.steps import encode, read_steps
+from lisor.explain.steps import check_position, differentiable, read_raw, read_steps
+from lisor.networks.external.stepped import SteppedNetwork
 from lisor.networks.trained import TrainedModel
+from lisor.quantizer import Quantizer
 from lisor.registry import network_names
 from lisor.sequences import Sequences
 from lisor.tokenizer import TOKENIZER
 from tests.conftest import random_network
+from tests.explain.conftest import Counter, machine, with_target
 from tests.strategies import automata
 
 
@@ -29,18 +32,24 @@ def reader_of_text() -> TrainedModel:
 
 
 @pytest.mark.parametrize("cell", tuple(network_names()))
+@settings(max_examples=15)
 @given(
     automata(alphabet=("0", "1", "2"), classes=2),
     st.lists(st.integers(0, 2), min_size=1, max_size=6),
 )
 def test_steps_are_those_of_every_prefix(cell: str, automaton: Automaton, word: list[int]) -> None:
     model = random_network(cell, symbols=3)
-    found = read_steps(model, automaton, word, label=1)
+    found = read_steps(
+        model, model.differentiable(), automaton, Sequences.from_lists([word]), label=1
+    )
     prefixes = Sequences.from_lists([word[:length] for length in range(len(word) + 1)])
-    np.testing.assert_allclose(found.probabilities, model.predict(prefixes), atol=1e-5)
+    probabilities = model.predict(prefixes)
+    np.testing.assert_allclose(found.probabilities, probabilities[:, found.explained], atol=1e-5)
+    assert list(found.predictions) == probabilities.argmax(axis=1).tolist()
     assert list(found.states) == automaton.run(prefixes).tolist()
     assert list(found.outputs) == automaton.classify(prefixes).tolist()
-    assert found.explained == int(np.argmax(found.probabilities[-1]))
+    assert found.explained == int(np.argmax(probabilities[-1]))
+    assert (found.read, found.method) == (len(word), "integrated-gradients")
     assert found.symbols == tuple(model.alphabet[symbol] for symbol in word)
     assert len(found.attributions) == len(word)
     assert (found.attention is not None) == (
@@ -53,8 +62,9 @@ def test_steps_are_those_of_every_prefix(cell: str, automaton: Automaton, word: 
 
 def test_a_text_is_cut_as_in_training_and_unknown_words_keep_their_names() -> None:
     model = reader_of_text()
-    names, codes = encode(model, "Good, BAD wobbegong!")
-    assert [name for name, code in zip(names, codes, strict=True) if code] == ["good", "bad"]
+    names, sequence = read_raw(model.alphabet, "Good, BAD wobbegong!")
+    known = [name for name, code in zip(names, sequence.symbols, strict=True) if code]
+    assert known == ["good", "bad"]
     assert "wobbegong" in names
     automaton = Automaton(
         alphabet=model.alphabet,
@@ -62,7 +72,8 @@ def test_a_text_is_cut_as_in_training_and_unknown_words_keep_their_names() -> No
         transitions=np.zeros((1, 3), int),
         outputs=np.zeros(1, int),
     )
-    found = read_steps(model, automaton, codes, names=names)
+    found = read_steps(model, None, automaton, sequence, names=names)
+    assert found.method == "removal"
     assert dict(zip(found.symbols, found.known, strict=True))["wobbegong"] is False
     assert found.symbols == tuple(names)
 
@@ -70,18 +81,72 @@ def test_a_text_is_cut_as_in_training_and_unknown_words_keep_their_names() -> No
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("", "expected a text with at least one word, got an empty one"),
+        ("", "expected a sequence, got an empty one"),
         ("   ", "got an empty one"),
         ("wobbegong xyzzy", "knows none of the words \\(wobbegong, xyzzy\\)"),
     ],
 )
 def test_a_text_without_a_word_that_is_known_is_refused(text: str, expected: str) -> None:
     with pytest.raises(DataError, match=expected):
-        encode(reader_of_text(), text)
+        read_raw(reader_of_text().alphabet, text)
 
 
 def test_a_word_is_one_of_letters_and_a_foreign_letter_is_refused() -> None:
     model = random_network()
-    assert encode(model, "0110") == (["0", "1", "1", "0"], [0, 1, 1, 0])
+    names, sequence = read_raw(model.alphabet, "0110")
+    assert (names, sequence.symbols.tolist()) == (["0", "1", "1", "0"], [0, 1, 1, 0])
     with pytest.raises(DataError, match=r"expected symbols of the alphabet \('0', '1'\), got '2'"):
-        encode(model, "0120")
+        read_raw(model.alphabet, "0120")
+
+
+def test_a_series_is_read_as_the_quantizer_reads_it_with_its_numbers() -> None:
+    quantizer = Quantizer(
+        window=2, means=[0.0], deviations=[1.0], prototypes=[[0.0, 0.0], [1.0, 1.0]]
+    )
+    alphabet = Alphabet(symbols=quantizer.names, quantizer=quantizer)
+    names, sequence = read_raw(alphabet, "[0, 0.1, 0.9, 1.2]")
+    assert names == [*quantizer.names]
+    assert sequence.symbols.tolist() == [0, 1]
+    assert sequence.numbers is not None
+
+
+@pytest.mark.parametrize("target", ["step", "next"])
+@pytest.mark.parametrize("cell", ["gru", "attention-lstm", "attention-recurrent"])
+def test_one_position_is_explained_as_the_sequence_up_to_it(cell: str, target: str) -> None:
+    model = with_target(random_network(cell, symbols=3, classes=4), target)
+    automaton = machine(model)
+    word = Sequences.from_lists([[0, 2, 1, 1, 0]])
+    within = read_steps(model, model.differentiable(), automaton, word, read=3)
+    alone = read_steps(model, model.differentiable(), automaton, Sequences.from_lists([[0, 2, 1]]))
+    assert within.read == 3
+    np.testing.assert_allclose(within.attributions, alone.attributions, atol=1e-5)
+    assert (within.explained, within.attention) == (alone.explained, alone.attention)
+    np.testing.assert_allclose(within.probabilities[:4], alone.probabilities, atol=1e-6)
+    assert len(within.probabilities) == len(within.states) == 6
+    assert (within.automaton_probabilities is not None) == (target == "next")
+
+
+@pytest.mark.parametrize(
+    ("target", "read", "expected"),
+    [
+        ("class", 2, "one prediction for a sequence"),
+        ("step", 0, "from 1 to 4, got 0"),
+        ("next", 5, "from 1 to 4, got 5"),
+    ],
+)
+def test_a_position_that_is_none_is_refused(target: str, read: int, expected: str) -> None:
+    with pytest.raises(DataError, match=expected):
+        check_position(target, 4, read)
+    assert check_position(target, 4, None) == check_position(target, 4, 4) == 4
+
+
+def test_a_network_without_gradients_says_why_and_is_explained_by_removal() -> None:
+    counter = SteppedNetwork(Counter(), ("0", "1"))
+    through, sentence = differentiable(counter)
+    assert through is None
+    assert "Counter is no torch module" in sentence
+    automaton = counter.automaton
+    assert automaton is not None
+    found = read_steps(counter, None, automaton, Sequences.from_lists([[1, 0, 0, 0, 1]]))
+    assert found.method == "removal"
+    assert [value > 0 for value in found.attributions] == [False, True, True, True, False]

@@ -188,7 +188,7 @@ def test_the_states_of_an_lstm_are_both_its_parts(words: Dataset):
         whole, points.symbol[order], lengths, np.zeros(len(lengths))
     ).automaton_
     ordered = hidden_states.Points(
-        **{name: getattr(points, name)[order] for name in vars(points) if name != "prediction"}
+        **{name: array[order] for name, array in vars(points).items() if array is not None}
     )
     (block,) = clustering.cluster(ordered, [4], method="kmeans", seed=0)
     expected = extract(model, ordered, block, rule="dynamics").automaton

@@ -12,14 +12,8 @@ from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settin
 from prefect.testing.utilities import prefect_test_harness
 
 from lisor_flows.pipeline import lisor_pipeline
-
-
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One process runs all tests that need Prefect's server, so that one server is started."""
-    for item in items:
-        if "prefect_server" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("prefect"))
+from lisor_tasks.database import open_database
+from lisor_tasks.tracked import DATABASE
 
 
 @pytest.fixture(scope="session")
@@ -33,16 +27,32 @@ def prefect_server() -> Iterator[None]:
 
 
 @pytest.fixture
-def home(prefect_server: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty store."""
+def no_home(prefect_server: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the store would be: there is none."""
     store = tmp_path / "store"
     monkeypatch.setenv("LISOR_HOME", str(store))
     return store
 
 
+@pytest.fixture
+def home(no_home: Path, empty_database: Path) -> Path:
+    """A store without runs."""
+    no_home.mkdir()
+    shutil.copy(empty_database, no_home)
+    return no_home
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLflow's database of a store without runs: to make one takes longer than a small run."""
+    store = tmp_path_factory.mktemp("empty")
+    with open_database(store, lambda client: None):
+        return store / DATABASE
+
+
 @pytest.fixture(scope="session")
 def finished_store(prefect_server: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store in which `tiny` has run; tests take copies of it."""
+    """A store in which `tiny` has run, from the beginning; tests take copies of it."""
     store = tmp_path_factory.mktemp("finished") / "store"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LISOR_HOME", str(store))
@@ -51,10 +61,10 @@ def finished_store(prefect_server: None, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture
-def finished(home: Path, finished_store: Path) -> Path:
+def finished(no_home: Path, finished_store: Path) -> Path:
     """A store of its own in which `tiny` has run."""
-    shutil.copytree(finished_store, home, symlinks=True)
-    return home
+    shutil.copytree(finished_store, no_home, symlinks=True, dirs_exist_ok=True)
+    return no_home
 
 
 @pytest.fixture

@@ -654,7 +654,7 @@ def test_bad_input_is_one_line_and_status_2(
     link_files(files, tmp_path)
     before = {path.name for path in tmp_path.iterdir()}
     assert_one_line(*lisor(*arguments), says)
-    assert {path.name for path in tmp_path.iterdir()} - {home.name} == before
+    assert {path.name for path in tmp_path.iterdir()} == before
     assert not (home / "reports").exists()
     assert not list(home.glob("scratch/*"))
 
@@ -715,10 +715,20 @@ STORES = {
         ["explain", "--run", "other", "--word", "0"],
         "(tiny), got 'other'",
     ),
-    "no text to explain": (
+    "no word to explain": (
         lambda home: None,
         ["explain", "--run", "tiny", "--text", "good"],
-        "has no text, only 000",
+        "expected symbols of the alphabet ('0', '1'), got 'g'",
+    ),
+    "no row to explain": (
+        lambda home: None,
+        ["explain", "--run", "tiny", "--row", "0"],
+        "expected a row of the test split of 000, from 1 to 40, got 0",
+    ),
+    "no position to explain": (
+        lambda home: None,
+        ["explain", "--run", "tiny", "--word", "0110", "--position", "2"],
+        "one prediction for a sequence",
     ),
     "an empty word to explain": (
         lambda home: None,

@@ -1,3 +1,4 @@
+import io
 import json
 import os
 import socket
@@ -6,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -17,6 +19,7 @@ from lisor.automata import prediction
 from lisor.automata.automaton import Automaton
 from lisor.automata.formats.writing import WRITERS, export
 from lisor.automata.languages import LANGUAGES
+from lisor.automata.pdfa import make_pdfa
 from lisor.errors import StoreError
 from lisor.quantizer import Quantizer
 from lisor_flows import cli
@@ -516,7 +519,7 @@ def test_the_automata_that_a_run_leaves_are_there_to_predict_with(
 # Exporting, which needs no store either
 
 
-@pytest.mark.parametrize("form", sorted(set(WRITERS) - {"onnx"}))
+@pytest.mark.parametrize("form", sorted(set(WRITERS) - {"onnx", "pautomac"}))
 def test_an_export_goes_to_the_terminal_or_to_a_file(
     predict, command_line, tmp_path: Path, form: str
 ) -> None:
@@ -546,6 +549,10 @@ def test_an_export_goes_to_the_terminal_or_to_a_file(
             "expected one of the formats json, dot",
         ),
         "no format": (["ends-in-1.json"], "--format"),
+        "no probabilities": (
+            ["ends-in-1.json", "--format", "pautomac"],
+            "expected an automaton with probabilities",
+        ),
         "no such expression": (
             ["seen-bad.json", "--format", "regex"],
             "one character each, got '<unk>'",
@@ -589,3 +596,83 @@ def test_the_file_that_is_read_is_not_written_over(command_line, tmp_path: Path)
         status, _, err = command_line(*arguments)
         assert (status, "would be lost; give another file" in err) == (2, True)
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+# Drawing sequences
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> str:
+    """The file of a PDFA."""
+    shares = [[0.6, 0.1, 0.3], [0.1, 0.7, 0.2]]
+    path = tmp_path / "pdfa.json"
+    path.write_text(make_pdfa(("left", "right"), [[1, 0], [0, 1]], shares).to_json())
+    return str(path)
+
+
+def test_sequences_are_drawn_alike_for_a_seed(machine: str, command_line) -> None:
+    drawn = [command_line("generate", "--automaton", machine, "-n", "5") for _ in range(2)]
+    assert drawn[0] == drawn[1]
+    status, out, _ = drawn[0]
+    lines = out.splitlines()
+    assert (status, len(lines)) == (0, 5)
+    assert set(" ".join(lines).split()) <= {"left", "right"}
+    assert command_line("generate", "--automaton", machine, "-n", "5", "--seed", "1")[1] != out
+
+
+def test_sequences_go_on_from_a_prefix(machine: str, command_line) -> None:
+    command = ("generate", "--automaton", machine, "--prefix", "left right")
+    status, out, _ = command_line(*command, "-n", "5")
+    assert (status, len(out.splitlines())) == (0, 5)
+    assert all(line.startswith("left right") for line in out.splitlines())
+
+
+def test_the_most_likely_sequence_is_written_once(machine: str, command_line) -> None:
+    command = ("generate", "--automaton", machine, "--greedy", "--max-length", "3")
+    status, out, err = command_line(*command, "--prefix", "left")
+    assert (status, out) == (0, "left right right right\n")
+    assert "1 of 1 had not ended after 3 symbols" in err
+    status, out, err = command_line(*command, "-n", "2")
+    assert (status, out) == (2, "")
+    assert "--greedy gives a single sequence, got -n 2" in err
+
+
+def test_a_prefix_of_other_symbols_is_refused(machine: str, command_line) -> None:
+    status, out, err = command_line("generate", "--automaton", machine, "--prefix", "up")
+    assert (status, out) == (2, "")
+    assert "got 'up'" in err
+
+
+def test_sequences_that_do_not_end_are_cut_with_a_note(machine: str, command_line) -> None:
+    status, out, err = command_line(
+        "generate", "--automaton", machine, "-n", "50", "--max-length", "2"
+    )
+    assert status == 0
+    assert max(len(line.split()) for line in out.splitlines()) == 2
+    assert "had not ended after 2 symbols" in err
+
+
+def test_an_automaton_without_probabilities_is_refused(tmp_path: Path, command_line) -> None:
+    path = tmp_path / "dfa.json"
+    automaton = Automaton(
+        alphabet=("0", "1"), classes=("n", "y"), transitions=[[0, 1], [0, 1]], outputs=[0, 1]
+    )
+    path.write_text(automaton.to_json())
+    status, out, err = command_line("generate", "--automaton", str(path))
+    assert (status, out) == (2, "")
+    assert "expected an automaton with probabilities" in err
+
+
+def test_what_is_drawn_is_read_back_with_its_perplexity(tmp_path: Path, command_line) -> None:
+    machine, lines = tmp_path / "pdfa.json", tmp_path / "drawn.txt"
+    shares = [[0.6, 0.1, 0.3], [0.1, 0.7, 0.2]]
+    machine.write_text(make_pdfa(("turn left", "right"), [[1, 0], [0, 1]], shares).to_json())
+    _, out, _ = command_line("generate", "--automaton", str(machine), "-n", "30")
+    lines.write_text(out)
+    status, table, err = command_line("predict", "--automaton", str(machine), "--data", str(lines))
+    assert status == 0, err
+    rows = pd.read_csv(io.StringIO(table))
+    drawn = [json.loads(line) for line in out.splitlines()]
+    assert [len(json.loads(row)) - 1 for row in rows["class"]] == list(map(len, drawn))
+    steps = sum(len(word) + 1 for word in drawn)
+    assert f"; perplexity {np.exp(-rows['log_probability'].sum() / steps):.3f}; " in err

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from copy import copy
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -158,14 +159,12 @@ def builds(kind: str) -> Callable[[Path], bool]:
 @pytest.mark.parametrize(
     "reached",
     [
-        has("dataset", 1),
         has("model", 1),
-        has("model", 4),
         builds("hidden-states"),
         has("clusterings", 3),
         has("results", 1),
     ],
-    ids=["first training", "training", "last training", "dump", "clustering", "report"],
+    ids=["training", "dump", "clustering", "report"],
 )
 def test_after_kill_9_nothing_finished_is_computed_again(
     runs: Runs, undisturbed: Path, tmp_path: Path, reached: Callable[[Path], bool]
@@ -184,11 +183,11 @@ def test_after_kill_9_nothing_finished_is_computed_again(
     assert len(after) == len(artifacts(undisturbed))
 
 
-def test_twelve_kills_at_random_moments_lose_nothing(
+def test_kills_at_random_moments_lose_nothing(
     runs: Runs, undisturbed: Path, tmp_path: Path
 ) -> None:
     home, rng = tmp_path / "store", np.random.default_rng(0)
-    for _ in range(12):
+    for _ in range(6):
         before, more = artifacts(home), int(rng.integers(0, 3))
         process = runs.start(home)
         wait_until(process, partial(has_artifacts, home, len(before) + more))
@@ -206,7 +205,7 @@ def test_twelve_kills_at_random_moments_lose_nothing(
     pd.testing.assert_frame_equal(results(home), results(undisturbed))
 
 
-def test_thirty_kills_while_the_report_and_mlflow_are_written_cost_neither(
+def test_kills_while_the_report_and_mlflow_are_written_cost_neither(
     prefect_server: None, finished: Path, tiny: dict[str, Any], tmp_path: Path
 ) -> None:
     home, rng = finished, np.random.default_rng(1)
@@ -227,7 +226,7 @@ def test_thirty_kills_while_the_report_and_mlflow_are_written_cost_neither(
     started = time.monotonic()
     finish(start())
     usual = time.monotonic() - started
-    for _ in range(30):
+    for _ in range(10):
         process = start()
         with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=rng.uniform(0, usual))
@@ -334,7 +333,7 @@ def test_a_disk_that_is_full_or_read_only_is_one_line_and_loses_nothing(
 
 
 @only_root
-@pytest.mark.parametrize("left", [12, 100, 500, 1000, 3000])
+@pytest.mark.parametrize("left", [12, 500, 3000])
 def test_a_disk_that_is_full_when_mlflow_is_told_costs_no_run(
     runs: Runs, undisturbed: Path, tmp_path: Path, left: int
 ) -> None:
@@ -394,21 +393,24 @@ MOMENTS: dict[str, Callable[[Path], bool]] = {
 register."""
 
 
-@pytest.mark.parametrize("runner", ["threads", "processes"])
-@pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize(
-    "number",
-    [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGKILL],
-    ids=lambda number: number.name,
+    ("moment", "number", "runner"),
+    [
+        *(
+            (moment, number, "threads")
+            for moment, number in product(MOMENTS, (signal.SIGTERM, signal.SIGKILL))
+        ),
+        ("training", signal.SIGHUP, "threads"),
+        ("training", signal.SIGINT, "threads"),
+        # its processes are there while something is computed
+        ("training", signal.SIGTERM, "processes"),
+        ("training", signal.SIGKILL, "processes"),
+    ],
+    ids=str,
 )
 def test_a_signal_at_any_moment_is_one_line_and_leaves_no_process_and_a_whole_store(
-    runs: Runs, undisturbed: Path, tmp_path: Path, number: signal.Signals, moment: str, runner: str
+    runs: Runs, undisturbed: Path, tmp_path: Path, moment: str, number: signal.Signals, runner: str
 ) -> None:
-    if runner == "processes" and (moment, number) not in (
-        ("training", signal.SIGTERM),
-        ("training", signal.SIGKILL),
-    ):
-        pytest.skip("its processes are there while something is computed")
     home = tmp_path / "store"
     if moment in ("report", "tracking"):  # what comes before has been computed by another run
         shutil.copytree(undisturbed, home, symlinks=True)

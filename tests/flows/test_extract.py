@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -24,10 +25,22 @@ pytestmark = pytest.mark.filterwarnings("default::lisor.errors.DataWarning")
 MINE = """
 from tests.networks.external.catalogue import AttentionPooling, TaggerTimeFirst
 from tests.plain import Acceptor
+import torch
 from torch import nn
 
 
 def build():
+    return Acceptor()
+
+
+def loaded():
+    network = Acceptor()
+    network.load_state_dict(torch.load("own.pt", weights_only=True))
+    return network.eval()
+
+
+def seeded():
+    torch.manual_seed(0)
     return Acceptor()
 
 
@@ -45,11 +58,46 @@ def wider():
     return network
 
 
+class NextSymbol(nn.Module):
+    # after a start, 0 and 1 by turns, and the end as likely as the other one
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.RNN(3, 3, batch_first=True, bias=False)
+        self.linear = nn.Linear(3, 3, bias=False)
+        with torch.no_grad():
+            self.layer.weight_ih_l0.copy_(5 * torch.eye(3))
+            self.layer.weight_hh_l0.zero_()
+            self.linear.weight.copy_(5 * torch.tensor([[-1.0, 1, 1], [1, -1, 1], [1, 1, 0.9]]))
+
+    def forward(self, symbols):
+        return self.linear(self.layer(nn.functional.one_hot(symbols, 3).float())[0])
+
+
 class LooksBack(Acceptor):
     def forward(self, symbols):
         states = self.layer(self.embedding(symbols))[0]
         weights = (states @ states[:, -1:].transpose(1, 2)).softmax(dim=1)
         return self.linear((weights * states).sum(dim=1))
+
+
+class Random(Acceptor):
+    def forward(self, symbols):
+        return nn.functional.dropout(super().forward(symbols), 0.5)
+
+
+class Growing(Acceptor):
+    def forward(self, symbols):
+        return self.linear(self.layer(self.embedding(symbols))[0]).cumsum(1).squeeze(-1)[:, 1:]
+
+
+class Various(Acceptor):
+    def forward(self, symbols):
+        return super().forward(symbols)[:, None].expand(-1, 1 + bool((symbols.sum(1) > 4).all()))
+
+
+class Infinite(Acceptor):
+    def forward(self, symbols):
+        return super().forward(symbols) / (symbols.sum(1) != 3)
 
 
 def broken():
@@ -66,6 +114,14 @@ class Counter:
 
     def is_accepting(self, state):
         return state[1][0] > 0.5
+
+
+class Ragged(Counter):
+    def step(self, state, symbol):
+        return state[0], [*state[1], float(symbol)]
+
+    def is_accepting(self, state):
+        return len(state[1]) > 3
 
 
 class Named(Counter):
@@ -101,7 +157,7 @@ class Undefined(Counter):
 
 
 def word_alone():
-    return lambda word: "000" in word
+    return lambda word: "000" in "".join(word)
 """
 
 
@@ -125,6 +181,8 @@ def mine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_file(network.state_dict(), folder / "acceptor.safetensors")
     torch.save(network.state_dict(), folder / "acceptor.pt")
     torch.save(Acceptor(bidirectional=True).state_dict(), folder / "both.pt")
+    undefined = {name: weight * torch.nan for name, weight in network.state_dict().items()}
+    torch.save(undefined, folder / "nan.pt")
     torch.save(network, folder / "pickled.pt")
     torch.save(Evil(str(folder / "run")), folder / "evil.pt")
     (folder / "evil.safetensors").write_bytes((folder / "evil.pt").read_bytes())
@@ -185,12 +243,40 @@ def test_a_plain_network_becomes_an_exact_automaton(home: Path, extract, weights
     assert automaton.n_states == 4
     table = pd.read_parquet(home / "reports/words/latest/results.parquet")
     assert set(table["cell"]) == {"acceptor"}
-    assert set(table["rule"]) == {"majority", "dynamics", "refined"}
+    assert set(table["rule"]) == {"majority", "dynamics", "refined", "queried"}
     assert "0 of them training" in out
     status, out, _ = extract(
         "--network", "my_networks:build", "--weights", weights, "--data", "words.csv"
     )
     assert "answered from the cache" in out
+
+
+def test_a_build_that_loads_its_own_weights_needs_no_file_of_them(
+    home: Path, extract, mine: Path
+) -> None:
+    arguments = ("--network", "my_networks:loaded", "--data", "words.csv")
+    trained = torch.load(mine / "acceptor.pt", weights_only=True)
+    torch.save(trained, mine / "own.pt")
+    status, _, error = extract(*arguments)
+    assert status == 0, error
+    assert LANGUAGES["000"].equals(selected(home, "words", "my_networks.loaded"))
+    assert "answered from the cache" in extract(*arguments)[1]
+    trained["linear.weight"] *= -1
+    trained["linear.bias"] *= -1
+    torch.save(trained, mine / "own.pt")
+    status, out, error = extract(*arguments, "--classes", "0,1")
+    assert status == 0, error
+    assert "answered from the cache" not in out
+    assert not selected(home, "words", "my_networks.loaded").accepts("1000")
+
+
+def test_a_network_that_was_not_trained_is_noticed(home: Path, extract) -> None:
+    _, _, error = extract("--network", "my_networks:seeded", "--data", "words.csv")
+    assert "alone on 0." in error
+    assert "was it trained, and are its weights loaded (--weights)?" in error
+    status, _, error = extract("--network", "my_networks:build", "--data", "words.csv")
+    assert status == 2
+    assert "my_networks:build makes other weights each time" in error
 
 
 @pytest.fixture(scope="module")
@@ -250,6 +336,37 @@ def test_a_hand_written_cell_does_without_weights_and_labels(home: Path, extract
     assert record["settings"]["models"]["build"] == "my_networks:Counter"
 
 
+def test_a_network_that_scores_the_next_symbol_becomes_a_probabilistic_automaton(
+    home: Path, mine: Path, extract
+) -> None:
+    words = ["01" * (n // 2) + "0" * (n % 2) for n in range(1, 6)] * 20
+    pd.DataFrame({"symbols": words, "label": 1}).to_csv(mine / "turns.csv")
+    status, _, error = extract(
+        "--network", "my_networks:NextSymbol", "--data", "turns.csv", "--alphabet", "01.",
+        "--target", "next", "--begin", ".", "--end", ".", "--set", "clustering.k=[2,4]"
+    )  # fmt: skip
+    assert status == 0, error
+    automaton = selected(home, "turns", "my_networks.NextSymbol")
+    assert automaton.target == "next"
+    assert automaton.classes == ("0", "1", ".", "<end>")
+    assert "the column 'label' is not read: dataset.target is next" in error
+    after = automaton.run(automaton.alphabet.read(["0", "01"]))
+    np.testing.assert_allclose(
+        automaton.distributions[after], [[0, 0.5, 0, 0.5], [0.5, 0, 0, 0.5]], atol=0.1
+    )
+    for arguments, says in (
+        (["--begin", "."], "dataset.begin and dataset.end are for networks that say what comes"),
+        (["--target", "next", "--end", "x"], "expected 'x', which begins or ends sequences"),
+        (["--target", "step"], "dataset.target is next, or what the outputs"),
+    ):
+        status, _, error = extract(
+            "--network", "my_networks:NextSymbol", "--data", "turns.csv", "--alphabet", "01.",
+            *arguments
+        )  # fmt: skip
+        assert status == 2
+        assert says in error
+
+
 def test_classes_without_an_order_are_named_as_the_labels_say_and_it_is_told(
     home: Path, extract
 ) -> None:
@@ -264,6 +381,28 @@ def test_classes_without_an_order_are_named_as_the_labels_say_and_it_is_told(
     )
     table = pd.read_parquet(home / "reports/marked/latest/results.parquet")
     assert (table["rnn_accuracy"] == 1).all()
+
+
+def test_a_function_is_learned_by_queries_and_no_run_is_made(
+    home: Path, extract, tmp_path: Path
+) -> None:
+    arguments = ("--network", "my_networks:word_alone", "--data", "bare.parquet")
+    status, out, error = extract(*arguments)
+    assert status == 0, error
+    assert LANGUAGES["000"].equals(Automaton.from_json(out))
+    assert "lisor: queried: " in error
+    status, out, _ = extract(*arguments, "--classes", "no,yes", "--out", str(tmp_path / "learned"))
+    assert status == 0
+    written = Automaton.from_json((tmp_path / "learned" / "automaton.json").read_text())
+    assert (written.n_states, written.classes) == (4, ("no", "yes"))
+    assert (tmp_path / "learned" / "automaton.svg").read_text().startswith("<")
+    status, _, error = extract(*arguments, "--out", "words.csv")
+    assert status == 2
+    assert "lisor: expected a folder words.csv to write to: " in error
+    status, _, error = extract(*arguments, "--set", "clustering.k=[2,8]")
+    assert status == 2
+    assert "my_networks:word_alone makes a function, which has no hidden states" in error
+    assert not (home / "reports").exists()
 
 
 @pytest.mark.parametrize(
@@ -283,8 +422,8 @@ def test_classes_without_an_order_are_named_as_the_labels_say_and_it_is_told(
             "my_networks:Failing",
             "Failing.step(state, symbol) with the symbol 1 raised ZeroDivisionError: never; it",
         ),
+        ("my_networks:Ragged", "expected states of one size from Ragged"),
         ("my_networks:Undefined", "expected finite numbers in the states of Undefined, got NaN"),
-        ("my_networks:word_alone", "a function: automata are read off states"),
     ],
 )
 def test_a_users_module_that_fails_or_leaves_is_one_line_and_status_2(
@@ -311,6 +450,20 @@ def test_a_users_module_that_fails_or_leaves_is_one_line_and_status_2(
             ["my_networks:wider", "acceptor.pt", "words.csv"],
             "do not fit Acceptor; of another size: linear.weight",
         ),
+        (
+            ["my_networks:Random", "acceptor.pt", "words.csv"],
+            "answers the same words differently each time: dropout",
+        ),
+        (
+            ["my_networks:Growing", "acceptor.pt", "words.csv"],
+            "got numbers of shape [5, 2] for 5 words of 3 symbols, [5, 3] of 4",
+        ),
+        (
+            ["my_networks:Various", "acceptor.pt", "words.csv"],
+            "what it returns must not change its shape with the word",
+        ),
+        (["my_networks:build", "nan.pt", "words.csv"], "expected finite numbers as outputs"),
+        (["my_networks:Infinite", "acceptor.pt", "words.csv"], "expected finite numbers"),
         (
             ["my_networks:LooksBack", "acceptor.pt", "words.csv"],
             "come from more than the last state",

@@ -35,8 +35,9 @@ def explain_first(**changes: Any) -> None:
     explain(
         "tiny",
         **{
-            "text": None,
-            "word": "01",
+            "sequence": "01",
+            "row": None,
+            "position": None,
             "dataset": None,
             "cell": None,
             "trial": 0,
@@ -83,7 +84,7 @@ def test_a_network_of_too_few_states_fails_alone_and_everything_says_so(
     assert (
         "gru answers" in capsys.readouterr().out
     )  # srn's, which stands before it, has no automaton
-    with pytest.raises(ConfigError, match=r"no network 000 srn 0, .*000-srn-0: there are fewer"):
+    with pytest.raises(ConfigError, match=r"no network srn 0, .*000-srn-0: there are fewer"):
         explain_first(cell="srn")
 
 

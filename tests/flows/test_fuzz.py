@@ -18,14 +18,15 @@ import yaml
 from prefect.settings import PREFECT_API_URL
 
 from lisor.errors import MAX_LINE
-from lisor.settings.reading import settings_by_key
+from lisor.settings.experiment import Experiment
+from lisor.settings.places import settings_by_key
 from tests.flows.test_bad_input import files, link_files
 
 __all__ = ["files"]
 
 pytestmark = pytest.mark.slow
 
-COMMANDS, PROCESSES = 200, 40
+COMMANDS, PROCESSES = 120, 15
 """How many are drawn, and how many of them are run as processes of their own."""
 
 SECONDS, MEMORY = 30, 1_500_000_000
@@ -35,7 +36,7 @@ memory."""
 PATIENCE = 120
 """Seconds after which what is still running hangs."""
 
-KEYS = [key for key in settings_by_key() if "." in key]
+KEYS = [key for key in settings_by_key(Experiment) if "." in key]
 
 NUMBERS = [
     "0",

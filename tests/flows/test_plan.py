@@ -70,12 +70,12 @@ def test_after_a_run_everything_is_cached(finished: Path, tiny: dict[str, Any]) 
 
 
 def test_before_the_first_run_everything_runs_and_nothing_is_written(
-    home: Path, tiny: dict[str, Any]
+    no_home: Path, tiny: dict[str, Any]
 ) -> None:
     found = plan(tiny)
     assert {task.fate for task in found.tasks} == {"run"}
     assert reasons(found) == {"since the store has nothing like it"}
-    assert not home.exists()
+    assert not no_home.exists()
 
 
 CHANGES = {

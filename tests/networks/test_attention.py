@@ -1,8 +1,6 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch import nn
 
 from lisor.clustering import clustering
@@ -10,10 +8,10 @@ from lisor.data import words
 from lisor.data.dataset import Dataset
 from lisor.errors import AutomatonError, ConfigError, ModelError
 from lisor.networks import hidden_states, training
-from lisor.networks.attention import AttentionRecurrent, Pooling
+from lisor.networks.attention import AttentionRecurrent
 from lisor.networks.hidden_states import HiddenStates
 from lisor.networks.trained import TrainedModel
-from lisor.registry import network_names
+from lisor.registry import RECURRENT
 from lisor.sequences import Sequences
 from lisor.settings.clustering import ClusteringSettings
 from lisor.settings.experiment import Study
@@ -21,62 +19,26 @@ from lisor.settings.extraction import ExtractionSettings
 from lisor.settings.language import LanguageSettings
 from lisor.settings.models import ModelsSettings
 from lisor.settings.training import TrainingSettings
-from tests.conftest import random_network
 from tests.extracting import extract
 
 R, B, T, D, H = 2, 3, 7, 5, 4
-ATTENTION = [name for name in tuple(network_names()) if name.startswith("attention")]
-lengths = st.lists(st.integers(0, T), min_size=B, max_size=B)
 
 
 def generators() -> list[torch.Generator]:
     return [torch.Generator().manual_seed(seed) for seed in range(R)]
 
 
-def drawn_hidden() -> torch.Tensor:
-    return torch.randn(R, T + 1, B, H, generator=torch.Generator().manual_seed(0))
-
-
-@pytest.fixture(scope="module", params=ATTENTION)
-def trained(request: pytest.FixtureRequest) -> tuple[TrainedModel, Dataset]:
+@pytest.fixture(scope="module")
+def trained() -> tuple[TrainedModel, Dataset]:
     sizes = {"train": 300, "validation": 80, "selection": 40, "test": 40}
     data = words.from_settings(LanguageSettings(language="000", max_length=8, **sizes))
     models, config = (
-        ModelsSettings(cells=(request.param,), hidden_size=8),
+        ModelsSettings(cells=(RECURRENT,), hidden_size=8),
         TrainingSettings(max_epochs=4, restarts=0),
     )
-    return training.train(data, cell=request.param, models=models, settings=config, trials=[0, 1])[
+    return training.train(data, cell=RECURRENT, models=models, settings=config, trials=[0, 1])[
         1
     ], data
-
-
-@given(lengths)
-def test_weights_sum_to_one_and_are_zero_on_padding(some: list[int]) -> None:
-    counts = torch.tensor([some, some[::-1]])
-    weights = Pooling(H, generators()).weights(drawn_hidden(), counts)
-    for trial, row in enumerate(counts.tolist()):
-        for place, length in enumerate(row):
-            assert (weights[trial, length:, place] == 0).all()
-            assert (weights[trial, :length, place] > 0).all()
-            assert weights[trial, :, place].sum().item() == pytest.approx(min(1, length), abs=1e-5)
-
-
-@given(lengths)
-def test_the_weighted_sum_after_a_prefix_is_that_of_the_prefix_alone(some: list[int]) -> None:
-    pooling, hidden = Pooling(H, generators()), drawn_hidden()
-    counts = torch.tensor([some, some[::-1]])
-    prefixes = pooling.prefixes(hidden)
-    for trial, row in enumerate(counts.tolist()):
-        for place, length in enumerate(row):
-            alone = pooling(hidden, counts)[trial, place]
-            torch.testing.assert_close(prefixes[trial, length, place], alone, atol=1e-5, rtol=0)
-
-
-def test_gradients_of_a_batch_with_an_empty_sequence_are_numbers() -> None:
-    pooling, hidden = Pooling(H, generators()), drawn_hidden().requires_grad_()
-    pooling(hidden, torch.tensor([[0, 3, T], [0, 0, 1]])).square().sum().backward()
-    assert torch.isfinite(hidden.grad).all()
-    assert torch.isfinite(pooling.score.grad).all()
 
 
 def test_recurrent_attention_agrees_with_its_equations() -> None:
@@ -146,7 +108,7 @@ def test_a_dump_holds_what_the_network_answers_after_each_step(
     )
     again = hidden_states.collect(network, sequences)
     np.testing.assert_array_equal(again.prediction, points.prediction)
-    assert (points.cell_state is not None) == network.architecture.cell.endswith(("lstm", "sru"))
+    assert points.cell_state is None
 
 
 def test_a_written_network_answers_as_before(
@@ -201,28 +163,10 @@ def test_what_needs_a_state_alone_is_refused(trained: tuple[TrainedModel, Datase
             ask()
 
 
-def test_attention_says_how_much_each_symbol_counts(trained: tuple[TrainedModel, Dataset]) -> None:
-    network, data = trained
-    sequences = data.splits["test"].sequences
-    if not network.architecture.pools:
-        with pytest.raises(ModelError, match="attention over its hidden states"):
-            network.attention(sequences)
-        return
-    for sequence, weights in zip(sequences, network.attention(sequences), strict=True):
-        assert len(weights) == len(sequence)
-        assert weights.sum() == pytest.approx(min(1, len(sequence)), abs=1e-5)
-
-
-def test_a_network_without_attention_has_none() -> None:
-    with pytest.raises(ModelError, match="got gru"):
-        random_network().attention(Sequences.from_lists([[0]]))
-
-
-@pytest.mark.parametrize("name", ATTENTION)
-def test_settings_without_a_possible_way_are_refused(name: str) -> None:
-    dataset, models = LanguageSettings(language="000"), ModelsSettings(cells=("gru", name))
+def test_settings_without_a_possible_variant_are_refused() -> None:
+    dataset, models = LanguageSettings(language="000"), ModelsSettings(cells=("gru", RECURRENT))
     Study(dataset=dataset, models=models)
-    with pytest.raises(ConfigError, match=f"{name} answers from more"):
+    with pytest.raises(ConfigError, match=f"{RECURRENT} answers from more"):
         Study(dataset=dataset, models=models, extraction=ExtractionSettings(rules=("dynamics",)))
     with pytest.raises(ConfigError, match="one of kmeans, kmeans-x"):
         Study(
@@ -230,11 +174,13 @@ def test_settings_without_a_possible_way_are_refused(name: str) -> None:
         )
 
 
-def test_the_ways_of_a_network_are_those_that_are_possible() -> None:
+def test_the_variants_of_a_network_are_those_that_are_possible() -> None:
     study = Study(
         dataset=LanguageSettings(language="000"),
         clustering=ClusteringSettings(methods=("sensitivity", "kmeans")),
         extraction=ExtractionSettings(rules=("dynamics", "majority", "refined")),
     )
-    assert study.variants("gru") == (("sensitivity", "kmeans"), ("dynamics", "majority", "refined"))
-    assert study.variants("attention-gru") == (("kmeans",), ("majority",))
+    every = (("sensitivity", "kmeans"), ("dynamics", "majority", "refined"))
+    for name in ("gru", "attention-gru", "mean-lstm", "max-sru"):
+        assert study.variants(name) == every
+    assert study.variants(RECURRENT) == (("kmeans",), ("majority",))

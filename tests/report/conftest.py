@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NoReturn
 
+import numpy as np
 import pandas as pd
 import pytest
 from threadpoolctl import threadpool_limits
@@ -17,6 +18,7 @@ from lisor.clustering.clustering import cluster
 from lisor.data import text, words
 from lisor.data.dataset import Dataset
 from lisor.evaluation import choice, evaluation
+from lisor.evaluation.measures import COLUMNS
 from lisor.extraction.extraction import Extraction
 from lisor.extraction.transitions import default_unseen
 from lisor.networks import hidden_states, training
@@ -48,8 +50,9 @@ def rows(
     is chosen."""
     return pd.DataFrame(
         [
-            {
-                "dataset": "000", "cell": cell, "method": method, "rule": "majority",
+            dict.fromkeys(COLUMNS, np.nan) | {
+                "dataset": "000", "target": "class", "cell": cell,
+                "method": method, "rule": "majority",
                 "trial": trial, "k": k, "test_set": "test",
                 "accuracy": accuracy(method, cell, trial, k), "fidelity": k / 8,
                 "rnn_accuracy": 0.9, "exact": k == 4, "n_states": k + 1, "n_states_minimal": k,
@@ -76,6 +79,9 @@ def findings(
     def no_clustering(method: str, k: int) -> NoReturn:
         raise LookupError(f"nobody should look for the clustering of {method} and {k}")
 
+    def no_network() -> NoReturn:
+        raise LookupError("nobody should look for the network")
+
     return Findings(
         dataset=dataset,
         name=dataset,
@@ -86,6 +92,8 @@ def findings(
         clustering=no_clustering,
         extraction=extraction,
         variance=lambda: 1.0,
+        predictions=lambda: np.empty((0, 2)),
+        network=no_network,
     )
 
 
@@ -176,6 +184,8 @@ def _examine(
         clustering=lambda *key: clustering_of[key],
         extraction=lambda *key: extraction_of[key],
         variance=dump.variance,
+        predictions=lambda: dump.predictions()["test"].probabilities,
+        network=lambda: model,
         embedding=embedding.project(model, points.state) if trial == 0 else None,
     )
     return table.assign(dataset=name, cell=cell, trial=trial, seed=model.seed), network

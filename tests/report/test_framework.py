@@ -24,3 +24,11 @@ def test_everything_is_drawn_inside_the_picture() -> None:
         x, y, radius = (float(circle.attrib[name]) for name in ("cx", "cy", "r"))
         assert 0 <= x - radius <= x + radius <= width / len(panels)
         assert 0 <= y - radius <= y + radius <= height
+
+
+def test_no_labels_are_drawn_where_there_are_none() -> None:
+    shown = {text.text for text in ElementTree.fromstring(framework.draw()).iter(f"{SVG}text")}
+    unlabelled = framework.draw(is_labelled=False)
+    rest = {text.text for text in ElementTree.fromstring(unlabelled).iter(f"{SVG}text")}
+    assert {"yes", "no", "labelled words or texts"} <= shown
+    assert not {"yes", "no", "labelled words or texts"} & rest

@@ -230,6 +230,7 @@ const button = { dataset: { file: "t.csv" }, closest: found, addEventListener: l
 globalThis.document = { querySelectorAll: () => [button], createElement: () => ({ click() {} }) };
 globalThis.Blob = class { constructor(parts) { saved = parts.join(""); } };
 globalThis.URL = { createObjectURL: () => "", revokeObjectURL() {} };
+globalThis.setTimeout = (then) => then();
 SCRIPT
 save();
 process.stdout.write(saved);

@@ -4,6 +4,7 @@ import pytest
 from lisor.automata.automaton import Automaton
 from lisor.explain.steps import Steps, read_steps
 from lisor.report import sequence_page, traces
+from lisor.sequences import Sequences
 from tests.conftest import random_network
 
 CLASSES = ("reject", "accept")
@@ -19,7 +20,9 @@ def table(states: int) -> Automaton:
 
 
 def steps(cell: str = "gru", states: int = 3) -> Steps:
-    return read_steps(random_network(cell), table(states), [1, 0, 1, 1])
+    model = random_network(cell)
+    word = Sequences.from_lists([[1, 0, 1, 1]])
+    return read_steps(model, model.differentiable(), table(states), word)
 
 
 def test_a_line_for_attribution_and_one_for_attention() -> None:
@@ -54,10 +57,13 @@ def test_attention_in_the_recurrence_is_told_by_what_each_step_looks_at_most() -
 
 @pytest.mark.parametrize("cell", ["gru", "attention-gru", "attention-recurrent"])
 def test_the_page_of_a_sequence_shows_attention_where_there_is_some(cell: str) -> None:
-    shown = sequence_page.render("about", "name", cell, "<1011>", steps(cell), table(3), CLASSES)
+    shown = sequence_page.render(
+        "about", "name", cell, "<1011>", steps(cell), table(3), CLASSES, ["No gates."]
+    )
     assert shown.count("<svg") == (1 if cell == "gru" else 2)
     assert ("closely</span>" in shown) == ("<h3>Attention</h3>" in shown) == (cell != "gru")
     assert "&lt;1011&gt;" in shown
+    assert "No gates." in shown
     assert traces.verdict(cell, steps(cell), CLASSES) in shown
 
 

@@ -17,6 +17,7 @@ OF_KINDS: dict[str, dict[str, Any]] = {
     "text": {"text": "a.csv"},
     "symbols": {"symbols": "a.csv"},
     "series": {"series": "a.csv"},
+    "translation": {"translation": "a.csv"},
 }
 
 VALUES: dict[str, Any] = {
@@ -32,10 +33,14 @@ VALUES: dict[str, Any] = {
     "symbol_count": 7,
     "window": 7,
     "held_out": 0.2,
-    "target": "step",
+    "target": "next",
     "folds": 7,
+    "separator": "|",
+    "reverse": True,
 }
-"""A value of each setting that does not name a kind; `fold` needs `folds`."""
+"""A value of each setting that does not name a kind, but for those that need another."""
+
+NEEDY = ("begin", "end", "fold", "groups", "normal", "horizon", "sequence_length")
 
 PAIRS = [(kind, name) for kind in OF_KINDS for name in VALUES]
 FOREIGN = [(kind, name) for kind, name in PAIRS if name not in DATASETS[kind].model_fields]
@@ -50,9 +55,9 @@ def written(value: Any) -> str:
 
 
 def test_every_setting_of_every_kind_is_tried() -> None:
-    assert set(known_settings()) == {*VALUES, *DATASETS, "fold"}
+    assert set(known_settings()) == {*VALUES, *DATASETS, *NEEDY}
     assert set(OF_KINDS) == set(DATASETS)
-    assert len(FOREIGN) == 37
+    assert len(FOREIGN) == 56
 
 
 @pytest.mark.parametrize(("kind", "name"), PAIRS)

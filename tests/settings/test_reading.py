@@ -16,7 +16,8 @@ from lisor.settings.experiment import Experiment
 from lisor.settings.file_names import safe_name
 from lisor.settings.language import LanguageSettings
 from lisor.settings.models import ModelsSettings
-from lisor.settings.reading import load, override, settings_by_key
+from lisor.settings.places import settings_by_key
+from lisor.settings.reading import load, override
 from lisor.settings.symbols import SymbolsSettings
 from lisor.settings.text import TextSettings
 
@@ -60,6 +61,17 @@ def test_naming_a_data_set_replaces_those_of_the_config() -> None:
     assert study.dataset.text == "some/reviews.csv"
     assert study.dataset.train == 7
     assert study.models.hidden_size == 10
+
+
+def test_datasets_that_read_one_file_keep_their_other_settings() -> None:
+    one = {"series": "a.csv", "window": 3}
+    values = {**PLAIN, "datasets": [one, {**one, "folds": 2, "groups": "speaker"}]}
+    studies = read(values, "dataset.series=b.csv").studies
+    assert [study.dataset.series for study in studies] == ["b.csv"] * 3
+    assert [study.dataset.window for study in studies] == [3, 3, 3]
+    values["datasets"][1]["series"] = "c.csv"
+    (study,) = read(values, "dataset.series=b.csv").studies
+    assert study.dataset.window == 1
 
 
 def test_a_text_field_takes_the_value_as_it_stands() -> None:
@@ -274,7 +286,7 @@ json_values = st.recursive(
 )
 
 
-KEYS = [key for key in settings_by_key() if "." in key]
+KEYS = [key for key in settings_by_key(Experiment) if "." in key]
 yaml_like = st.lists(
     st.sampled_from(
         [
@@ -346,12 +358,13 @@ def test_every_method_and_rule_may_be_asked_for_at_once() -> None:
     study = read(
         PLAIN,
         "clustering.methods=[kmeans, kmeans-x, decision-aware, sensitivity]",
-        "extraction.rules=[majority, dynamics, dithered, weighted, refined, distilled]",
+        "extraction.rules=[majority, dynamics, dithered, weighted, merged, refined, distilled, "
+        "queried, closed-loop]",
         "clustering.decision_weight=0",
     ).studies[0]
     assert (study.clustering.methods, study.extraction.rules) == (
         tuple(METHODS),
-        tuple(RULES),
+        tuple(rule for rule in RULES if not RULES[rule].reads_numbers),
     )
     assert study.clustering.decision_weight == 0
 

@@ -14,19 +14,18 @@ from lisor.automata.languages import LANGUAGES
 from lisor.clustering.clustering import cluster
 from lisor.data import symbols
 from lisor.data.dataset import Dataset
-from lisor.errors import ConfigError, DataError, DataWarning
+from lisor.errors import DataError, DataWarning
 from lisor.evaluation import baselines, references
 from lisor.evaluation.evaluation import evaluate
-from lisor.explain.steps import encode
 from lisor.extraction import extraction
 from lisor.extraction.extract import extract_grid
 from lisor.extraction.limits import SearchLimits
 from lisor.extraction.probes import Probes
 from lisor.networks import hidden_states
 from lisor.networks.trained import TrainedModel
-from lisor.registry import METHODS, RULES
+from lisor.registry import METHODS, rules_of
 from lisor.sequences import Sequences
-from lisor.settings.experiment import Experiment
+from tests.conftest import train_quickly
 from tests.strategies import automata, ragged_sequences
 
 
@@ -39,7 +38,7 @@ def steps() -> Dataset:
 @pytest.fixture(scope="module")
 def tagger(steps: Dataset) -> TrainedModel:
     """A network that says so after each symbol."""
-    return lisor.train(steps, hidden_size=8)
+    return train_quickly(steps)
 
 
 # Data
@@ -99,8 +98,10 @@ def test_two_columns_of_labels_need_a_word_which_one_counts():
     table = tagged(label=["X", "Y", "X", "Y"] * 5)
     with pytest.raises(DataError, match=r"both columns 'label' and 'labels'"):
         build(table)
-    assert build(table, target="class").target == "class"
-    assert build(table, target="step").target == "step"
+    with pytest.warns(DataWarning, match="'labels' is not read"):
+        assert build(table, target="class").target == "class"
+    with pytest.warns(DataWarning, match="'label' is not read"):
+        assert build(table, target="step").target == "step"
 
 
 def test_a_target_without_its_column_is_refused():
@@ -150,16 +151,15 @@ def test_every_method_and_rule_reads_a_tagger(method, tagger, steps, tmp_path):
     points = hidden_states.collect(tagger, steps.splits["validation"].sequences)
     clusterings = cluster(points, [6], method=method, network=tagger, seed=0)
     limits = SearchLimits(most_states=20, steps=3_000_000)
+    rules = rules_of(tagger.target, reads_numbers=False)
     found = list(
-        extract_grid(
-            tagger, points, clusterings, list(RULES), limits=limits, probes=Probes.of(steps)
-        )
+        extract_grid(tagger, points, clusterings, rules, limits=limits, probes=Probes.of(steps))
     )
     extraction.write(found, tmp_path)
     splits = {name: steps.splits[name] for name in ("selection", "test")}
     answers = {name: hidden_states.predictions_on(tagger, split) for name, split in splits.items()}
     rows = evaluate(extraction.read(tmp_path), splits, answers, steps.language)
-    assert [row.rule for row in rows[::2]] == list(RULES)
+    assert [row.rule for row in rows[::2]] == rules
     for row, one in zip(rows[1::2], found, strict=True):
         split = splits["test"]
         assert (row.target, row.n) == ("step", len(split.labels))
@@ -187,15 +187,6 @@ def test_other_learners_read_a_tagger(method, tagger, steps):
     assert learned.automaton.target == "step"
     answers = tagger.predict(words).argmax(axis=1)
     assert (learned.automaton.classify(words) == answers).mean() > 0.99
-
-
-def test_explanations_are_of_one_answer(tagger):
-    with pytest.raises(DataError, match="predicts after each symbol: turn explain off"):
-        encode(tagger, "0110")
-    with pytest.raises(ConfigError, match="turn it off for dataset"):
-        Experiment(
-            name="x", datasets=[{"language": "000", "target": "step"}], explain={"enabled": True}
-        )
 
 
 # The empty word, which is no position

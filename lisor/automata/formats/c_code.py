@@ -24,7 +24,7 @@ extern const char *const classes[CLASSES];
 int encode(const char *symbol);                  /* its number, or UNKNOWN */
 int run(const int *numbers, size_t length);      /* the state after so many symbols */
 int classify(const int *numbers, size_t length); /* the class of so many symbols */
-
+{declaration}
 /* Both give -1 where a number is no symbol's. Up to here a header; from here on the table. */
 
 const char *const alphabet[SYMBOLS] = {{
@@ -42,7 +42,7 @@ static const {type} transitions[STATES][SYMBOLS] = {{
 static const {class_type} outputs[STATES] = {{
 {outputs}
 }};
-
+{probabilities}
 int encode(const char *symbol)
 {{
     int number;
@@ -69,15 +69,68 @@ int classify(const int *numbers, size_t length)
     int state = run(numbers, length);
     return state < 0 ? -1 : (int)outputs[state];
 }}
+{distribution}"""
+
+_DECLARATION = """\
+const double *distribution(const int *numbers, size_t length); /* of each class, or NULL */
+"""
+
+_PROBABILITIES = """
+static const double probabilities[STATES][CLASSES] = {{
+{rows}
+}};
+"""
+
+_DISTRIBUTION = """
+const double *distribution(const int *numbers, size_t length)
+{
+    int state = run(numbers, length);
+    return state < 0 ? NULL : probabilities[state];
+}
+"""
+
+
+_NUMBERS = """
+static const double values[STATES][SYMBOLS][CLASSES] = {{
+{rows}
+}};
+"""
+
+_PREDICTION_DECLARED = """\
+const double *predict(const int *numbers, size_t length); /* a number for each class, or NULL */
+"""
+
+_PREDICTION = """
+const double *predict(const int *numbers, size_t length)
+{
+    int state = length > 0 ? run(numbers, length - 1) : -1;
+    if (state < 0 || numbers[length - 1] < 0 || numbers[length - 1] >= SYMBOLS)
+        return NULL;
+    return values[state][numbers[length - 1]];
+}
 """
 
 
 def to_c(automaton: Automaton) -> str:
-    """The source of a C99 file with the table, `encode`, `run` and `classify`, in ASCII.
+    """The source of a C99 file with the table, `encode`, `run` and `classify`, `distribution`
+    where there are probabilities, and `predict` where there are numbers, in ASCII.
 
     Raises:
         AutomatonError: a name holds the character U+0000, which ends a text in C, or one that UTF-8
             lacks."""
+    probabilities = declaration = function = ""
+    if automaton.values is not None:
+        rows = "\n".join(
+            fill_row(f"{{{', '.join(f'{{{str(row)[1:-1]}}}' for row in table)}}},")
+            for table in automaton.values.tolist()
+        )
+        probabilities = _NUMBERS.format(rows=rows)
+        declaration, function = _PREDICTION_DECLARED, _PREDICTION
+    if automaton.probabilities is not None:
+        shares = automaton.probabilities.tolist()
+        rows = "\n".join(fill_row(f"{{{str(row)[1:-1]}}},") for row in shares)
+        probabilities = _PROBABILITIES.format(rows=rows)
+        declaration, function = _DECLARATION, _DISTRIBUTION
     return _FILE.format(
         size=describe(automaton),
         states=automaton.n_states,
@@ -93,6 +146,9 @@ def to_c(automaton: Automaton) -> str:
             fill_row(f"{{{str(row)[1:-1]}}},") for row in automaton.transitions.tolist()
         ),
         outputs=fill_row(str(automaton.outputs.tolist())[1:-1]),
+        declaration=declaration,
+        probabilities=probabilities,
+        distribution=function,
     )
 
 

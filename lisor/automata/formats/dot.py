@@ -16,8 +16,9 @@ import numpy as np
 import pygraphviz
 
 from lisor.alphabet import Alphabet
-from lisor.automata.automaton import CLASSES, Automaton, unique_fields
+from lisor.automata.automaton import CLASSES, Automaton
 from lisor.automata.formats.table import check_complete, name_classes, tabulate
+from lisor.automata.json_fields import unique_fields
 from lisor.errors import AutomatonError
 
 GRAPHVIZ = Lock()

@@ -30,7 +30,7 @@ TRANSITIONS = [  # the state after each symbol, a row for each state
 OUTPUTS = [  # the class of each state
 {outputs}
 ]
-
+{probabilities}
 _NUMBERS = {{symbol: number for number, symbol in enumerate(ALPHABET)}}
 
 
@@ -51,12 +51,51 @@ def run(numbers, state=START):
 def classify(numbers):
     """The number of the class of a sequence of symbol numbers; IndexError where there is no such symbol."""
     return OUTPUTS[run(numbers)]
+{distribution}'''
+
+_PROBABILITIES = """\
+PROBABILITIES = [  # that of each class in each state
+{probabilities}
+]
+"""
+
+_DISTRIBUTION = '''
+
+def distribution(numbers):
+    """The probability of each class after a sequence of symbol numbers."""
+    return PROBABILITIES[run(numbers)]
+'''
+
+
+_VALUES = """\
+VALUES = [  # a number for each of CLASSES, on each symbol in each state
+{values}
+]
+"""
+
+_PREDICTION = '''
+
+def predict(numbers):
+    """A number for each of CLASSES after a sequence of symbol numbers, which is not empty."""
+    *before, last = numbers
+    if last < 0:
+        raise IndexError(last)
+    return VALUES[run(before)][last]
 '''
 
 
 def to_python(automaton: Automaton) -> str:
-    """The source of a module with the table, `encode`, `run` and `classify`; ASCII, for any Python
-    3."""
+    """The source of a module with the table, `encode`, `run` and `classify`, `distribution` where
+    there are probabilities, and `predict` where there are numbers; ASCII, for any Python 3."""
+    probabilities = distribution = ""
+    if automaton.probabilities is not None:
+        rows = (fill_row(f"{row},") for row in automaton.probabilities.tolist())
+        probabilities = _PROBABILITIES.format(probabilities="\n".join(rows))
+        distribution = _DISTRIBUTION
+    if automaton.values is not None:
+        rows = (fill_row(f"{row},") for row in automaton.values.tolist())
+        probabilities = _VALUES.format(values="\n".join(rows))
+        distribution = _PREDICTION
     return _MODULE.format(
         size=describe(automaton),
         alphabet="\n".join(f"    {symbol!a}," for symbol in automaton.alphabet),
@@ -66,6 +105,8 @@ def to_python(automaton: Automaton) -> str:
         tokenizer=ascii(automaton.alphabet.tokenizer),
         transitions="\n".join(fill_row(f"{row},") for row in automaton.transitions.tolist()),
         outputs=fill_row(str(automaton.outputs.tolist())[1:-1]),
+        probabilities=probabilities,
+        distribution=distribution,
     )
 
 

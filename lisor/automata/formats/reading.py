@@ -7,16 +7,22 @@ from pathlib import Path
 from lisor.automata.automaton import Automaton
 from lisor.automata.formats.dot import read_dot
 from lisor.automata.formats.jflap import read_jflap
+from lisor.automata.formats.pautomac import read_pautomac
 from lisor.errors import AutomatonError, LanguageError, show
 from lisor.files import read_text, reason, shorten
 
-READERS = {".dot": read_dot, ".gv": read_dot, ".jff": read_jflap}
+READERS = {
+    ".dot": read_dot,
+    ".gv": read_dot,
+    ".jff": read_jflap,
+    ".pautomac": read_pautomac,
+}
 """How files are read whose names end so; all others are JSON."""
 
 
 def read_automaton(path: Path) -> Automaton:
-    """An automaton from a Graphviz file (.dot, .gv; AALpy's too), from JFLAP's (.jff), or from JSON
-    in any other.
+    """An automaton from a Graphviz file (.dot, .gv; AALpy's too), from JFLAP's (.jff), from
+    PAutomaC's (.pautomac), or from JSON in any other.
 
     Raises:
         LanguageError: the file cannot be read.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lisor.clustering.method import Features, Method
+from lisor.registry import TARGETS
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -18,29 +19,41 @@ if TYPE_CHECKING:
 
 
 class DecisionAware(Method):
-    """Sees the hidden states, and with total variance H·λ² the class probabilities there."""
+    """Sees the hidden states, and with total variance H·λ² the class probabilities or the numbers
+    there."""
 
     needs_network = True
     weight_setting = "decision_weight"
 
     def features(self, states: HiddenStates | Points, network: Network | None) -> Features:
-        """The hidden states and the class probabilities, side by side."""
-        hidden = states.matrix()
-        probabilities = self.required(network).probabilities(hidden)
-        return Features(points=with_probabilities(hidden, probabilities, self.weight))
+        """The hidden states and what is predicted there, side by side."""
+        hidden, model = states.matrix(), self.required(network)
+        columns = as_columns(model.probabilities(hidden), model.target)
+        return Features(points=with_columns(hidden, columns, self.weight))
 
 
-def with_probabilities(
-    hidden: Float[np.ndarray, "P H"], probabilities: Float[np.ndarray, "P C"], weight: float
-) -> Float[np.ndarray, "P H+A"]:
-    """Hidden states divided by their overall standard deviation, and class probabilities p with
-    total variance H·λ², where λ = `weight`.
+def as_columns(probabilities: Float[np.ndarray, "P C"], target: str) -> Float[np.ndarray, "P A"]:
+    """Class probabilities p as k-means sees them.
 
-    Two classes make one column, tanh of half the logit, which is 2·p − 1; C classes make C
-    columns 2·p − 1."""
+    Two classes make one column, tanh of half the logit, which is 2·p − 1; C classes make C columns
+    2·p − 1, and distributions C columns √p, between which distances are Hellinger's (1909). Numbers
+    are in deviations."""
+    if TARGETS[target].is_numeric:
+        numbers = probabilities.astype(np.float64)
+        deviations = numbers.std(axis=0)
+        deviations = np.where(deviations > 0, deviations, 1.0)
+        return np.asarray((numbers - numbers.mean(axis=0)) / deviations)
+    if TARGETS[target].is_distribution:
+        return np.sqrt(probabilities.astype(np.float64))
     columns = 2 * probabilities.astype(np.float64) - 1
-    if columns.shape[1] == 2:
-        columns = columns[:, 1:]
+    return columns[:, 1:] if columns.shape[1] == 2 else columns
+
+
+def with_columns(
+    hidden: Float[np.ndarray, "P H"], columns: Float[np.ndarray, "P A"], weight: float
+) -> Float[np.ndarray, "P H+A"]:
+    """Hidden states divided by their overall standard deviation, and columns with total variance
+    H·λ², where λ = `weight`."""
     deviation = np.sqrt(columns.var(axis=0).sum())
     scale = weight * np.sqrt(hidden.shape[1]) / deviation if deviation > 0 else 0.0
     overall = hidden.std(dtype=np.float64)

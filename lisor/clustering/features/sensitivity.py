@@ -37,7 +37,8 @@ class Sensitivity(Method):
     """Sees hidden states as far apart as the network's later predictions would be.
 
     A state counts by how uncertain the network is there, 1 − Σ p² over the classes (the Gini
-    impurity), since where it is certain a small error changes no prediction."""
+    impurity), since where it is certain a small error changes no prediction. Where numbers are
+    predicted all count alike."""
 
     needs_network = True
     needs_gradients = True
@@ -57,7 +58,10 @@ class Sensitivity(Method):
             )
         matrix = sensitivity(model, states.sequences())
         hidden, cell_states = states.matrix(), states.cell_states()
-        uncertain = 1 - np.square(model.probabilities(hidden).astype(np.float64)).sum(axis=1)
+        uncertain = np.ones(len(hidden))
+        if not TARGETS[model.target].is_numeric:
+            shares = model.probabilities(hidden).astype(np.float64)
+            uncertain -= np.square(shares).sum(axis=1)
         whole = hidden if cell_states is None else np.concatenate([hidden, cell_states], axis=1)
         return Features(points=whole @ matrix, weights=uncertain + MIN_WEIGHT, metric=matrix)
 
@@ -68,7 +72,8 @@ def sensitivity(model: TrainedModel, sequences: Sequences) -> Float[np.ndarray, 
 
     G is the mean over all steps of g·gᵀ, with g the gradient of the logit of a class, at the end of
     the sequence or summed over all its positions as the network's target is, with respect to the
-    state at that step, summed over the classes (each logit less the mean of all):
+    state at that step, summed over the classes (each logit less the mean of all), or with g that of
+    a number in deviations, summed over the numbers:
     the average gradient outer product, which in supervised learning shows the directions that
     matter (Hristache et al., 2001, "Structure adaptive approach for dimension reduction"). R·Rᵀ =
     G, turned to the principal directions of s·R and cut to the fewest that hold `KEPT` of its
@@ -94,7 +99,7 @@ def _moments(
         len(sequences),
         max(1, int(np.searchsorted(sequences.offsets[1:], MAX_SYMBOLS, side="right"))),
     )
-    size = sum(part.shape[-1] for part in model.initial_state())
+    size = sum(model.sizes)
     products, squares = np.zeros((2, size, size))
     total, count = np.zeros(size), 0
     for _, read, lengths in length_batches(
@@ -120,17 +125,17 @@ def _states_and_gradients(
     positions, with respect to that state."""
     import torch
 
-    cell = model.network.cell
+    network = model.network
     batch, steps = read.shape[1:3]
-    size = sum(part.shape[-1] for part in cell.initial_state(1))
     if steps == 0:
-        yield torch.zeros(batch, 0, size)
+        yield torch.zeros(batch, 0, sum(model.sizes))
         return
-    projected = cell.project(model.network.by_step(read).flatten(1, 2)).view(1, steps, batch, -1)
-    state = cell.initial_state(batch)
+    projected = network.cell.project(network.by_step(read).flatten(1, 2))
+    projected = projected.view(1, steps, batch, -1)
+    state = network.initial_state(batch)
     states, shifts = [state], list[torch.Tensor]()
     for step in range(steps):
-        state = cell.step(state, projected[:, step])
+        state = network.step(state, projected[:, step])
         shift = tuple(torch.zeros_like(part, requires_grad=True) for part in state)
         state = tuple(part + moved for part, moved in zip(state, shift, strict=True))
         shifts += shift
@@ -140,13 +145,15 @@ def _states_and_gradients(
     taken = target.take(torch.stack([parts[0] for parts in states], dim=1), lengths)
     counts = torch.as_tensor(target.counts(lengths[0].cpu().numpy()), device=read.device)
     real = torch.arange(taken.shape[2], device=read.device) < counts[:, None]
-    logits = model.network.read_out(taken[0][real][None])[0]
-    centered = logits - logits.mean(dim=1, keepdim=True)
-    parts = len(state)
+    logits = network.read_out(taken[0][real][None])[0]
+    if target.is_numeric:
+        centered = logits / network.deviations
+    else:
+        centered = logits - logits.mean(dim=1, keepdim=True)
     for logit in centered.unbind(dim=1):
         # Zeros where the logit does not depend on a state.
         gradients = torch.autograd.grad(
             logit.sum(), shifts, retain_graph=True, materialize_grads=True
         )
-        stacked = torch.stack(gradients).view(steps, parts, batch, -1)
-        yield stacked.permute(2, 0, 1, 3).flatten(2)
+        by_part = [torch.stack(gradients[part :: len(state)]) for part in range(len(state))]
+        yield torch.cat(by_part, dim=-1)[:, 0].transpose(0, 1)

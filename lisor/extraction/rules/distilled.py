@@ -52,6 +52,7 @@ class Distilled(Rule):
     states themselves do along the first principal directions of their features."""
 
     searches = True
+    compares_classes = True
     has_start = False
 
     def extract(self, view: View) -> Extraction:
@@ -146,7 +147,6 @@ class _Table:
     target: Int[np.ndarray, "Q S"]
     distance: Float[np.ndarray, "Q S"]
     """To the target, squared, less what all centers share."""
-    hidden_size: int
     own_start: bool = False
     """Whether there is a start beside the centers; else a word begins in the center nearest to the
     initial state."""
@@ -169,7 +169,6 @@ class _Table:
             after=(),
             target=empty,
             distance=empty.astype(np.float32),
-            hidden_size=states[0].shape[1],
         )
         after = (*steps(view.network, tuple(part[:1] for part in states), feature_map),)
         after += tuple(table._step(center) for center in range(k))
@@ -203,9 +202,9 @@ class _Table:
     def automaton(self) -> Automaton:
         """The automaton as it is now."""
         network = self.view.network
-        outputs = network.probabilities(self.centers[:, : self.hidden_size]).argmax(axis=1)
+        outputs = network.probabilities(self._parts(self.centers)[0]).argmax(axis=1)
         if self.own_start:
-            first = network.probabilities(self.initial[None, : self.hidden_size]).argmax(axis=1)
+            first = network.probabilities(self._parts(self.initial[None])[0]).argmax(axis=1)
             return self.view.automaton(self.target + 1, np.concatenate([first, outputs]))
         start, _ = nearest((self.initial @ self.feature_map)[None], self.centers @ self.feature_map)
         return self.view.automaton(self.target[1:], outputs, int(start[0]))
@@ -224,6 +223,4 @@ class _Table:
 
     def _parts(self, whole: Float[np.ndarray, "B D"]) -> tuple[Float[np.ndarray, "B H"], ...]:
         """h, and for an LSTM or SRU c."""
-        return tuple(
-            np.split(whole, range(self.hidden_size, whole.shape[1], self.hidden_size), axis=1)
-        )
+        return tuple(np.split(whole, np.cumsum(self.view.network.sizes)[:-1], axis=1))

@@ -1,16 +1,19 @@
 """Automata refined where they and their network differ.
 
-Shapes: K centers, Q = K + 1 states (the start first), S symbols, N words, H hidden units, D numbers
-of a state, F features in which states are compared."""
+Shapes: K centers, Q = K + 1 states (the start first), S symbols, N words, D of them on which
+network and automaton differ, H hidden units, Z numbers of a state, F features in which states are
+compared."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from lisor.extraction.dynamics import feature_map_of, steps, targets
+from lisor.extraction.limits import Stopped
 from lisor.extraction.rule import Rule
 from lisor.randomness import stream
 from lisor.sequences import Sequences
@@ -19,9 +22,10 @@ from lisor.targets.positions import Positions
 if TYPE_CHECKING:
     from lisor.automata.automaton import Automaton
     from lisor.extraction.extraction import Extraction
+    from lisor.extraction.limits import SearchLimits
     from lisor.extraction.probes import Probes
     from lisor.extraction.view import View
-    from lisor.networks.network import Network, States
+    from lisor.networks.network import Network, Predictor, States
 
 PROBES = 500
 """Words of each kind that are drawn in a round."""
@@ -43,6 +47,7 @@ class Refined(Rule):
     states at most, those first that most words blame."""
 
     searches = True
+    compares_classes = True
     grows = True
 
     def extract(self, view: View) -> Extraction:
@@ -51,7 +56,8 @@ class Refined(Rule):
         The search ends when a round meets no difference, at the limit of states before
         minimisation, when new centers change no transition, or after the round in which the network
         has read as many symbols as it may. Unless no difference is left, the automaton of the round
-        that agreed most with the network on the words of `probes` is returned. Where the network
+        that agreed most with the network on the words of `probes` is returned; where a watch ends
+        it while one is compared, that one. Where the network
         does not read the empty word, the start has the output that makes the automaton smallest."""
         from lisor.extraction.extraction import SearchLog
 
@@ -69,32 +75,38 @@ class Refined(Rule):
             outputs = network.probabilities(states[0]).argmax(axis=1)
             automaton = view.automaton(targets(stepped, states, feature_map), outputs)
             words = Sequences.join([probes.words, draw(probes, automaton, rng)])
-            positions = Positions.of(words, network.target)
-            predictions = network.predict(words).argmax(axis=1)
-            spent += len(words.symbols)
-            differs = automaton.classify(words) != predictions
-            wrong, first = np.unique(positions.sequence[differs], return_index=True)
-            first = np.flatnonzero(differs)[first]
-            agreed = 1 - float(differs[: positions.offsets[len(probes.words)]].mean())
-            if best is None or agreed >= most:
-                best, most = automaton, agreed
+            try:
+                compared = compare(
+                    network, automaton, words, given=len(probes.words), limits=limits
+                )
+            except Stopped:
+                best = automaton
+                break
+            wrong = compared.wrong
+            spent += len(compared.words.symbols)
+            limits.report(f"refined: {len(states[0]):,} states, {compared}")
+            if best is None or compared.agreed >= most:
+                best, most = automaton, compared.agreed
             if not len(wrong):
                 complete = True
-                tests += len(words)
+                tests += len(compared.words)
                 break
-            last, tests = tests + int(wrong[-1]) + 1, tests + len(words)
+            last, tests = tests + int(wrong[-1]) + 1, tests + len(compared.words)
             spent_to_last = spent
             room = min(limits.most_states - len(states[0]), max(1, len(states[0]) // 4))
             stuck = known > 0 and not (automaton.transitions[:known] >= known).any()
             limited = room < 1
-            if limited or stuck or (limits.steps is not None and spent >= limits.steps):
+            if limited or stuck or limits.is_over(spent):
                 break
             order = rng.permutation(len(wrong))[:MAX_EXPLAINED]
             known = len(states[0])
-            prefixes = words.cut(words.offsets[wrong[order]], positions.read[first[order]])
-            fresh, read = _new_centers(
-                network, automaton, states, prefixes, predictions[first[order]], metric, room
-            )
+            prefixes, predicted = compared.prefixes.select(order), compared.predicted[order]
+            try:
+                fresh, read = _new_centers(
+                    network, automaton, states, prefixes, predicted, metric, room, limits
+                )
+            except Stopped:
+                break
             spent += read
             states = tuple(map(np.concatenate, zip(states, fresh, strict=True)))
         return view.extraction(
@@ -109,6 +121,49 @@ class Refined(Rule):
                 steps_to_last=spent_to_last,
             ),
         )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Comparison:
+    """On which of some `words` a network and an automaton differ.
+
+    `prefixes` are the `wrong` ones up to where both first differ, and `predicted` are the network's
+    classes there. They `agreed` on that share of the positions of the words that are given."""
+
+    words: Sequences
+    wrong: Int[np.ndarray, " D"]
+    prefixes: Sequences
+    predicted: Int[np.ndarray, " D"]
+    agreed: float
+
+    def __str__(self) -> str:
+        return f"{len(self.wrong):,} of {len(self.words):,} words differ"
+
+
+def compare(
+    network: Predictor,
+    automaton: Automaton,
+    words: Sequences,
+    *,
+    given: int,
+    limits: SearchLimits,
+) -> Comparison:
+    """Network and automaton on words, the first of which are `given`.
+
+    Raises:
+        Stopped: the search ended before all of them were compared."""
+    positions = Positions.of(words, network.target)
+    predictions = limits.predict(network, words)
+    differs = automaton.classify(words) != predictions
+    wrong, first = np.unique(positions.sequence[differs], return_index=True)
+    first = np.flatnonzero(differs)[first]
+    return Comparison(
+        words=words,
+        wrong=wrong,
+        prefixes=words.cut(words.offsets[wrong], positions.read[first]),
+        predicted=predictions[first],
+        agreed=1 - float(differs[: positions.offsets[given]].mean()),
+    )
 
 
 def draw(probes: Probes, automaton: Automaton, rng: np.random.Generator) -> Sequences:
@@ -129,8 +184,9 @@ def _new_centers(
     states: States,
     words: Sequences,
     predictions: Int[np.ndarray, " N"],
-    metric: Float[np.ndarray, "D F"] | None,
+    metric: Float[np.ndarray, "Z F"] | None,
     room: int,
+    limits: SearchLimits,
 ) -> tuple[States, int]:
     """The hidden states that become centers, at most `room`, one for each state that words blame;
     and how many symbols the network read to find them.
@@ -145,6 +201,7 @@ def _new_centers(
 
     low, high, read = np.zeros(len(words), np.int64), words.lengths, len(words)
     while (high - low > 1).any():
+        limits.check()
         middle = (low + high) // 2
         at = reached(middle)
         rest = words.cut(starts + middle, words.lengths - middle)

@@ -16,12 +16,13 @@ class Weighted(Rule):
     seen."""
 
     deterministic = False
+    averages_probabilities = True
 
     def extract(self, view: View) -> Extraction:
         """The weighted automaton."""
         from lisor.extraction.extraction import make_weighted
 
         automaton = make_weighted(
-            view.network, view.counts, view.center_transitions, view.center_predictions
+            view.network, view.counts, view.center_transitions, view.probabilities
         )
         return view.extraction(self.name, automaton)

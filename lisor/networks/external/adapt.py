@@ -10,6 +10,7 @@ from lisor.errors import ModelError, one_line
 from lisor.networks.external.adapter import Adapter
 from lisor.networks.external.calls import SHOWN
 from lisor.networks.external.module import ModuleNetwork
+from lisor.networks.external.reading import Meaning
 from lisor.networks.external.stepped import SteppedNetwork
 from lisor.networks.network import Network
 from lisor.networks.trained import TrainedModel
@@ -19,7 +20,11 @@ METHODS = ("initial_state", "step", "scores", "is_accepting")
 
 
 def adapt(
-    network: object, alphabet: Sequence[str], classes: Sequence[str] | None = None
+    network: object,
+    alphabet: Sequence[str],
+    classes: Sequence[str] | None = None,
+    *,
+    meaning: Meaning | None = None,
 ) -> Network:
     """A network as extraction needs it; one that is so already is returned as it is.
 
@@ -28,9 +33,13 @@ def adapt(
     and stepped. Symbols are handed over by their numbers in `alphabet`. `classes` are named
     "reject" and "accept", or by their numbers, unless given.
 
+    What its outputs are read as is their `meaning`, unless it is a class.
+
     Raises:
-        ModelError: it is neither, its predictions do not follow from its state, or it names other
-            symbols or classes."""
+        ModelError: it is neither, its predictions do not follow from its state, it names other
+            symbols or classes, or its outputs are not what they are to be read as."""
+    meaning = meaning or Meaning()
+    meaning.check(alphabet)
     if isinstance(network, TrainedModel | Adapter):
         if tuple(alphabet) != network.alphabet.symbols:
             raise ModelError(
@@ -44,18 +53,23 @@ def adapt(
             raise ModelError(
                 f"expected the network's own classes {known}, got {given}; leave them out"
             )
+        if meaning.target not in (None, network.target):
+            raise ModelError(
+                f"expected {network.name} to be read as what it is, {network.target}, got the "
+                f"target {meaning.target}"
+            )
         return network
     methods = {name for name in METHODS if callable(getattr(network, name, None))}
     is_object = not isinstance(network, type)  # a class has its objects' methods, but no state
     if is_object and methods >= {"initial_state", "step"} and len(methods) > 2:
-        return SteppedNetwork(network, alphabet, classes)
+        return SteppedNetwork(network, alphabet, classes, meaning)
     if isinstance(network, nn.Module):
-        return ModuleNetwork(network, alphabet, classes)
+        return ModuleNetwork(network, alphabet, classes, meaning)
     hint = ""
     if isinstance(network, type):
         hint = ", a class: call it first"
     elif callable(network):
-        hint = ", a function: automata are read off states, not off predictions alone"
+        hint = ", a function, which has no hidden states: lisor.extract learns it by queries"
     raise ModelError(
         "expected a torch module with a recurrent network inside, or an object with "
         "initial_state(), step(state, symbol) and is_accepting(state) or scores(state), got "

@@ -1,28 +1,33 @@
 """Networks that were made elsewhere, as automata are read off them.
 
-Shapes: N states or sequences, M other states, H numbers of a part of a state, S symbols, C classes,
-B sequences of a batch, T steps."""
+Shapes: N states or sequences, M positions, H numbers of a part of a state, S symbols, C classes
+or numbers, B sequences of a batch, T steps."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from lisor.alphabet import Alphabet
-from lisor.automata.automaton import CLASSES
-from lisor.errors import ModelError, one_line
+from lisor.errors import ModelError
 from lisor.networks.batches import length_batches
 from lisor.networks.cells.cell import State
-from lisor.networks.external.calls import SHOWN
-from lisor.networks.network import ForwardPass, Network, States, check_finite
+from lisor.networks.network import (
+    AT_ONCE,
+    Differentiable,
+    ForwardPass,
+    Network,
+    States,
+)
 from lisor.randomness import stream
+from lisor.registry import TARGETS
 from lisor.sequences import Sequences
+from lisor.targets.positions import Positions
 
 MAX_STATE = 1 << 16
 """Numbers of a state: more than any network needs that an automaton stands in for."""
@@ -80,6 +85,7 @@ class Adapter(ABC):
     target = "class"
     attends = False
     reads_empty = True
+    at_once = AT_ONCE
     known_symbols: int | None = None
     """How many symbols it has vectors of, where that is known."""
     device = torch.device("cpu")
@@ -102,6 +108,11 @@ class Adapter(ABC):
     def sizes(self) -> tuple[int, ...]:
         """The numbers of each part of a state, H."""
         return tuple(part.shape[1] for part in self.initial)
+
+    @property
+    def units(self) -> int:
+        """All numbers of the first part, what is pooled included."""
+        return self.sizes[0]
 
     def initial_state(self) -> State:
         """The state before the first symbol, each part of shape [1, 1, H]."""
@@ -128,9 +139,20 @@ class Adapter(ABC):
                 len(part_of[0]), symbols, -1
             )
 
-    def predict(self, sequences: Sequences) -> Float[np.ndarray, "N C"]:
-        """The probability of each class for each sequence."""
-        return self.predict_from(self._begin(len(sequences)), sequences)
+    def predict(self, sequences: Sequences) -> Float[np.ndarray, "M C"]:
+        """The probability of each class, or the numbers, at each of the M positions."""
+        kind = TARGETS[self.target]
+        if kind.predicts_once:
+            return self.predict_from(self._begin(len(sequences)), sequences)
+        positions = Positions.of(sequences, self.target)
+        predicted = np.empty((positions.count, len(self.classes)), np.float32)
+        for rows, symbols, lengths in length_batches(sequences, self.device):
+            begin = self._begin(len(rows))
+            steps = [*self._run(begin, symbols[0].numpy(), lengths[0].numpy())]
+            hidden = np.stack([step[0] for step in steps[not kind.reads_empty :]], axis=1)
+            read_out = self.probabilities(hidden.reshape(-1, hidden.shape[-1]))
+            positions.fill(predicted, rows, read_out.reshape(*hidden.shape[:2], -1))
+        return predicted
 
     def predict_from(self, states: States, sequences: Sequences) -> Float[np.ndarray, "N C"]:
         """The probability of each class after each sequence is read from a state of its own."""
@@ -145,11 +167,30 @@ class Adapter(ABC):
     def forward_pass(
         self, symbols: Int[Tensor, "1 B T"], lengths: Int[Tensor, "1 B"]
     ) -> ForwardPass:
-        """Every state that a batch leaves, the initial one first, and the class probabilities."""
-        begin = self._begin(symbols.shape[1])
-        steps = list(self._run(begin, symbols[0].numpy(), lengths[0].numpy()))
+        """Every state that a batch leaves, the initial one first, and what is predicted at its
+        positions."""
+        read, ends = symbols[0].numpy(), lengths[0].numpy()
+        steps = self._run(self._begin(len(read)), read, ends)
         states = tuple(torch.from_numpy(np.stack(part)) for part in zip(*steps, strict=True))
-        return ForwardPass(states, torch.from_numpy(self.probabilities(steps[-1][0]))[:, None])
+        words = Sequences.from_lists([row[:end] for row, end in zip(read, ends, strict=True)])
+        mask = Positions.of(words, self.target).mask(np.arange(len(words)))
+        predicted = np.zeros((*mask.shape, len(self.classes)), np.float32)
+        predicted[mask] = self.predict(words)
+        return ForwardPass(states, torch.from_numpy(predicted))
+
+    def differentiable(self) -> Differentiable:
+        """The network as gradients go back through it.
+
+        Raises:
+            ModelError: there are none through what is no torch module."""
+        raise ModelError(f"{self.name} is no torch module, through which gradients could go back")
+
+    def attention(self, sequences: Sequences) -> list[Float[np.ndarray, " T"]]:
+        """The attention weight of each symbol of each sequence.
+
+        Raises:
+            ModelError: there is no attention."""
+        raise ModelError(f"{self.name} has no attention over its steps")
 
     def _begin(self, count: int) -> States:
         return tuple(np.repeat(part, count, axis=0) for part in self.initial)
@@ -175,52 +216,6 @@ def check_words(symbols: int) -> list[Int[np.ndarray, "N T"]]:
     return [rng.integers(symbols, size=(CHECKED_WORDS, length)) for length in CHECKED_LENGTHS]
 
 
-class Reading:
-    """How what a network puts out is read as probabilities of classes.
-
-    One number for a sequence is that of the second of two classes: a probability if all that are
-    `seen`, and those read out at `extreme` states that no word leads to, lie from 0 to 1, and else
-    a logit. Rows that are probabilities in the same sense are taken as such; others are logits or
-    log-probabilities.
-
-    Raises:
-        ModelError: `seen` is not one number or one row of numbers for each sequence, or not as many
-            as `classes`."""
-
-    def __init__(
-        self,
-        seen: Float[np.ndarray, "N C"],
-        extreme: Float[np.ndarray, "M C"],
-        classes: Sequence[str] | None,
-    ) -> None:
-        count = max(2, seen.shape[1])
-        usual = CLASSES if count == 2 else tuple(map(str, range(count)))
-        self.classes = usual if classes is None else tuple(classes)
-        if len(self.classes) != count or len(set(self.classes)) < count:
-            given = one_line(", ".join(map(str, self.classes)), SHOWN)
-            raise ModelError(
-                f"expected {count} different names, as many as the network has classes, got {given}"
-            )
-        check_finite("answers", seen)
-        raw = np.concatenate([seen, extreme])
-        shares = bool(((raw >= 0) & (raw <= 1)).all())
-        self._convert: Callable[[Any], Any]
-        if seen.shape[1] == 1:
-            self._convert = _pair if shares else lambda raw: _pair(1 / (1 + np.exp(-raw)))
-        elif shares and np.allclose(raw.sum(axis=1), 1, atol=1e-4):
-            self._convert = lambda raw: raw
-        else:
-            self._convert = _softmax
-
-    def __call__(self, raw: Float[np.ndarray, "N C"]) -> Float[np.ndarray, "N C"]:
-        """The probability of each class."""
-        with np.errstate(over="ignore"):
-            probabilities: Float[np.ndarray, "N C"] = self._convert(raw.astype(np.float64))
-        probabilities = probabilities.astype(np.float32)
-        check_finite("answers", probabilities)
-        return probabilities
-
-
 def as_rows(raw: object, count: int) -> Float[np.ndarray, "N C"]:
     """What a network puts out for `count` sequences, as a row for each.
 
@@ -234,22 +229,3 @@ def as_rows(raw: object, count: int) -> Float[np.ndarray, "N C"]:
             "return the answer of the last one"
         )
     return array.reshape(count, -1)
-
-
-def agree(
-    rows: Float[np.ndarray, "N Z"], other: Float[np.ndarray, "N Z"], rounding: float = 1e-3
-) -> Bool[np.ndarray, " N"]:
-    """Which rows are the same but for a share that `rounding` may change; a NaN is like nothing."""
-    allowed = rounding * (0.1 * (1 + np.abs(rows).max()) + np.abs(rows))
-    near: Bool[np.ndarray, " N"] = np.less_equal(np.abs(rows - other), allowed).all(axis=1)
-    return near
-
-
-def _pair(accepted: Float[np.ndarray, "N 1"]) -> Float[np.ndarray, "N 2"]:
-    return np.concatenate([1 - accepted, accepted], axis=1)
-
-
-def _softmax(raw: Float[np.ndarray, "N C"]) -> Float[np.ndarray, "N C"]:
-    exponentials = np.exp(raw - raw.max(axis=1, keepdims=True))
-    shares: Float[np.ndarray, "N C"] = exponentials / exponentials.sum(axis=1, keepdims=True)
-    return shares

@@ -59,13 +59,13 @@ def _find_spec(name: str) -> ModuleSpec | None:
 
 def load(build: str, weights: Path | None) -> object:
     """The network that a build makes when it is called without arguments, ready to answer, with the
-    weights of a file.
+    weights of a file, or else those that the build gives it.
 
     Weights are a .safetensors file, or a state dict that torch.save wrote, which is read with
     weights_only=True: nothing else is unpickled.
 
     Raises:
-        ModelError: the build is not found or fails, weights are missing, not readable or of other
+        ModelError: the build is not found or fails, or the weights are not readable or of other
             shapes."""
     source_of(build)
     name, _, function = build.partition(":")
@@ -81,9 +81,9 @@ def load(build: str, weights: Path | None) -> object:
     with calling(f"{shown} called without arguments"):
         network = make()
     if isinstance(network, nn.Module):
-        if weights is None:
-            raise ModelError(f"{shown} makes a torch module: give the file of its weights")
-        return _with_weights(network, read_weights(weights)).eval()
+        if weights is not None:
+            _load_weights(network, read_weights(weights))
+        return network.eval()
     if weights is not None:
         kind = one_line(type(network).__name__, SHOWN)
         raise ModelError(f"expected a torch module from {shown} to load weights into, got {kind}")
@@ -122,7 +122,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     return dict(weights)
 
 
-def _with_weights(network: nn.Module, weights: dict[str, Tensor]) -> nn.Module:
+def _load_weights(network: nn.Module, weights: dict[str, Tensor]) -> None:
     known, name = network.state_dict(), one_line(type(network).__name__, 40)
     weights = _unwrapped(weights, known)
     faults = {
@@ -139,7 +139,6 @@ def _with_weights(network: nn.Module, weights: dict[str, Tensor]) -> nn.Module:
         raise ModelError(f"the weights do not fit {name}; {'; '.join(listed)}")
     with calling(f"{name}.load_state_dict(weights)"):
         network.load_state_dict(weights)
-    return network
 
 
 def _unwrapped(weights: dict[str, Tensor], known: Mapping[str, Tensor]) -> dict[str, Tensor]:

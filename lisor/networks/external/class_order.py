@@ -1,4 +1,4 @@
-"""Whether labels say that a network has its classes in another order.
+"""Whether labels say that a network has its classes in another order, or has learned nothing.
 
 Shapes: N sequences, C classes."""
 
@@ -17,6 +17,10 @@ from lisor.sequences import Sequences
 
 MIN_GAIN, MIN_ERRORS = 0.2, 3.0
 """By how much another order has to be right more often: a share, and so many standard errors."""
+
+IDLE_ERRORS = 2.0
+"""A network that is right more often than a constant by fewer standard errors has learned nothing
+that labels show."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,9 +66,27 @@ def find_better_order(
     return BetterOrder(order=tuple(order.tolist()), given=given, better=better)
 
 
+def find_idle(
+    labels: Int[np.ndarray, " N"], predictions: Int[np.ndarray, " N"], classes: tuple[str, ...]
+) -> str | None:
+    """What a message says of a network that is right no more often than the most frequent class
+    alone; None for others, and where there is one class alone."""
+    if not len(labels):
+        return None
+    counts = np.bincount(labels, minlength=len(classes))
+    right, most = float((labels == predictions).mean()), counts.max() / len(labels)
+    error = np.sqrt(most * (1 - most) / len(labels))
+    if most == 1 or right >= min(1, most + IDLE_ERRORS * error):
+        return None
+    return (
+        f"the network is right on {right:.3f} of the labelled sequences, the class "
+        f"{one_line(classes[counts.argmax()], 40)} alone on {most:.3f}"
+    )
+
+
 def check_classes(network: Network, dataset: Dataset) -> None:
     """A DataWarning where the labels of a dataset say that an external network has its classes in
-    another order."""
+    another order, or has learned nothing."""
     splits = [dataset.splits[name] for name in ("validation", "selection")]
     words = Sequences.join(split.sequences for split in splits)
     labels = np.concatenate([split.labels for split in splits])
@@ -72,4 +94,7 @@ def check_classes(network: Network, dataset: Dataset) -> None:
     order = find_better_order(labels, predictions, len(network.classes))
     if order is not None:
         advice = "give classes=… in the network's order"
-        warnings.warn(f"{order.described(network.classes)}; {advice}", DataWarning, stacklevel=3)
+        warnings.warn(f"{order.described(network.classes)}; {advice}", DataWarning, stacklevel=4)
+    elif (idle := find_idle(labels, predictions, network.classes)) is not None:
+        advice = "was it trained, and are its weights loaded?"
+        warnings.warn(f"{idle}; {advice}", DataWarning, stacklevel=4)

@@ -1,8 +1,7 @@
-"""How a torch module is called with words, and where its outputs stand in what it returns.
+"""How a torch module is called with words.
 
-Both are found by calls: modules take symbol numbers or one-hot vectors, batch or time first, with
-lengths, masks or a hidden state beside them, all symbols at once or one after the other, and return
-tensors alone or among others.
+It is found by calls: modules take symbol numbers or one-hot vectors, batch or time first, with
+lengths, masks or a hidden state beside them, all symbols at once or one after the other.
 
 Shapes: B words, T symbols, S symbols of the alphabet, C numbers of an output."""
 
@@ -12,7 +11,7 @@ import inspect
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from typing import Any
@@ -25,7 +24,9 @@ from torch.utils._pytree import tree_flatten, tree_map
 
 from lisor.errors import DataWarning, ModelError, one_line
 from lisor.networks.external.calls import SHOWN, calling, reason
-from lisor.networks.external.trace import Recording
+from lisor.networks.external.layers import recurrent_layers, zeros
+from lisor.networks.external.outputs import SIZES, Output, find_output
+from lisor.networks.external.rounding import same
 from lisor.networks.network import check_finite
 from lisor.randomness import stream
 
@@ -40,18 +41,12 @@ BEGINNING = ("init_hidden", "inithidden", "init_state", "initial_state", "init_h
              "begin_state", "zero_state", "get_initial_state", "init_h")  # fmt: skip
 """Methods that make the state to begin in, in small letters."""
 
-OUTPUT_NAMES = ("logits", "scores", "log_probs", "probabilities", "probs", "predictions",
-                "prediction", "output", "outputs", "answer", "y")  # fmt: skip
-"""Names under which outputs are returned, the surest first."""
-
-NEAR = 1e-2
-"""By how much outputs may differ that are the same but for rounding."""
+APART = 0.02
+"""By which share the outputs for a word may differ from batch to batch: those of quantised modules
+do."""
 
 MANY = 50
 """How often words are repeated to see whether outputs are random."""
-
-SIZES = ((5, 3), (7, 3), (5, 4))
-"""Words and symbols of the calls that show which axis is which."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,31 +63,11 @@ class Form:
         return "one-hot vectors" if self.vectors else "numbers [B, T]"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Output:
-    """Where the outputs stand among the tensors that a module returns: which one it is, its axis of
-    words, and that of steps if there is one after each symbol."""
-
-    leaf: int
-    batch: int
-    steps: int | None
-
-    def take(self, result: Any) -> Float[Tensor, "B C"] | Float[Tensor, "B T C"]:
-        """The outputs."""
-        outputs = list(_leaves(result))[self.leaf][1]
-        if self.steps is not None:
-            outputs = outputs.movedim((self.batch, self.steps), (0, 1))
-            return outputs.reshape(*outputs.shape[:2], -1).float().cpu()
-        outputs = outputs.movedim(self.batch, 0)
-        return outputs.reshape(len(outputs), -1).float().cpu()
-
-
 class Layout:
     """How a module that reads `symbols` is called, and its outputs [B, C], or [B, T, C] where there
     is one after each symbol.
 
-    Of several tensors that a module returns the outputs are the one of `width` numbers, the one of
-    a name of `OUTPUT_NAMES`, or else the first that belongs to words and is no state.
+    Of several tensors that a module returns, `find_output` finds those of `width` numbers.
 
     Raises:
         ModelError: it takes words in none of these ways, or its outputs for a word depend on other
@@ -105,15 +80,14 @@ class Layout:
         self._dtype = torch.float32 if weight is None else weight.dtype
         self._device = torch.device("cpu") if weight is None else weight.device
         self._roles = _roles(module)
-        self._rivals = 0
         with torch.inference_mode(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what a module warns of is not to decide on its form
             self._form, self._output = self._find(width)
-        if self._rivals:
+        if self._output.rivals:
             warnings.warn(
-                f"{self._name} returns {self._rivals + 1} tensors that may be its outputs: the "
-                "first is read, though it has more numbers; return them under the name logits, or "
-                "alone",
+                f"{self._name} returns {self._output.rivals + 1} tensors that may be its "
+                "outputs: the first is read, though it has more numbers; return them under the "
+                "name logits, or alone",
                 DataWarning,
                 stacklevel=4,
             )
@@ -127,7 +101,14 @@ class Layout:
         """The outputs for words."""
         what = "one-hot vectors of" if self._form.vectors else "a batch of"
         with calling(f"{self._name} called with {what} symbols 0 … {self._symbols - 1}"):
-            return self._output.take(self._call(self._form, words))
+            outputs = self._output.take(self._call(self._form, words))
+        if outputs.shape[-1] != self._output.width:
+            raise ModelError(
+                f"expected {self._output.width} numbers for each word from {self._name}, got "
+                f"{outputs.shape[-1]} for words of {words.shape[1]} symbols: what it returns must "
+                "not change its shape with the word"
+            )
+        return outputs
 
     def last(self, words: Int[Tensor, "B T"]) -> Float[Tensor, "B C"]:
         """The outputs after the last symbol."""
@@ -170,11 +151,14 @@ class Layout:
         failed: dict[str, str] = {}
         for form in self._forms():
             try:
-                results = [self._call(form, torch.zeros(size, dtype=torch.long)) for size in SIZES]
+                output = find_output(
+                    partial(self._call, form),
+                    width,
+                    set() if form.begin is None else _shapes(form.begin(SIZES[0][0])),
+                )
             except (Exception, SystemExit) as error:
                 failed.setdefault(str(form), one_line(reason(error), 70))
                 continue
-            output = self._find_output(form, results, width)
             if isinstance(output, str):
                 failed.setdefault(str(form), output)
             elif self._is_apart(form, output):
@@ -210,59 +194,7 @@ class Layout:
         for method in methods:
             makers += [method, partial(_repeated, method)]
         makers.append(_nothing)
-        layers = [part for part in self._module.modules() if isinstance(part, nn.RNNBase)]
-        return makers + [partial(_zeros, layer) for layer in layers]
-
-    def _find_output(self, form: Form, results: list[Any], width: int | None) -> Output | str:
-        """Where the outputs are in the results of three calls, or why they are nowhere."""
-        leaves = [list(_leaves(result)) for result in results]
-        if len({len(one) for one in leaves}) > 1 or not leaves[0]:
-            return f"got {one_line(type(results[0]).__name__, SHOWN)}, without tensors"
-        handed = set() if form.begin is None else _shapes(form.begin(SIZES[0][0]))
-        widths = (1, 2) if width == 2 else (width,)
-        candidates: list[tuple[tuple[bool, bool, int], Output]] = []
-        for at, (name, tensor) in enumerate(leaves[0]):
-            sizes = [tuple(one[at][1].shape) for one in leaves]
-            axes = _axes(*sizes)
-            if axes is None or not tensor.is_floating_point():
-                continue
-            output = Output(leaf=at, batch=axes[0], steps=axes[1])
-            size = output.take(results[0]).shape[-1]
-            rank = next(
-                (rank for rank, known in enumerate(OUTPUT_NAMES) if _is_named(name, known)),
-                len(OUTPUT_NAMES),
-            )
-            candidates.append(((sizes[0] in handed, size not in widths, rank), output))
-        if candidates:
-            best = min(rank for rank, _ in candidates)
-            first, *others = self._last_made(
-                form, [output for rank, output in candidates if rank == best]
-            )
-            size = first.take(results[0]).shape[-1]
-            self._rivals = sum(output.take(results[0]).shape[-1] < size for output in others)
-            return first
-        kinds = {tensor.is_floating_point() for _, tensor in leaves[0]}
-        what = "numbers" if True in kinds else "whole numbers, which are no scores,"
-        shown = one_line(", ".join(str([*tensor.shape]) for _, tensor in leaves[0]), SHOWN)
-        return f"got {what} of shape {shown} for {SIZES[0][0]} words of {SIZES[0][1]} symbols"
-
-    def _last_made(self, form: Form, candidates: list[Output]) -> list[Output]:
-        """Those of several tensors of which no other one of them is made."""
-        if len(candidates) == 1:
-            return candidates
-        recording, words = Recording(), torch.zeros(SIZES[0], dtype=torch.long)
-        leaves = [*_leaves(recording.run(lambda: self._call(form, words)))]
-        tensors = [leaves[output.leaf][1] for output in candidates]
-        made_of = [recording.ancestors(tensor) for tensor in tensors]
-        return [
-            output
-            for output, tensor in zip(candidates, tensors, strict=True)
-            if not any(
-                tensor.shape == node.value.shape and torch.equal(tensor, node.value)
-                for ancestors in made_of
-                for node in ancestors
-            )
-        ] or candidates
+        return makers + [partial(zeros, layer) for layer in recurrent_layers(self._module)]
 
     def _is_apart(self, form: Form, output: Output) -> bool:
         """Whether the output for each word depends on that word alone, and one after each symbol on
@@ -281,13 +213,10 @@ class Layout:
                 f"{self._name} answers the same words differently each time: dropout (call its "
                 "eval() first), or a state that it keeps between calls"
             )
-        fewer = self(words[:2])
-        apart = torch.allclose(outputs[1:], self(other)[1:], rtol=NEAR, atol=NEAR)
-        apart = apart and torch.allclose(outputs[:2], fewer, rtol=NEAR, atol=NEAR)
-        if output.steps is None:
-            return apart
-        before = outputs[:, :-1], self(later)[:, :-1]
-        return apart and torch.allclose(*before, rtol=NEAR, atol=NEAR)
+        pairs = [(self(other)[1:], outputs[1:]), (self(words[:2]), outputs[:2])]
+        if output.steps is not None:
+            pairs.append((self(later)[:, :-1], outputs[:, :-1]))
+        return all(same(one, expected, APART) for one, expected in pairs)
 
 
 @contextmanager
@@ -345,42 +274,6 @@ def _roles(module: nn.Module) -> dict[str, str]:
     return roles
 
 
-def _leaves(result: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
-    """The tensors in what a module returns, with the names under which they stand there."""
-    if isinstance(result, Tensor):
-        yield name, result
-    elif isinstance(result, Mapping):
-        for key, one in result.items():
-            yield from _leaves(one, str(key))
-    elif is_dataclass(result) and not isinstance(result, type):
-        for key, one in vars(result).items():
-            yield from _leaves(one, key)
-    elif isinstance(result, tuple | list):
-        names = getattr(result, "_fields", [name] * len(result))
-        for key, one in zip(names, result, strict=True):
-            yield from _leaves(one, key)
-
-
-def _is_named(name: str, known: str) -> bool:
-    """Whether a name is a known one, by itself or with a word before or after it."""
-    return name == known or name.endswith(f"_{known}") or name.startswith(f"{known}_")
-
-
-def _axes(
-    size: tuple[int, ...], of_words: tuple[int, ...], of_symbols: tuple[int, ...]
-) -> tuple[int, int | None] | None:
-    """The axes of words and of steps of a tensor, by its sizes in three calls; None where it has
-    none, or more than one beside them."""
-    if not len(size) == len(of_words) == len(of_symbols) <= 3:
-        return None
-    words = [at for at, pair in enumerate(zip(size, of_words, strict=True)) if pair == (5, 7)]
-    steps = [at for at, pair in enumerate(zip(size, of_symbols, strict=True)) if pair == (3, 4)]
-    changed = [at for at, pair in enumerate(zip(size, of_words, strict=True)) if len({*pair}) > 1]
-    if len(words) != 1 or changed != words or len(steps) > 1:
-        return None
-    return (words[0], steps[0] if steps else None) if len(size) <= 2 + len(steps) else None
-
-
 def _shapes(state: Any) -> set[tuple[int, ...]]:
     return {tuple(one.shape) for one in tree_flatten(state)[0] if isinstance(one, Tensor)}
 
@@ -412,12 +305,3 @@ def _repeated(make: Callable[[], Any], count: int) -> Any:
 
 def _nothing(count: int) -> None:
     """No state: many modules then begin in one of their own."""
-
-
-def _zeros(layer: nn.RNNBase, count: int) -> Any:
-    """The state in which a recurrent layer begins by itself."""
-    layers, like = layer.num_layers * (1 + layer.bidirectional), next(layer.parameters())
-    hidden = like.new_zeros(layers, count, layer.proj_size or layer.hidden_size)
-    if layer.mode != "LSTM":
-        return hidden
-    return hidden, like.new_zeros(layers, count, layer.hidden_size)

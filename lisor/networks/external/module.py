@@ -15,12 +15,20 @@ from torch import Tensor, nn
 
 from lisor.alphabet import Alphabet
 from lisor.errors import ModelError, one_line
-from lisor.networks.external.adapter import MAX_BATCH, Adapter, Reading, check_size, check_words
+from lisor.networks.batches import equal_batches
+from lisor.networks.external.adapter import MAX_BATCH, Adapter, check_size, check_words
+from lisor.networks.external.differentiable import DifferentiableModule
+from lisor.networks.external.layers import reads_backwards, recurrent_layers
 from lisor.networks.external.layout import Layout
-from lisor.networks.external.recurrence import Part
+from lisor.networks.external.pools import ATTENTION
+from lisor.networks.external.reading import Meaning, make_reading
+from lisor.networks.external.recurrence import OUTPUT, Part
+from lisor.networks.external.rounding import bound_of
 from lisor.networks.external.steppers import find_stepper
-from lisor.networks.network import ForwardPass, States, check_finite
+from lisor.networks.network import States, check_finite
+from lisor.networks.pools.attention import shares_of
 from lisor.randomness import stream
+from lisor.registry import TARGETS
 from lisor.sequences import Sequences
 from lisor.targets.positions import Positions
 
@@ -31,10 +39,6 @@ EXTREME = 100.0
 """How far from 0 the read-out is tried: a linear one then leaves 0 … 1, a sigmoid or softmax never
 does."""
 
-EXACT, ROUNDED = 1e-3, 8
-"""How much outputs may differ that are the same but for rounding: a share, or so many times the
-smallest step of the module's numbers."""
-
 
 class ModuleNetwork(Adapter):
     """Any torch module with a recurrent network inside, called as its owner calls it.
@@ -44,25 +48,36 @@ class ModuleNetwork(Adapter):
     outputs look at them. All that holds only if the outputs follow from the state, which is put to
     the test on random words.
 
-    A module with an output after each symbol has the target `step`. What it puts out for an empty
-    sequence is not asked. The module is left as it is, and is not to be changed afterwards.
+    A module with an output after each symbol has the target `step`, and one with an output after
+    the last symbol the target `class`, unless its outputs have another `meaning`. What it puts out
+    for an empty sequence is not asked: the next symbol there, or a class, is read out at the state
+    in which it begins. The module is left as it is, and is not to be changed afterwards.
 
     Raises:
         ModelError: the module cannot be called with the symbols, is in training mode with dropout,
-            has no recurrent state, or its outputs come from more than that."""
-
-    reads_empty = False
+            has no recurrent state, or its outputs come from more than that, or are not those of
+            the target."""
 
     def __init__(
-        self, module: nn.Module, alphabet: Sequence[str], classes: Sequence[str] | None = None
+        self,
+        module: nn.Module,
+        alphabet: Sequence[str],
+        classes: Sequence[str] | None = None,
+        meaning: Meaning | None = None,
     ) -> None:
         self.name, self.alphabet = one_line(type(module).__name__, 40), Alphabet.of(alphabet)
+        self._module = module
         self._lock = Lock()
         _check_mode(module, self.name)
         embeddings = [part for part in module.modules() if isinstance(part, nn.Embedding)]
         self.known_symbols = embeddings[0].num_embeddings if len(embeddings) == 1 else None
-        self._layout = Layout(module, len(alphabet), None if classes is None else len(classes))
-        self.target = "step" if self._layout.is_per_step else "class"
+        width = None if classes is None else len(classes)
+        meaning = meaning or Meaning()
+        if meaning.is_next:
+            width = len(alphabet) + (meaning.end is None)
+        self._layout = Layout(module, len(alphabet), width)
+        self.target = self._find_target(meaning.target)
+        self.reads_empty = TARGETS[self.target].is_distribution
         words = [torch.from_numpy(batch) for batch in check_words(len(self.alphabet))]
         with torch.inference_mode():
             outputs = torch.cat([self._layout.last(batch) for batch in words])
@@ -70,17 +85,26 @@ class ModuleNetwork(Adapter):
             rounding = self._rounding(module, words[-1])
         try:
             self._stepper, self._unread = find_stepper(
-                self._layout.last, len(self.alphabet), words, outputs, rounding
+                module, self._layout.last, len(self.alphabet), words, outputs, rounding
             )
         except ModelError as error:
             raise ModelError(_refusal(module, self.name, str(error))) from None
         self.parts = ("state", "cell_state")[: 1 + any(self._unread)]
         self.layers = self._name_layers()
+        begun = [] if meaning.begin is None else [self.alphabet.symbols.index(meaning.begin)]
+        self._begun = torch.tensor(begun, dtype=torch.long)
         self.initial = self._join(self._stepper.initial or [])
         check_size(self)
         seen = outputs.numpy()
-        self._reading = Reading(seen, self._extreme_outputs(len(seen)), classes)
+        # An output that is a part of the state is read out as it is, so that none is extreme.
+        is_part = any(part.operator == OUTPUT for part in self._stepper.parts)
+        extreme = seen if is_part else self._extreme_outputs(len(seen))
+        self._reading = make_reading(
+            self.target, seen, extreme, alphabet=self.alphabet, classes=classes, end=meaning.end
+        )
         self.classes = self._reading.classes
+        if len(self._begun):
+            self.initial = self.advance(self.initial, self._begun.numpy())
 
     def advance(self, states: States, symbols: Int[np.ndarray, " N"]) -> States:
         """The state after one more symbol for each of N states."""
@@ -100,34 +124,81 @@ class ModuleNetwork(Adapter):
         return self._reading(self._read_out(hidden))
 
     def predict(self, sequences: Sequences) -> Float[np.ndarray, "M C"]:
-        """The probability of each class at each of the M positions, by the module itself."""
+        """The probability of each class, or the numbers, at each of the M positions, by the module
+        itself, but for the next symbol where it has an output after the last one alone."""
+        if self.reads_empty and not self._layout.is_per_step:
+            return super().predict(sequences)
         positions, lengths = Positions.of(sequences, self.target), sequences.lengths
         probabilities = np.empty((positions.count, len(self.classes)), np.float32)
+        begin = self.probabilities(self.initial[0])
         for length in np.unique(lengths[lengths > 0]).tolist():
             rows = np.flatnonzero(lengths == length)
             words = torch.from_numpy(sequences.select(rows).padded().astype(np.int64))
+            words = torch.cat([self._begun.expand(len(words), -1), words], dim=1)
             (outputs,) = self._in_batches(lambda batch: [self._layout(batch)], words)
             flat = self._reading(outputs.numpy().reshape(-1, outputs.shape[-1]))
-            positions.fill(probabilities, rows, flat.reshape(len(rows), -1, len(self.classes)))
-        empty = np.flatnonzero(lengths == 0)
-        if self.target == "class" and len(empty):
-            begin = self.probabilities(self.initial[0])
-            positions.fill(probabilities, empty, np.repeat(begin[:, None], len(empty), axis=0))
+            read = flat.reshape(len(rows), -1, len(self.classes))
+            if self.reads_empty and not len(self._begun):
+                first = np.broadcast_to(begin[:, None], (len(rows), *begin.shape))
+                read = np.concatenate([first, read], axis=1)
+            positions.fill(probabilities, rows, read)
+        empty = np.flatnonzero((lengths == 0) & (positions.counts > 0))
+        positions.fill(probabilities, empty, np.repeat(begin[:, None], len(empty), axis=0))
         return probabilities
 
-    def forward_pass(
-        self, symbols: Int[Tensor, "1 B T"], lengths: Int[Tensor, "1 B"]
-    ) -> ForwardPass:
-        """Every state that a batch leaves, the initial one first, and the class probabilities at
-        its positions."""
-        read, ends = symbols[0].numpy(), lengths[0].numpy()
-        steps = self._run(self._begin(len(read)), read, ends)
-        states = tuple(torch.from_numpy(np.stack(part)) for part in zip(*steps, strict=True))
-        words = Sequences.from_lists([row[:end] for row, end in zip(read, ends, strict=True)])
-        mask = Positions.of(words, self.target).mask(np.arange(len(words)))
-        probabilities = np.zeros((*mask.shape, len(self.classes)), np.float32)
-        probabilities[mask] = self.predict(words)
-        return ForwardPass(states, torch.from_numpy(probabilities))
+    def differentiable(self) -> DifferentiableModule:
+        """The module as gradients go back through it.
+
+        Raises:
+            ModelError: none go back to its symbols, why, or it predicts no classes."""
+        if not TARGETS[self.target].names_classes:
+            raise ModelError(
+                f"{self.name} predicts {TARGETS[self.target].predicted}: gradients go back from "
+                "the classes of external networks alone"
+            )
+        return DifferentiableModule(
+            self._module, self.name, len(self.alphabet), self._layout, self._reading
+        )
+
+    def attention(self, sequences: Sequences) -> list[Float[np.ndarray, " T"]]:
+        """The attention weight of each symbol of each sequence, of several scores the mean.
+
+        Raises:
+            ModelError: it pools nothing by attention."""
+        if not any(part.operator == ATTENTION for part in self._stepper.parts):
+            raise ModelError(f"{self.name} does not weigh its steps by attention")
+        weights = [np.empty(0, np.float32)] * len(sequences)
+        for rows, read in equal_batches(sequences, self.device):
+            words = read[0].numpy()
+            steps = self._run(self._begin(len(words)), words, np.full(*words.shape))
+            kept = [self._attention_weights(states) for states in [*steps][1:]]
+            shares = shares_of(torch.stack(kept)).mean(dim=2).float().numpy()
+            for row, share in zip(rows, shares.T, strict=True):
+                weights[row] = share
+        return weights
+
+    def _attention_weights(self, states: States) -> Float[Tensor, "N K"]:
+        """What is kept in states of the weights that attention has given so far."""
+        parts = zip(self._stepper.parts, self._split(states), strict=True)
+        return torch.cat([state for part, state in parts if part.operator == ATTENTION], dim=1)
+
+    def _find_target(self, wanted: str | None) -> str:
+        """The target that is wanted, or else that of the outputs.
+
+        Raises:
+            ModelError: the outputs do not stand where the target has its positions."""
+        per_step = self._layout.is_per_step
+        if wanted is None:
+            return "step" if per_step else "class"
+        kind = TARGETS[wanted]
+        # The next symbol after each prefix follows from the state, whichever outputs there are.
+        if not kind.is_distribution and kind.predicts_once == per_step:
+            meant, given = ("sequence", "symbol") if per_step else ("symbol", "sequence")
+            raise ModelError(
+                f"expected outputs after each {meant}, as the target {wanted} has them, got one "
+                f"after each {given} from {self.name}"
+            )
+        return wanted
 
     def _step(self, *rows: Tensor) -> list[Tensor]:
         *states, symbols = rows
@@ -153,9 +224,7 @@ class ModuleNetwork(Adapter):
         half = len(words) // 2
         whole, halves = self._layout.last(words), map(self._layout.last, words.split(half))
         apart = float((whole - torch.cat([*halves])).abs().max() / (0.1 * (1 + whole.abs().max())))
-        types = {one.dtype for one in module.parameters() if one.is_floating_point()}
-        smallest = max((torch.finfo(one).eps for one in types), default=0.0)
-        return max(EXACT, ROUNDED * smallest, 2 * apart)
+        return max(bound_of(one.dtype for one in module.parameters()), 2 * apart)
 
     @property
     def _described(self) -> list[tuple[Part, bool]]:
@@ -175,7 +244,7 @@ class ModuleNetwork(Adapter):
         apart = []
         for is_unread, state in enumerate(states):
             sizes = [part.size for part, unread in self._described if unread == is_unread]
-            numbers = torch.from_numpy(np.asarray(state, np.float32))
+            numbers = torch.from_numpy(np.require(state, np.float32, "W"))
             apart.append(iter(numbers.split(sizes, dim=1)))
         return [next(apart[is_unread]) for _, is_unread in self._described]
 
@@ -214,15 +283,16 @@ class ModuleNetwork(Adapter):
 def _check_mode(module: nn.Module, name: str) -> None:
     """Raises ModelError where dropout is at work."""
     dropping = [part for part in module.modules() if isinstance(part, DROPPING)]
-    layers = [part for part in module.modules() if isinstance(part, nn.RNNBase)]
     drops = any(part.training for part in dropping)
-    if drops or any(one.training and one.dropout and one.num_layers > 1 for one in layers):
+    if drops or any(
+        one.training and one.dropout and one.num_layers > 1 for one in recurrent_layers(module)
+    ):
         raise ModelError(f"{name} is in training mode, with dropout at work: call its eval() first")
 
 
 def _refusal(module: nn.Module, name: str, why: str) -> str:
     """What a message says of a module in which no state machine was found."""
-    if any(isinstance(part, nn.RNNBase) and part.bidirectional for part in module.modules()):
+    if reads_backwards(module):
         return (
             f"{name} is no state machine: its bidirectional layer looks at what is still to come, "
             "which no automaton can; train one that reads forwards alone"

@@ -1,17 +1,12 @@
-"""Networks whose outputs come from all their steps at once, as state machines.
+"""Networks whose outputs come from all their steps at once, as state machines: beside the recurrent
+state stands what has been pooled over the steps so far.
 
-What pools over steps can be kept up step by step: a mean with the number of steps, attention with
-the logarithm of the sum of its weights before they are divided, z' = log(exp z + exp e). Beside the
-recurrent state stands what has been pooled so far, and a number that says how much the next step
-counts, from 1 before the first to 0: 1 / (1 + t) for a mean of t steps, (1 − z / (1 + |z|)) / 2 for
-attention.
-
-Shapes: N states, T steps, H numbers of a part of a state, D numbers that are pooled."""
+Shapes: N states, H numbers of a part of a state, D numbers that are pooled."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import product
 
 import torch
@@ -19,109 +14,47 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from lisor.errors import ModelError
-from lisor.networks.external.recurrence import OTHER, WORDS, Nodes, Part, Recurrence, describe, near
-from lisor.networks.external.trace import Node, Number
+from lisor.networks.external.mixing import more
+from lisor.networks.external.pools import POOLS, SUMS, Attention, Pool, Reducer, Spot
+from lisor.networks.external.recurrence import (
+    OTHER,
+    WORDS,
+    Part,
+    Ran,
+    Recurrence,
+    describe,
+)
+from lisor.networks.external.rounding import same
+from lisor.networks.external.trace import Node, Nodes, Number
 from lisor.randomness import stream
-
-Pool = Callable[
-    [Float[Tensor, "N D"], Float[Tensor, "N 1"], Float[Tensor, "N D"], Float[Tensor, "N 1"] | None],
-    tuple[Float[Tensor, "N D"], Float[Tensor, "N 1"]],
-]
-"""What has been pooled, and its weight, after one more step: of both so far, the step's value and
-its score."""
-
-
-def _mean(
-    pooled: Tensor, weight: Tensor, value: Tensor, score: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    """p' = p + (v − p) / (t + 1), at the weight 1 / (1 + t)."""
-    return torch.lerp(pooled, value, weight), weight / (1 + weight)
-
-
-def _largest(
-    pooled: Tensor, weight: Tensor, value: Tensor, score: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    """p' = max(p, v); the weight is 1 before the first step and then 0."""
-    return torch.where(weight > 0.5, value, torch.maximum(pooled, value)), torch.zeros_like(weight)
-
-
-def _last(
-    pooled: Tensor, weight: Tensor, value: Tensor, score: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    """p' = v."""
-    return value, torch.zeros_like(weight)
-
-
-def _attention(
-    pooled: Tensor, weight: Tensor, value: Tensor, score: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    """p' = p + exp(e − z') (v − p)."""
-    if score is None:
-        return pooled, weight
-    squashed = 1 - 2 * weight.double()
-    total = torch.logaddexp(squashed / (1 - squashed.abs()), score.double())
-    share = torch.exp(score.double() - total)
-    after = (1 - total / (1 + total.abs())) / 2
-    return torch.lerp(pooled.double(), value.double(), share).float(), after.float()
-
-
-def _sum(
-    pooled: Tensor, weight: Tensor, value: Tensor, score: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    """p' = p + v."""
-    return pooled + value, torch.zeros_like(weight)
-
-
-POOLS: tuple[Pool, ...] = (_last, _mean, _largest, _attention)
-
-WEIGHT = Part.vector("weight", 1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Spot:
-    """A tensor near the end of a call: its numbers in calls on one symbol and on two, and the axis
-    of its steps, if it has one."""
-
-    one: Number
-    two: Number
-    axis: int | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reducer:
-    """A tensor made of those of all steps, by which pool, and the number of the scores that weigh
-    them where they are weighed."""
-
-    spot: Spot
-    part: Part
-    pool: Pool
-    score: Number | None
 
 
 class Pooled:
     """A recurrence whose outputs come from what is pooled over its steps, beside its last state.
 
-    A sum may be a mean that is divided later, so that `sums` are pools only where that is said.
+    What is pooled is made of one tensor of all steps, or of two, of which the recurrence reads one.
+    `SUMS` are pools only where that is said.
 
     Raises:
         ModelError: they come from more than its last state in another way."""
 
     def __init__(self, recurrence: Recurrence, *, sums: bool = False) -> None:
-        self._recurrence, self._pools = recurrence, (*POOLS, _sum) if sums else POOLS
+        self._recurrence, self._pools = recurrence, (*POOLS, *SUMS) if sums else POOLS
         one, two = recurrence.record(1), recurrence.record(2)
-        tail = list(_tail([*one.values()], [*two.values()]))
+        before, after = _spots([*one.values()], [*two.values()])
         others = recurrence.record(1, OTHER)
+        self._pieces: tuple[Spot, ...] = ()
         self._reducers: list[Reducer] = []
-        for spot in tail:
-            if spot.axis is not None and self._says_all(spot, two):
-                self._piece = spot
-                self._reducers = self._find(spot, tail, one, others)
+        for pieces in _choices(before, after):
+            if self._say_all(pieces, two):
+                self._pieces = pieces
+                self._reducers = self._find(after + before, one, others)
             if self._reducers:
                 break
         else:
-            raise ModelError("the outputs come from more than the last state")
+            raise ModelError(more(recurrence))
         self.parts = recurrence.parts + tuple(
-            part for reducer in self._reducers for part in (reducer.part, WEIGHT)
+            part for reducer in self._reducers for part in (reducer.part, reducer.weight)
         )
         self.initial = None
         if recurrence.initial is not None:
@@ -129,20 +62,20 @@ class Pooled:
 
     def start(self, symbols: Int[Tensor, " N"]) -> list[Float[Tensor, "N H"]]:
         """The states after a first symbol."""
-        ran = self._recurrence.run(symbols[:, None], wanted=[self._piece.one])
-        value = ran.values[self._piece.one]
-        return ran.states + self._pool(self._nothing(len(symbols)), value)
+        wanted = [piece.one for piece in self._pieces]
+        ran = self._recurrence.run(symbols[:, None], wanted=wanted)
+        values = [ran.values[number] for number in wanted]
+        return ran.states + self._pool(self._nothing(len(symbols)), values)
 
     def step(
         self, states: Sequence[Float[Tensor, "N H"]], symbols: Int[Tensor, " N"]
     ) -> list[Float[Tensor, "N H"]]:
         """The states after one more symbol."""
         count = len(self._recurrence.parts)
-        ran = self._recurrence.run(
-            symbols[:, None], before=states[:count], wanted=[self._piece.two]
-        )
-        value = ran.values[self._piece.two].narrow(self._steps, 1, 1)
-        return ran.states + self._pool(states[count:], value)
+        wanted = [piece.two for piece in self._pieces]
+        ran = self._recurrence.run(symbols[:, None], before=states[:count], wanted=wanted)
+        values = [ran.values[piece.two].narrow(piece.steps, 1, 1) for piece in self._pieces]
+        return ran.states + self._pool(states[count:], values)
 
     def read_out(self, states: Sequence[Float[Tensor, "N H"]]) -> Float[Tensor, "N C"]:
         """The outputs in states."""
@@ -154,118 +87,117 @@ class Pooled:
         symbols = torch.zeros(len(states[0]), 1, dtype=torch.long)
         return self._recurrence.run(symbols, after=states[:count], replace=replaced).outputs
 
-    @property
-    def _steps(self) -> int:
-        """The axis of the steps of what is pooled."""
-        return self._piece.axis or 0
-
     def _nothing(self, count: int) -> list[Float[Tensor, "N D"]]:
-        """What has been pooled before the first step, and that the next one is all that counts."""
-        return [
-            number
-            for reducer in self._reducers
-            for number in (torch.zeros(count, reducer.part.size), torch.ones(count, 1))
-        ]
+        return [number for reducer in self._reducers for number in reducer.nothing(count)]
 
     def _pool(
-        self, pooled: Sequence[Float[Tensor, "N D"]], value: Tensor
+        self, pooled: Sequence[Float[Tensor, "N D"]], values: Sequence[Tensor]
     ) -> list[Float[Tensor, "N D"]]:
         """What has been pooled after one more step."""
-        wanted = [reducer.spot.one for reducer in self._reducers]
-        wanted += [reducer.score for reducer in self._reducers if reducer.score is not None]
-        single, after = self._alone(value, len(pooled[0]), wanted), list[Tensor]()
+        wanted = [number for reducer in self._reducers for number in reducer.wanted]
+        step, after = self._alone(values, len(pooled[0]), wanted), list[Tensor]()
         for reducer, before, weight in zip(self._reducers, pooled[::2], pooled[1::2], strict=True):
-            score = _scores(single, reducer.score)
-            after += reducer.pool(
-                before, weight, reducer.part.flat(single[reducer.spot.one]), score
-            )
+            after += reducer.add(before, weight, step)
         return after
 
-    def _alone(self, value: Tensor, count: int, wanted: Sequence[Number]) -> dict[Number, Tensor]:
-        """The tensors wanted of a call on one symbol whose step puts out `value`."""
+    def _alone(
+        self, values: Sequence[Tensor], count: int, wanted: Sequence[Number]
+    ) -> dict[Number, Tensor]:
+        """The tensors wanted of a call on one symbol whose step puts out `values`."""
         symbols = torch.zeros(count, 1, dtype=torch.long)
-        replaced = {self._piece.one: value}
+        numbers = [piece.one for piece in self._pieces]
+        replaced = dict(zip(numbers, values, strict=True))
         return self._recurrence.run(symbols, replace=replaced, wanted=wanted).values
 
-    def _says_all(self, spot: Spot, two: Nodes) -> bool:
-        """Whether the outputs come from this tensor and the last state alone, whatever was read."""
-        value = _random(two[spot.two].value)
-        symbols = torch.zeros(WORDS, 1, dtype=torch.long)
-        after = self._recurrence.start(symbols[:, 0])
-        outputs = [
-            self._recurrence.run(
-                read,
-                before=self._recurrence.start(read[:, 0]),
-                after=after,
-                replace={spot.two: value},
-            ).outputs
-            for read in (symbols, symbols + 1)
-        ]
-        return near(*outputs)
+    def _say_all(self, pieces: Sequence[Spot], two: Nodes) -> bool:
+        """Whether the outputs come from these tensors and the last state alone, whatever was
+        read."""
+        replaced = {piece.two: _random(two[piece.two].value, piece) for piece in pieces}
+        one, other = (self._both(replaced, symbol=symbol).outputs for symbol in (0, 1))
+        return same(one, other)
 
-    def _find(self, piece: Spot, tail: Sequence[Spot], one: Nodes, others: Nodes) -> list[Reducer]:
-        """What is made of the steps of a tensor, and how: the first tensors without an axis of
-        steps that a pool gives."""
-        timed = {spot.one for spot in tail if spot.axis is not None and spot.one >= piece.one}
-        after = [spot for spot in reversed(tail) if spot.axis is None and spot.one > piece.one]
-        scores = [
-            max(node.sources & timed)
-            for node in one.values()
-            if "softmax" in node.operator and node.sources & timed
+    def _find(self, spots: Sequence[Spot], one: Nodes, others: Nodes) -> list[Reducer]:
+        """What is made of the steps of the pieces, and how: the first tensors without an axis of
+        steps that pools give, if the outputs come from them."""
+        first = min(piece.one for piece in self._pieces)
+        timed = {spot.one for spot in spots if spot.axis is not None and spot.one >= first}
+        after = [spot for spot in spots if spot.axis is None and spot.one > first]
+        parts = _describe({*timed, *(spot.one for spot in after)}, one, others)
+        values = [
+            _random(torch.cat([one[piece.one].value] * 2, piece.steps), piece)
+            for piece in self._pieces
         ]
-        scores = [number for number in scores if one[number].value.numel() == WORDS]
-        wanted = [spot.one for spot in after]
-        value = _random(torch.cat([one[piece.one].value] * 2, self._steps))
-        single = [self._alone(part, WORDS, wanted + scores) for part in value.split(1, self._steps)]
-        symbols = torch.zeros(WORDS, 1, dtype=torch.long)
-        both = self._recurrence.run(
-            symbols,
-            before=self._recurrence.start(symbols[:, 0]),
-            replace={piece.two: value},
-            wanted=[spot.two for spot in after],
-        ).values
+        cuts = (
+            value.split(1, piece.steps) for value, piece in zip(values, self._pieces, strict=True)
+        )
+        steps = [self._alone(step, WORDS, [*parts]) for step in zip(*cuts, strict=True)]
+        replaced = {piece.two: value for piece, value in zip(self._pieces, values, strict=True)}
+        both = self._both(replaced, [spot.two for spot in after])
+        scores = [
+            Attention(number=number, part=parts[number], is_log=is_log, in_turn=in_turn)
+            for number in sorted(timed & parts.keys())
+            for is_log, in_turn in product((False, True), repeat=2)
+        ]
         reducers, unknown = list[Reducer](), set(timed)
-        for spot in after:
+        for spot in sorted(after, key=lambda spot: spot.one):
             if not one[spot.one].sources & unknown:
                 continue
-            reducer = self._reducer(spot, one, others, single, both, scores)
+            reducer = self._reducer(spot, parts.get(spot.one), steps, both.values[spot.two], scores)
             if reducer is None:
                 unknown.add(spot.one)
             else:
                 reducers.append(reducer)
-        return reducers
+        fixed = {reducer.spot.two: both.values[reducer.spot.two] for reducer in reducers}
+        others_replaced = {number: -value for number, value in replaced.items()}
+        again = self._both({**others_replaced, **fixed})
+        return reducers if same(again.outputs, self._both({**replaced, **fixed}).outputs) else []
+
+    def _both(
+        self, replaced: Mapping[Number, Tensor], wanted: Sequence[Number] = (), symbol: int = 0
+    ) -> Ran:
+        """A call on a symbol twice, with other tensors and always the same last state."""
+        symbols = torch.full((WORDS, 1), symbol)
+        before = self._recurrence.start(symbols[:, 0])
+        after = self._recurrence.start(torch.zeros(WORDS, dtype=torch.long))
+        return self._recurrence.run(
+            symbols, before=before, after=after, replace=replaced, wanted=wanted
+        )
 
     def _reducer(
         self,
         spot: Spot,
-        one: Nodes,
-        others: Nodes,
-        single: Sequence[Mapping[Number, Tensor]],
-        both: Mapping[Number, Tensor],
-        scores: Sequence[Number],
+        part: Part | None,
+        steps: Sequence[Mapping[Number, Tensor]],
+        both: Tensor,
+        scores: Sequence[Attention],
     ) -> Reducer | None:
         """The pool that makes of what a tensor is for each of two steps what it is for both."""
-        try:
-            part = describe(one[spot.one], others[spot.one], is_cell=False)
-        except ModelError:
+        sizes = {step[spot.one].numel() for step in steps} | {both.numel()}
+        if part is None or sizes != {WORDS * part.size}:
             return None
-        sizes = {values[spot.one].numel() for values in single} | {both[spot.two].numel()}
-        if sizes != {WORDS * part.size}:
-            return None
-        for pool, score in product(self._pools, (None, *scores)):
-            pooled, weight = torch.zeros(WORDS, part.size), torch.ones(WORDS, 1)
-            for values in single:
-                value = part.flat(values[spot.one])
-                pooled, weight = pool(pooled, weight, value, _scores(values, score))
-            if near(pooled, part.flat(both[spot.two])):
-                return Reducer(spot=spot, part=part, pool=pool, score=score)
+        fitting = [score for score in scores if part.size % score.part.size == 0]
+        pools: list[Pool | Attention] = [*self._pools, *fitting]
+        for pool in pools:
+            reducer = Reducer(spot=spot, part=part, pool=pool)
+            pooled, weight = reducer.nothing(WORDS)
+            for step in steps:
+                pooled, weight = reducer.add(pooled, weight, step)
+            if same(pooled, part.flat(both)):
+                return reducer
         return None
 
 
-def _tail(one: Sequence[Node], two: Sequence[Node]) -> Iterator[Spot]:
-    """The tensors that calls on one and on two symbols put out alike after their last step, the
-    last one first."""
-    for first, second in zip(reversed(one), reversed(two), strict=False):
+def _spots(one: Sequence[Node], two: Sequence[Node]) -> tuple[list[Spot], list[Spot]]:
+    """The tensors that calls on one and on two symbols put out alike before what is done step by
+    step, and after it, the last ones first."""
+    after = list(_alike(one[::-1], two[::-1]))
+    known = {spot.one for spot in after}
+    before = [spot for spot in _alike(one, two) if spot.one not in known]
+    return before[::-1], after
+
+
+def _alike(one: Sequence[Node], two: Sequence[Node]) -> Iterator[Spot]:
+    for first, second in zip(one, two, strict=False):
         if first.operator != second.operator:
             return
         sizes = first.value.shape, second.value.shape
@@ -277,10 +209,24 @@ def _tail(one: Sequence[Node], two: Sequence[Node]) -> Iterator[Spot]:
                 yield Spot(one=first.number, two=second.number, axis=axis)
 
 
-def _scores(values: Mapping[Number, Tensor], number: Number | None) -> Float[Tensor, "N 1"] | None:
-    return None if number is None else values[number].reshape(-1, 1).float().cpu()
+def _choices(before: Sequence[Spot], after: Sequence[Spot]) -> Iterator[tuple[Spot, ...]]:
+    """The tensors of all steps that what is pooled may be made of, in the order of trial."""
+    early, late = ([spot for spot in spots if spot.axis is not None] for spots in (before, after))
+    yield from ((spot,) for spot in (*late, *early))
+    yield from product(late, early)
 
 
-def _random(like: Tensor) -> Tensor:
-    numbers = stream(0, "steps that find a pool").standard_normal(tuple(like.shape))
+def _describe(numbers: set[Number], one: Nodes, others: Nodes) -> dict[Number, Part]:
+    """What tensors are like; those that do not belong to words one by one are left out."""
+    parts = {}
+    for number in numbers:
+        node, other = one[number], others[number]
+        with suppress(ModelError):
+            parts[number] = describe(node.operator, node.value, other.value, is_cell=False)
+    return parts
+
+
+def _random(like: Tensor, spot: Spot) -> Tensor:
+    rng = stream(0, f"steps of {spot.one} that find a pool")
+    numbers = rng.standard_normal(tuple(like.shape))
     return torch.from_numpy(numbers).to(like.dtype).to(like.device)

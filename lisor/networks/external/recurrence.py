@@ -19,11 +19,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from lisor.errors import ModelError
-from lisor.networks.external.trace import Node, Number, Recording, Replay
+from lisor.networks.external.rounding import same
+from lisor.networks.external.trace import Node, Nodes, Number, Recording, Replay
 from lisor.randomness import stream
-
-Nodes = dict[Number, Node]
-"""The tensors of a call."""
 
 Call = Callable[[Int[Tensor, "B T"]], Float[Tensor, "B C"]]
 """What a module puts out for words of one length, after the last symbol of each."""
@@ -31,9 +29,8 @@ Call = Callable[[Int[Tensor, "B T"]], Float[Tensor, "B C"]]
 WORDS, OTHER = 5, 7
 """Words of a call: two numbers that a size has when it is that of the batch."""
 
-NEAR, ROUNDED = 1e-3, 8
-"""By how much tensors may differ that are the same but for rounding, as a share of the largest: so
-much, or so many times the smallest step of their numbers."""
+OUTPUT = "output"
+"""What puts out a part that is the output itself."""
 
 MAX_TRIED = 64
 """Initial states that are tried."""
@@ -120,7 +117,12 @@ class Recurrence:
         second, is_derived = self._crossing(two, 2)
         described = [[(node.operator, node.value.shape) for node in cut] for cut in (first, second)]
         if described[0] != described[1]:
-            raise ModelError("what one step leaves to the next changes with the step")
+            odd = [
+                node.name
+                for node, about in zip(second, described[1], strict=True)
+                if about not in described[0]
+            ] or [second[0].name]
+            raise ModelError(f"what one step leaves to the next changes with the step, at {odd[0]}")
         kept = [at for at, derived in enumerate(is_derived) if not derived]
         first, second = [first[at] for at in kept], [second[at] for at in kept]
         self._before = [node.number for node in first]
@@ -171,13 +173,24 @@ class Recurrence:
             values=replay.values,
         )
 
-    def record(self, length: int, words: int = WORDS, changed: int | slice | None = None) -> Nodes:
+    def middle(self) -> tuple[dict[Number, Tensor], dict[Number, Tensor]]:
+        """A state after the first and after the second symbol of a call on two, as tensors."""
+        state = self.start(torch.zeros(WORDS, dtype=torch.long))
+        return self._replacing(self._before, state), self._replacing(self._after, state)
+
+    def record(
+        self,
+        length: int,
+        words: int = WORDS,
+        changed: int | slice | None = None,
+        replaced: Mapping[Number, Tensor] | None = None,
+    ) -> Nodes:
         """The tensors of a call on random words of some length; their symbols at some steps may be
-        `changed`."""
+        `changed`, and tensors be `replaced`."""
         read = self._words[:words, :length].clone()
         if changed is not None:
             read[:, changed] = (read[:, changed] + 1) % self._symbols
-        recording = Recording()
+        recording = Recording(replaced)
         recording.run(lambda: self._call(read))
         return recording.nodes
 
@@ -218,7 +231,8 @@ class Recurrence:
         for node in first:
             twins = [one.number for one in first if one.sources == node.sources]
             is_cell = "lstm" in node.operator and node.number > min(twins)
-            parts.append(describe(node, others[node.number], is_cell=is_cell))
+            other = others[node.number].value
+            parts.append(describe(node.operator, node.value, other, is_cell=is_cell))
         return tuple(parts)
 
     def _find_initial(self, nodes: Nodes) -> list[Float[Tensor, "1 H"]] | None:
@@ -232,26 +246,26 @@ class Recurrence:
         ]
         for states in islice(product(*tried), MAX_TRIED):
             after = self.step([state.expand(WORDS, -1) for state in states], symbols)
-            if all(map(near, after, first)):
+            if all(map(same, after, first)):
                 return [*states]
         return None
 
 
-def describe(node: Node, other: Node, *, is_cell: bool) -> Part:
-    """What a tensor is like, by that of a call on more words.
+def describe(operator: str, tensor: Tensor, other: Tensor, *, is_cell: bool) -> Part:
+    """What a tensor of WORDS words is like, by that of OTHER.
 
     Raises:
         ModelError: it is not made of as many rows for each word."""
-    sizes, larger = tuple(node.value.shape), tuple(other.value.shape)
+    sizes, larger = tuple(tensor.shape), tuple(other.shape)
     axes = [at for at, pair in enumerate(zip(sizes, larger, strict=True)) if len({*pair}) > 1]
     if len(axes) != 1 or sizes[axes[0]] * OTHER != larger[axes[0]] * WORDS:
         raise ModelError(f"a tensor of shape {list(sizes)} does not belong to sequences one by one")
     return Part(
-        operator=node.operator,
+        operator=operator,
         shape=sizes,
         axis=axes[0],
         rows=sizes[axes[0]] // WORDS,
-        dtype=node.value.dtype,
+        dtype=tensor.dtype,
         is_cell=is_cell,
     )
 
@@ -289,17 +303,8 @@ def _is_derived(
 def _find(nodes: Nodes, node: Node) -> Iterator[Number]:
     """The numbers of the tensors of a call that are the same as one of another call."""
     for other in nodes.values():
-        if other.operator == node.operator and near(other.value, node.value):
+        if other.operator == node.operator and same(other.value, node.value):
             yield other.number
-
-
-def near(one: Tensor, other: Tensor) -> bool:
-    """Whether two tensors are the same but for rounding."""
-    if one.shape != other.shape or torch.equal(one, other):
-        return one.shape == other.shape
-    step = torch.finfo(one.dtype).eps if one.is_floating_point() else 0.0
-    distance = float((one.double() - other.double()).abs().max())
-    return distance <= max(NEAR, ROUNDED * step) * (0.1 + float(other.double().abs().max()))
 
 
 def _constants(nodes: Nodes, others: Nodes) -> list[Tensor]:
@@ -321,10 +326,10 @@ def _initials(part: Part, node: Node, constant: list[Tensor]) -> Iterator[Float[
         is_like = tensor.shape == part.shape and tensor.is_floating_point()
         if is_like and bool(tensor.isfinite().all()):
             row = part.flat(tensor)[:1]
-            is_same = near(row.expand(WORDS, -1), part.flat(tensor))
-            if is_same and not any(near(row, other) for other in tried):
+            is_same = same(row.expand(WORDS, -1), part.flat(tensor))
+            if is_same and not any(same(row, other) for other in tried):
                 tried.append(row)
     zeros = torch.zeros(1, part.size)
     yield from tried or [zeros]
-    if tried and not any(near(zeros, other) for other in tried):
+    if tried and not any(same(zeros, other) for other in tried):
         yield zeros

@@ -4,9 +4,8 @@ Shapes: H numbers of a state, Q distinct states, S symbols."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any, Protocol
 
@@ -162,37 +161,42 @@ class _Part:
 
     kind: type
     dtype: Any
+    size: int
     is_floating: bool
     device: torch.device | None = None
 
     @classmethod
     def of(cls, part: Any) -> _Part:
         if isinstance(part, Tensor):
-            floating = part.dtype.is_floating_point
-            return cls(kind=Tensor, dtype=part.dtype, is_floating=floating, device=part.device)
+            return cls(
+                kind=Tensor,
+                dtype=part.dtype,
+                size=part.numel(),
+                is_floating=part.dtype.is_floating_point,
+                device=part.device,
+            )
         array = np.asarray(part)
         kind = np.ndarray if isinstance(part, np.ndarray) else float
         dtype = np.dtype(float) if array.dtype == object else array.dtype
-        return cls(kind=kind, dtype=dtype, is_floating=dtype.kind == "f")
+        return cls(kind=kind, dtype=dtype, size=array.size, is_floating=dtype.kind == "f")
 
     def merged(self, other: _Part) -> _Part:
         """How a part is handed back that comes now in one way and now in another."""
         if self == other:
             return self
         floating = torch.float32 if self.kind is Tensor else np.dtype(np.float32)
-        return _Part(kind=self.kind, dtype=floating, is_floating=True, device=self.device)
+        return replace(self, dtype=floating, is_floating=True)
 
-    def rebuilt(self, numbers: Iterator[float], shape: tuple[int, ...]) -> Any:
+    def rebuilt(self, numbers: Float[np.ndarray, " n"], shape: tuple[int, ...]) -> Any:
         """The part with other numbers; whole ones where it holds whole numbers."""
         if self.kind is float:
-            number = next(numbers)
+            number = float(numbers[0])
             if self.is_floating:
                 return number
             return number > 0.5 if self.dtype == bool else round(number)
-        array = np.fromiter(numbers, np.float32, math.prod(shape)).reshape(shape)
-        array = array if self.is_floating else np.rint(array)
+        array = (numbers if self.is_floating else np.rint(numbers)).reshape(shape)
         if self.kind is Tensor:
-            return torch.from_numpy(array).to(self.device, self.dtype)
+            return torch.tensor(array, dtype=self.dtype, device=self.device)
         return array.astype(self.dtype)
 
 
@@ -203,29 +207,37 @@ class _Taken:
 
     form: Hashable
     parts: tuple[_Part, ...]
-    numbers: list[float]
+    numbers: Float[np.ndarray, " H"]
 
 
 def _take(state: Any, name: str) -> _Taken:
     holders: list[Any] = []
-    numbers: list[float] = []
-    form = _take_numbers(state, name, holders, numbers)
+    form, numbers = _take_numbers(state, name, holders)
     check_state_size(name, len(numbers))
     return _Taken(form=form, parts=tuple(map(_Part.of, holders)), numbers=numbers)
 
 
-def _take_numbers(state: Any, name: str, holders: list[Any], numbers: list[float]) -> Hashable:
+def _take_numbers(
+    state: Any, name: str, holders: list[Any] | None = None
+) -> tuple[Hashable, Float[np.ndarray, " H"]]:
+    """The form of a state and its numbers; what holds these inside is added to the list."""
+    holders = [] if holders is None else holders
+    arrays: list[Any] = []
+    form = _take_apart(state, name, holders, arrays)
+    return form, np.concatenate(arrays, dtype=np.float64) if arrays else np.empty(0)
+
+
+def _take_apart(state: Any, name: str, holders: list[Any], arrays: list[Any]) -> Hashable:
     """The form of a state; what holds numbers inside, and these, are added to the lists."""
     if isinstance(state, float | int):
         holders.append(state)
-        numbers.append(float(state))
+        arrays.append((float(state),))
         return float, ()
     if isinstance(state, tuple | list):
-        parts = [_take_numbers(part, name, holders, numbers) for part in state]
-        return type(state), tuple(parts)
+        return type(state), tuple(_take_apart(part, name, holders, arrays) for part in state)
     if isinstance(state, dict):
-        parts = [_take_numbers(part, name, holders, numbers) for part in state.values()]
-        return dict, tuple(state), tuple(parts)
+        parts = tuple(_take_apart(part, name, holders, arrays) for part in state.values())
+        return dict, tuple(state), parts
     if not isinstance(state, Tensor | np.ndarray | np.number | np.bool_ | Real):
         return None, _named(state, name)
     array = _to_array(state)
@@ -234,7 +246,7 @@ def _take_numbers(state: Any, name: str, holders: list[Any], numbers: list[float
             f"expected states of {name} made of real numbers, got some of type {array.dtype}"
         )
     holders.append(state)
-    numbers.extend(array.ravel().tolist())
+    arrays.append(array.ravel())
     kind = (
         Tensor
         if isinstance(state, Tensor)
@@ -275,25 +287,30 @@ class _Numbers:
 
     def encode(self, state: Any) -> Float[np.ndarray, " H"]:
         """The numbers of a state, after the unit vector of its form where there are several."""
-        numbers: list[float] = []
-        form = _take_numbers(state, self._name, [], numbers)
+        form, numbers = _take_numbers(state, self._name)
         self._check(numbers)
         if form not in self._forms:
             raise ModelError(
                 f"expected states of {self._name} in one of the forms met on short words, got "
                 f"another, {show(state)}"
             )
-        padded = numbers + [0.0] * (self._size - len(numbers))
-        unit = [] if len(self._order) == 1 else [float(form == other) for other in self._order]
-        return np.array(unit + padded, np.float32)
+        if len(self._order) == 1:
+            return numbers.astype(np.float32)
+        unit = [float(form == other) for other in self._order]
+        padding = np.zeros(self._size - len(numbers))
+        return np.concatenate([unit, numbers, padding], dtype=np.float32)
 
     def decode(self, row: Float[np.ndarray, " H"]) -> Any:
         """A state with the numbers of the row, of the form that its unit vector is nearest to."""
         split = len(row) - self._size
         form = self._order[int(row[:split].argmax()) if split else 0]
-        return _rebuilt(form, iter(self._forms[form]), iter(row[split:].tolist()))
+        parts, position = [], split
+        for part in self._forms[form]:
+            parts.append((part, row[position : position + part.size]))
+            position += part.size
+        return _rebuilt(form, iter(parts))
 
-    def _check(self, numbers: list[float]) -> None:
+    def _check(self, numbers: Float[np.ndarray, " H"]) -> None:
         size = len(numbers)
         if size not in (0, self._size):
             raise ModelError(
@@ -301,24 +318,25 @@ class _Numbers:
                 f"numbers at first and then {max(size, self._size)}: a state that grows is none of "
                 "finitely many"
             )
-        if not all(abs(number) <= LARGEST for number in numbers):
+        if not (np.abs(numbers) <= LARGEST).all():
             raise ModelError(
                 f"expected finite numbers in the states of {self._name}, got NaN, infinity or "
                 "beyond 1e18"
             )
 
 
-def _rebuilt(form: Any, parts: Iterator[_Part], numbers: Iterator[float]) -> Any:
-    """A state of a form with other numbers."""
+def _rebuilt(form: Any, parts: Iterator[tuple[_Part, Float[np.ndarray, " n"]]]) -> Any:
+    """A state of a form whose parts have other numbers."""
     kind = form[0]
     if kind is None:
         return form[1]
     if kind is dict:
-        values = [_rebuilt(one, parts, numbers) for one in form[2]]
+        values = [_rebuilt(one, parts) for one in form[2]]
         return dict(zip(form[1], values, strict=True))
     if kind in (Tensor, np.ndarray, float):
-        return next(parts).rebuilt(numbers, form[1])
-    return _container(kind, [_rebuilt(one, parts, numbers) for one in form[1]])
+        part, numbers = next(parts)
+        return part.rebuilt(numbers, form[1])
+    return _container(kind, [_rebuilt(one, parts) for one in form[1]])
 
 
 def _container(kind: type, parts: list[Any]) -> Any:

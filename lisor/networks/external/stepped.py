@@ -19,16 +19,20 @@ from lisor.automata.automaton import Automaton
 from lisor.errors import ModelError, one_line, show
 from lisor.networks.external.adapter import (
     Adapter,
-    Reading,
-    agree,
     as_rows,
     check_size,
     check_words,
 )
 from lisor.networks.external.calls import calling
+from lisor.networks.external.reading import Meaning, make_reading
+from lisor.networks.external.rounding import same
 from lisor.networks.external.state_codes import Code, Numbered, copied, find_code
 from lisor.networks.network import States
+from lisor.registry import TARGETS
 from lisor.sequences import Sequences
+
+MAX_REMEMBERED = 1 << 24
+"""Numbers of the states whose next ones are remembered."""
 
 
 class SteppedNetwork(Adapter):
@@ -47,11 +51,25 @@ class SteppedNetwork(Adapter):
         ModelError: the states are not of one size or not made of numbers, steps depend on more than
             the state, or a method raises or returns something else."""
 
+    at_once = 32  # each symbol is a call of its own
+
     def __init__(
-        self, stepped: Any, alphabet: Sequence[str], classes: Sequence[str] | None = None
+        self,
+        stepped: Any,
+        alphabet: Sequence[str],
+        classes: Sequence[str] | None = None,
+        meaning: Meaning | None = None,
     ) -> None:
         self._stepped, self.alphabet, self._lock = stepped, Alphabet.of(alphabet), Lock()
         self._scored = callable(getattr(stepped, "scores", None))
+        meaning = meaning or Meaning()
+        self.target = "next" if meaning.is_next else "class"
+        if meaning.target not in (None, self.target):
+            raise ModelError(
+                "the scores of an object's states are read as a class or as the next symbol, not "
+                f"as the target {meaning.target}"
+            )
+        self._known: dict[tuple[bytes, int | None], Float[np.ndarray, " Z"]] = {}
         self.name = one_line(type(stepped).__name__, 40)
         self.layers = (self.name,)
         words = [word for batch in check_words(len(self.alphabet)) for word in batch]
@@ -66,18 +84,29 @@ class SteppedNetwork(Adapter):
         self._code: Code = find_code(self.name, seen, self._step, len(self.alphabet))
         self.initial = (self._code.encode(seen[0])[None],)
         check_size(self)
-        self._reading = Reading(scores, scores, classes)
+        self._reading = make_reading(
+            self.target,
+            scores,
+            scores,
+            alphabet=self.alphabet,
+            classes=classes,
+            end=meaning.end,
+        )
         self.classes = self._reading.classes
         sequences = Sequences.from_lists(words)
         begin = self._begin(len(words))
         *_, last = self._run(begin, sequences.padded(), sequences.lengths)
         ends = np.stack([self._code.encode(trace[-1]) for trace in traces])
-        if not (agree(ends, last[0]) & agree(scores, self._read_out(last[0]))).all():
+        pairs = (last[0], ends), (self._read_out(last[0]), scores)
+        if not all(same(torch.from_numpy(one), torch.from_numpy(other)) for one, other in pairs):
             raise ModelError(
                 f"the states of {self.name} do not say all: run again from the same state it goes "
                 "elsewhere or answers otherwise; step(state, symbol) must depend on its arguments "
                 "alone and hand out a state of its own"
             )
+        if meaning.begin is not None:
+            begun = np.array([self.alphabet.symbols.index(meaning.begin)])
+            self.initial = self.advance(self.initial, begun)
 
     @property
     def automaton(self) -> Automaton | None:
@@ -85,21 +114,21 @@ class SteppedNetwork(Adapter):
         things."""
         if not isinstance(self._code, Numbered):
             return None
-        outputs = self.probabilities(np.eye(*self.sizes, dtype=np.float32)).argmax(axis=1)
+        read_out = self.probabilities(np.eye(*self.sizes, dtype=np.float32))
+        shares, is_next = read_out.astype(np.float64), TARGETS[self.target].is_distribution
         return Automaton(
             alphabet=self.alphabet,
             classes=self.classes,
             transitions=self._code.transitions,
-            outputs=outputs,
+            start=int(self.initial[0].argmax()),
+            outputs=read_out.argmax(axis=1),
+            target=self.target,
+            probabilities=shares / shares.sum(axis=1, keepdims=True) if is_next else None,
         )
 
     def advance(self, states: States, symbols: Int[np.ndarray, " N"]) -> States:
         """The state after one more symbol for each of N states."""
-        after = np.empty_like(states[0])
-        with self._lock, torch.no_grad():
-            for row, (before, symbol) in enumerate(zip(states[0], symbols.tolist(), strict=True)):
-                after[row] = self._code.encode(self._step(self._code.decode(before), symbol))
-        return (after,)
+        return (self._remembered(states[0], symbols.tolist()),)
 
     def probabilities(self, hidden: Float[np.ndarray, "N H"]) -> Float[np.ndarray, "N C"]:
         """The probability of each class at each of N states."""
@@ -108,8 +137,26 @@ class SteppedNetwork(Adapter):
         return self._reading(self._read_out(hidden))
 
     def _read_out(self, hidden: Float[np.ndarray, "N H"]) -> Float[np.ndarray, "N C"]:
+        return self._remembered(hidden, [None] * len(hidden))
+
+    def _remembered(
+        self, hidden: Float[np.ndarray, "N H"], symbols: Sequence[int | None]
+    ) -> Float[np.ndarray, "N Z"]:
+        """The state after one more symbol for each of N states, or its scores for the symbol None;
+        each is computed once: words share prefixes, and rounds of a search share words."""
+        keys = list(zip(map(np.ndarray.tobytes, hidden), symbols, strict=True))
         with self._lock, torch.no_grad():
-            return np.concatenate([self._score(self._code.decode(row)) for row in hidden])
+            if len(self._known) * hidden.shape[1] > MAX_REMEMBERED:
+                self._known.clear()
+            for row, key in enumerate(keys):
+                if key not in self._known:
+                    state, symbol = self._code.decode(hidden[row]), key[1]
+                    self._known[key] = (
+                        self._score(state)[0]
+                        if symbol is None
+                        else self._code.encode(self._step(state, symbol))
+                    )
+            return np.stack([self._known[key] for key in keys])
 
     def _score(self, state: Any) -> Float[np.ndarray, "1 C"]:
         method = "scores" if self._scored else "is_accepting"

@@ -4,18 +4,20 @@ Shapes: N states, H numbers of a part of a state, C numbers of an output, B word
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
 from typing import Protocol
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from lisor.errors import ModelError
-from lisor.networks.external.adapter import agree
+from lisor.networks.external.cached import Cached, find_cached
+from lisor.networks.external.mixing import more
 from lisor.networks.external.pooling import Pooled
-from lisor.networks.external.recurrence import Call, Part, Recurrence
+from lisor.networks.external.recurrence import OUTPUT, Call, Part, Recurrence
+from lisor.networks.external.rounding import same
 
 
 class Stepper(Protocol):
@@ -46,7 +48,7 @@ class WithOutput:
     def __init__(self, recurrence: Recurrence) -> None:
         self._recurrence = recurrence
         outputs = recurrence.run(torch.zeros(2, 1, dtype=torch.long)).outputs
-        self.parts = (*recurrence.parts, Part.vector("output", outputs.shape[1]))
+        self.parts = (*recurrence.parts, Part.vector(OUTPUT, outputs.shape[1]))
         begin = recurrence.initial
         self.initial = None if begin is None else [*begin, torch.zeros(1, outputs.shape[1])]
 
@@ -95,24 +97,25 @@ class Started:
 
 
 def find_stepper(
+    module: nn.Module,
     call: Call,
     symbols: int,
     words: Sequence[Int[Tensor, "B T"]],
     outputs: Float[Tensor, "N C"],
     rounding: float,
 ) -> tuple[Stepper, list[bool]]:
-    """The state machine that gives a module's `outputs` to words, but for rounding, and which parts
-    of its states the outputs do not look at, the cell states of LSTMs.
+    """The state machine that gives a module's `outputs` to words where it is `call`ed, but for
+    rounding, and which parts of its states the outputs do not look at, the cell states of LSTMs.
 
     Raises:
         ModelError: there is none; why."""
-    recurrence = Recurrence(call, symbols)
-    kinds: tuple[Callable[[Recurrence], Stepper], ...]
-    kinds = (_itself, Pooled, partial(Pooled, sums=True), WithOutput)
-    for kind in kinds:
+    recurrence = cache(partial(Recurrence, call, symbols))
+    reasons = list[str]()
+    for kind in _kinds(module, call, symbols, recurrence):
         try:
-            stepper = kind(recurrence)
-        except ModelError:
+            stepper = kind()
+        except ModelError as error:
+            reasons.append(str(error))
             continue
         if stepper.initial is None:
             stepper = Started(stepper)
@@ -120,9 +123,9 @@ def find_stepper(
         cells = [part.is_cell for part in stepper.parts]
         for unread in [cells, [False] * len(cells)] if any(cells) else [cells]:
             stepped = [stepper.read_out(without(states, unread)) for states in ends]
-            if agree(outputs.numpy(), torch.cat(stepped).numpy(), rounding).all():
+            if same(torch.cat(stepped), outputs, rounding):
                 return stepper, unread
-    raise ModelError("its outputs come from more than the last state")
+    raise ModelError(reasons[0] if reasons else more(recurrence()))
 
 
 def run(stepper: Stepper, words: Int[Tensor, "B T"]) -> list[Float[Tensor, "B H"]]:
@@ -143,5 +146,15 @@ def without(
     ]
 
 
-def _itself(recurrence: Recurrence) -> Stepper:
-    return recurrence
+def _kinds(
+    module: nn.Module, call: Call, symbols: int, recurrence: Callable[[], Recurrence]
+) -> Iterator[Callable[[], Stepper]]:
+    """The state machines that may be in a module, the simplest first."""
+    cached = find_cached(module)
+    if cached is not None:
+        part, name = cached
+        yield lambda: Cached(call, symbols, part, name)
+    yield recurrence
+    yield lambda: Pooled(recurrence())
+    yield lambda: Pooled(recurrence(), sums=True)
+    yield lambda: WithOutput(recurrence())

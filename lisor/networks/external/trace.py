@@ -8,12 +8,14 @@ Shapes: B sequences of a batch, T steps, L layers, H units."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.functional import conv1d, pad
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
@@ -24,6 +26,13 @@ LAYERS = {
     for name in ("lstm", "gru", "rnn_tanh", "rnn_relu", "quantized_lstm", "quantized_gru")
 }
 """Operators that run all layers of a recurrent network over all steps."""
+
+
+MADE_OF = (
+    torch.ops.aten.scaled_dot_product_attention.default,
+    torch.ops.aten._scaled_dot_product_attention_math.default,
+)
+"""Operators that are run as those that they are made of, so that it is seen what they weigh."""
 
 
 SAME = (torch.ops.aten.detach.default, torch.ops.aten.alias.default)
@@ -64,7 +73,7 @@ class Replay(TorchDispatchMode):
 
         Raises:
             ModelError: it did not put out a tensor that was wanted."""
-        with torch.inference_mode(), self:
+        with torch.inference_mode(), sdpa_kernel(SDPBackend.MATH), self:
             result = call()
         if self._wanted - self.values.keys():
             raise ModelError("the same call does not always run the same operators")
@@ -75,6 +84,14 @@ class Replay(TorchDispatchMode):
     ) -> Any:
         """Run an operator, a recurrent one step by step."""
         kwargs = kwargs or {}
+        if func in MADE_OF:
+            with self:
+                return func.decompose(*args, **kwargs)
+        if func is torch.ops.aten.conv1d.default:
+            names = [about.name for about in func._schema.arguments]
+            given = dict(zip(names, args, strict=False)) | kwargs
+            if given["input"].ndim == 3 and given.get("stride", [1]) == [1]:
+                return self._slide(**given)
         layer = LAYERS.get(getattr(func, "overloadpacket", None))
         if layer is not None:
             names = [about.name for about in func._schema.arguments]
@@ -112,7 +129,7 @@ class Replay(TorchDispatchMode):
             number = (self._operators, at)
             new = self._replace.get(number)
             if new is not None:
-                one = one.copy_(new) if in_place else new.to(one)
+                one = (one if in_place else torch.empty_like(one)).copy_(new)
             if number in self._wanted:
                 self.values[number] = one.clone()
             left.append(one)
@@ -121,6 +138,31 @@ class Replay(TorchDispatchMode):
 
     def hand_on(self, tensor: Tensor, same: Tensor) -> None:
         """Notice that a tensor goes on as another object."""
+
+    def _slide(
+        self,
+        input: Tensor,
+        weight: Tensor,
+        bias: Tensor | None = None,
+        stride: Sequence[int] = (1,),
+        padding: Sequence[int] = (0,),
+        dilation: Sequence[int] = (1,),
+        groups: int = 1,
+    ) -> Tensor:
+        """What a convolution over steps returns, run step by step; the window of the last steps
+        that it reads at each is put out like the state of a layer."""
+        length = 1 + dilation[0] * (weight.shape[2] - 1)
+        nothing = input.new_zeros(*input.shape[:2], 1)
+        (whole,) = self.put_out("conv1d padded", [input], [pad(input, (padding[0], padding[0]))])
+        window, outputs = nothing.expand(-1, -1, length).contiguous(), []
+        for at, one in enumerate(self.put_out("conv1d input", [whole], whole.split(1, 2))):
+            after = torch.cat([window[:, :, 1:], one], 2)
+            (window,) = self.put_out("conv1d", [window, one], [after])
+            if at >= length - 1:
+                output = conv1d(window, weight, bias, 1, 0, dilation[0], groups)
+                outputs += self.put_out("conv1d output", [window], [output])
+        (output,) = self.put_out("conv1d outputs", outputs, [torch.cat(outputs, 2)])
+        return output
 
     def _unroll(
         self, layer: str, operator: Any, steps: Sequence[Tensor], given: dict[str, Any]
@@ -168,13 +210,33 @@ class Node:
     sources: frozenset[Number]
     read: tuple[Tensor, ...]
 
+    @property
+    def name(self) -> str:
+        """What a message calls the operator."""
+        return self.operator.removeprefix("aten.").partition(".")[0].strip("_")
+
+
+Nodes = dict[Number, Node]
+"""The tensors of a call."""
+
+
+def ancestors(nodes: Nodes, numbers: Iterable[Number]) -> set[Number]:
+    """The tensors of a call that some of them are made of."""
+    ahead, visited = [*numbers], set[Number]()
+    while ahead:
+        number = ahead.pop()
+        new = nodes[number].sources - visited if number in nodes else set()
+        visited |= new
+        ahead += new
+    return visited
+
 
 class Recording(Replay):
     """A replay that writes down every tensor; for a few short words."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.nodes: dict[Number, Node] = {}
+    def __init__(self, replace: Mapping[Number, Tensor] | None = None) -> None:
+        super().__init__(replace)
+        self.nodes: Nodes = {}
         self._held: list[Tensor] = []  # so that no tensor gets the identity of an earlier one
         self._numbers: dict[int, Number] = {}
         self._writers: dict[int, list[Number]] = {}
@@ -221,13 +283,9 @@ class Recording(Replay):
 
     def ancestors(self, tensor: Tensor) -> list[Node]:
         """The tensors that one which the call returned was made of."""
-        ahead, visited = [self._numbers.get(id(tensor))], set[Number]()
-        while ahead:
-            node = self.nodes.get(ahead.pop() or (-1, -1))
-            new = set() if node is None else node.sources - visited
-            visited |= new
-            ahead += new
-        return [self.nodes[number] for number in visited]
+        number = self._numbers.get(id(tensor))
+        numbers = () if number is None else (number,)
+        return [self.nodes[one] for one in ancestors(self.nodes, numbers)]
 
     def _sources(self, tensor: Tensor) -> list[Number]:
         """The node of a tensor, and those that wrote into the memory in which it lies."""

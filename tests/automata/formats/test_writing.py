@@ -13,7 +13,7 @@ PAGE = (ROOT / "docs/exports.md").read_text(encoding="utf-8")
 CONTAINS_000 = LANGUAGES["000"].automaton
 
 
-@pytest.mark.parametrize("form", sorted(set(WRITERS) - {"onnx"}))
+@pytest.mark.parametrize("form", sorted(set(WRITERS) - {"onnx", "pautomac"}))
 def test_a_text_ends_with_one_line_feed(form):
     text = export(CONTAINS_000, form).decode("utf-8")
     assert text.rstrip("\n") + "\n" == text

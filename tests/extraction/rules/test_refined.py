@@ -15,6 +15,7 @@ from lisor.clustering.clustering import Clustering, cluster
 from lisor.data.words import build
 from lisor.extraction.dynamics import center_states, targets, transitions_from_centers
 from lisor.extraction.extraction import Extraction
+from lisor.extraction.limits import SearchLimits
 from lisor.extraction.probes import Probes
 from lisor.extraction.rules import refined
 from lisor.networks import hidden_states, training
@@ -314,7 +315,7 @@ def test_the_blamed_place_is_one_where_the_network_turns_from_right_to_wrong(
     for row, (word, answer) in enumerate(zip(words, right, strict=True)):
         one = (words.select(np.array([row])), right[row : row + 1])
         found = np.concatenate(
-            refined._new_centers(model, machine, states, *one, matrix, 9)[0], axis=1
+            refined._new_centers(model, machine, states, *one, matrix, 9, SearchLimits())[0], axis=1
         )
         places = places_plainly(model, machine, states, word.tolist(), answer)
         assert len(found) == 1
@@ -339,7 +340,7 @@ def test_the_most_blamed_states_are_split_at_the_hidden_state_nearest_to_the_mea
     if not len(rows):
         return
     found = refined._new_centers(
-        model, machine, states, words.select(rows), right[rows], matrix, room
+        model, machine, states, words.select(rows), right[rows], matrix, room, SearchLimits()
     )[0]
     reached = [blamed[row][0] for row in rows]
     blame = Counter(state for state, _ in reached)
@@ -372,7 +373,7 @@ def test_a_place_is_found_by_halving():
     model, machine, states, matrix, words, right = differing("gru", 2, 3, metric=False, words=long)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TrainedModel, "predict_from", predict_from_and_note)
-        refined._new_centers(model, machine, states, words, right, matrix, 1)
+        refined._new_centers(model, machine, states, words, right, matrix, 1, SearchLimits())
     assert len(asked) == 6
     assert all(len(suffixes) == len(words) for suffixes in asked)
 
@@ -386,7 +387,7 @@ def test_a_step_that_was_wrong_leads_to_a_new_state(cell, classes, metric, seed)
     )
     for row in range(len(words)):
         one = (words.select(np.array([row])), right[row : row + 1])
-        fresh = refined._new_centers(model, machine, states, *one, matrix, 1)[0]
+        fresh = refined._new_centers(model, machine, states, *one, matrix, 1, SearchLimits())[0]
         more = tuple(np.concatenate(parts) for parts in zip(states, fresh, strict=True))
         assert (transitions_from_centers(model, more, matrix)[: K + 1] == K + 1).any()
 

@@ -6,6 +6,7 @@ prefix does, and the language of the models of the next symbol is of the words t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -514,6 +515,208 @@ MODULES = {
 }
 
 
+# What came later: more that is kept of all steps
+
+
+class ManyScores(nn.Module):
+    """Attention pooling with several scores a step, each with a sum of its own."""
+
+    def __init__(self, symbols: int = 2, classes: int = 2) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(symbols, VECTOR)
+        self.gru = nn.GRU(VECTOR, HIDDEN, batch_first=True)
+        self.attention = nn.Sequential(nn.Linear(HIDDEN, HIDDEN), nn.Tanh(), nn.Linear(HIDDEN, 3))
+        self.fc = nn.Linear(3 * HIDDEN, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        outputs, _ = self.gru(self.embedding(x))
+        weights = self.attention(outputs).softmax(dim=1)
+        return self.fc((weights.transpose(1, 2) @ outputs).flatten(1))
+
+
+class LearnedQuery(nn.Module):
+    """One learned query to torch's attention of several heads."""
+
+    def __init__(self, symbols: int = 2, classes: int = 2) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(symbols, VECTOR)
+        self.lstm = nn.LSTM(VECTOR, HIDDEN, batch_first=True)
+        self.query = nn.Parameter(torch.randn(1, 1, HIDDEN))
+        self.attention = nn.MultiheadAttention(HIDDEN, 2, batch_first=True)
+        self.fc = nn.Linear(HIDDEN, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        outputs, _ = self.lstm(self.embedding(x))
+        query = self.query.expand(len(x), -1, -1)
+        pooled, _ = self.attention(query, outputs, outputs, need_weights=False)
+        return self.fc(pooled.squeeze(1))
+
+
+class ScaledDotProduct(nn.Module):
+    """One learned query to the function of attention."""
+
+    def __init__(self, symbols: int = 2, classes: int = 2) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(symbols, VECTOR)
+        self.gru = nn.GRU(VECTOR, HIDDEN, batch_first=True)
+        self.query = nn.Parameter(torch.randn(HIDDEN))
+        self.key, self.value = nn.Linear(HIDDEN, HIDDEN), nn.Linear(HIDDEN, HIDDEN)
+        self.fc = nn.Linear(HIDDEN, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        outputs, _ = self.gru(self.embedding(x))
+        query = self.query.expand(len(x), 1, -1)
+        keys, values = self.key(outputs), self.value(outputs)
+        pooled = nn.functional.scaled_dot_product_attention(query, keys, values)
+        return self.fc(pooled[:, 0])
+
+
+class SoftmaxByHand(nn.Module):
+    """Attention whose weights are written out."""
+
+    def __init__(self, symbols: int = 2, classes: int = 2) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(symbols, VECTOR)
+        self.gru = nn.GRU(VECTOR, HIDDEN, batch_first=True)
+        self.attention = nn.Linear(HIDDEN, 1, bias=False)
+        self.fc = nn.Linear(HIDDEN, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        outputs, _ = self.gru(self.embedding(x))
+        scores = self.attention(torch.tanh(outputs))
+        weights = torch.exp(scores - scores.max(dim=1, keepdim=True).values)
+        weights = weights / weights.sum(dim=1, keepdim=True)
+        return self.fc(torch.sum(outputs * weights, dim=1))
+
+
+class GatedMean(nn.Module):
+    """A mean of the states weighted by gates from 0 to 1."""
+
+    def __init__(self, symbols: int = 2, classes: int = 2) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(symbols, VECTOR)
+        self.gru = nn.GRU(VECTOR, HIDDEN, batch_first=True)
+        self.gate = nn.Linear(HIDDEN, 1)
+        self.fc = nn.Linear(HIDDEN, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        outputs, _ = self.gru(self.embedding(x))
+        gates = torch.sigmoid(self.gate(outputs))
+        return self.fc((gates * outputs).sum(dim=1) / gates.sum(dim=1))
+
+
+class LogSumExp(nn.Module):
+    def __init__(self, symbols: int = 2, classes: int = 2) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(symbols, VECTOR)
+        self.lstm = nn.LSTM(VECTOR, HIDDEN, batch_first=True)
+        self.fc = nn.Linear(HIDDEN, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(torch.logsumexp(self.lstm(self.embedding(x))[0], dim=1))
+
+
+class LogMeanExp(LogSumExp):
+    """The same divided by the number of steps (Pinheiro & Collobert, 2015)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        states, _ = self.lstm(self.embedding(x))
+        return self.fc(torch.logsumexp(states, dim=1) - math.log(x.shape[1]))
+
+
+class MeanOfVectors(nn.Module):
+    """The mean of the embeddings beside the last state."""
+
+    def __init__(self, symbols: int = 2, classes: int = 2) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(symbols, VECTOR)
+        self.gru = nn.GRU(VECTOR, HIDDEN, batch_first=True)
+        self.fc = nn.Linear(VECTOR + HIDDEN, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        vectors = self.embedding(x)
+        _, last = self.gru(vectors)
+        return self.fc(torch.cat([vectors.mean(dim=1), last[-1]], dim=1))
+
+
+class PooledTwice(nn.Module):
+    """The mean of the embeddings beside the largest and the mean of the states."""
+
+    def __init__(self, symbols: int = 2, classes: int = 2) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(symbols, VECTOR)
+        self.gru = nn.GRU(VECTOR, HIDDEN, batch_first=True)
+        self.fc = nn.Linear(VECTOR + 2 * HIDDEN, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        vectors = self.embedding(x)
+        outputs, _ = self.gru(vectors)
+        pooled = [vectors.mean(dim=1), outputs.amax(dim=1), outputs.mean(dim=1)]
+        return self.fc(torch.cat(pooled, dim=1))
+
+
+class CausalConvolution(nn.Module):
+    """A convolution over the last 3 symbols before the layer, padded before the word."""
+
+    def __init__(self, symbols: int = 2, classes: int = 2) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(symbols, VECTOR)
+        self.convolution = nn.Conv1d(VECTOR, VECTOR, kernel_size=3)
+        self.gru = nn.GRU(VECTOR, HIDDEN, batch_first=True)
+        self.fc = nn.Linear(HIDDEN, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        vectors = nn.functional.pad(self.embedding(x).transpose(1, 2), (2, 0))
+        read = torch.relu(self.convolution(vectors)).transpose(1, 2)
+        return self.fc(self.gru(read)[0][:, -1])
+
+
+class DepthwiseConvolution(nn.Module):
+    """A convolution of each unit, padded on both sides and cut, as in state-space models."""
+
+    def __init__(self, symbols: int = 2, classes: int = 2) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(symbols, VECTOR)
+        self.convolution = nn.Conv1d(VECTOR, VECTOR, kernel_size=4, padding=3, groups=VECTOR)
+        self.lstm = nn.LSTM(VECTOR, HIDDEN, batch_first=True)
+        self.fc = nn.Linear(HIDDEN, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        mixed = self.convolution(self.embedding(x).transpose(1, 2))[..., : x.shape[1]]
+        return self.fc(self.lstm(nn.functional.silu(mixed).transpose(1, 2))[0][:, -1])
+
+
+class ConvolutionAlone(nn.Module):
+    """A convolution over the last 3 symbols and the largest of all steps, nothing recurrent."""
+
+    def __init__(self, symbols: int = 2, classes: int = 2) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(symbols, VECTOR)
+        self.convolution = nn.Conv1d(VECTOR, HIDDEN, kernel_size=3)
+        self.fc = nn.Linear(HIDDEN, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        vectors = nn.functional.pad(self.embedding(x).transpose(1, 2), (2, 0))
+        return self.fc(torch.relu(self.convolution(vectors)).amax(dim=2))
+
+
+MORE = {
+    "several scores a step": Entry(ManyScores),
+    "learned query, several heads": Entry(LearnedQuery),
+    "scaled_dot_product_attention": Entry(ScaledDotProduct),
+    "softmax by hand": Entry(SoftmaxByHand),
+    "gated mean": Entry(GatedMean),
+    "logsumexp": Entry(LogSumExp),
+    "log of the mean of exponentials": Entry(LogMeanExp),
+    "mean of embeddings": Entry(MeanOfVectors),
+    "pooled twice": Entry(PooledTwice),
+    "causal convolution": Entry(CausalConvolution),
+    "depthwise convolution": Entry(DepthwiseConvolution),
+    "convolution alone": Entry(ConvolutionAlone),
+}
+"""Modules that were refused when the list above was fixed."""
+
+
 # Training, as their owners do it
 
 
@@ -528,15 +731,20 @@ def has_odd_ones(words: Tensor) -> Tensor:
     return words.cumsum(dim=1) % 2 == 1
 
 
+def random_words() -> Tensor:
+    """64 random words [B, T] of one length, of 1 to 15 symbols."""
+    return (torch.rand(64, int(torch.randint(1, 16, ()))) < 0.45).long()
+
+
 def train(
     one: Entry, meant: Callable[[Tensor], Tensor] = contains_000, steps: int = 500
 ) -> nn.Module:
-    """A module trained on random words of 1 to 15 symbols, as it is handed over."""
+    """A module trained on random words, as it is handed over."""
     torch.manual_seed(0)
     module = one.build()
     optimizer = torch.optim.Adam(module.parameters(), 0.01)
     for _ in range(steps):
-        words = (torch.rand(64, int(torch.randint(1, 16, ()))) < 0.45).long()
+        words = random_words()
         labels, scores = meant(words), one.call(module, words)
         if one.target == "step":
             loss = nn.functional.cross_entropy(scores.flatten(0, 1), labels.flatten().long())

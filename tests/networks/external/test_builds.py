@@ -155,3 +155,9 @@ def test_weights_that_fit_are_loaded(tmp_path):
     loaded = load("tests.plain:Acceptor", saved(tmp_path / "weights.pt", module.state_dict()))
     assert loaded.linear.bias.item() == 7
     assert not loaded.training
+
+
+def test_without_a_file_the_weights_are_those_that_the_build_gives():
+    loaded = load("tests.plain:Acceptor", None)
+    assert isinstance(loaded, Acceptor)
+    assert not loaded.training

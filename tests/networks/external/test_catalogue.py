@@ -3,13 +3,16 @@
 from dataclasses import replace
 from itertools import product
 
+import numpy as np
 import pytest
 import torch
 
 import lisor
 from lisor.automata.languages import LANGUAGES
 from lisor.automata.regex import compile_regex
-from tests.networks.external.catalogue import MODULES, has_odd_ones, train
+from lisor.networks.external.adapt import adapt
+from lisor.sequences import Sequences
+from tests.networks.external.catalogue import MODULES, MORE, contains_000, has_odd_ones, train
 
 WORDS = ["".join(word) for length in range(1, 8) for word in product("01", repeat=length)]
 
@@ -65,6 +68,35 @@ def test_attention_is_read_exactly_where_all_symbols_count() -> None:
     module = train(MODULES["attention pooling"], has_odd_ones, 1500)
     meant = compile_regex("(0*10*1)*0*10*", ("0", "1"))
     assert lisor.extract(module, WORDS).distinguishing_word(meant) is None
+
+
+@pytest.mark.parametrize("name", MORE)
+def test_what_is_kept_of_all_steps_gives_its_own_answers(name: str) -> None:
+    torch.manual_seed(0)
+    module = MORE[name].build().eval()
+    words = torch.from_numpy(np.random.default_rng(0).integers(2, size=(20, 40)))
+    with torch.no_grad():
+        own = module(words).softmax(dim=1)
+    network = adapt(module, "01")
+    begin = tuple(np.repeat(part, 20, axis=0) for part in network.initial)
+    after = network.predict_from(begin, Sequences.from_lists(words.tolist()))
+    np.testing.assert_allclose(after, own, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MORE)
+def test_what_is_kept_of_all_steps_is_read_exactly(name: str) -> None:
+    module = train(MORE[name])
+    automaton = lisor.extract(module, WORDS)
+    words = [torch.tensor([[int(symbol) for symbol in word]]) for word in WORDS]
+    with torch.no_grad():
+        own = [int(module(word).argmax()) for word in words]
+    assert [int(automaton.accepts(word)) for word in WORDS] == own
+    # The one that is not divided by the number of steps does not learn all words.
+    is_learned = own == [int(contains_000(word)[0, -1]) for word in words]
+    assert is_learned == (name != "logsumexp")
+    if is_learned:
+        assert LANGUAGES["000"].equals(automaton)
 
 
 def _is_plain(value: object) -> bool:

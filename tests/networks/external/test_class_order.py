@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lisor.networks.external.class_order import find_better_order
+from lisor.networks.external.class_order import find_better_order, find_idle
 
 LABELS = np.arange(300) % 3
 
@@ -45,4 +45,29 @@ def test_a_message_names_both_orders_and_how_often_each_is_right():
     assert order.described(("+", "-")) == (
         "the network is right on 0.020 of the labelled sequences if its classes are +, -, and on "
         "0.980 if they are -, +"
+    )
+
+
+@pytest.mark.parametrize(
+    ("labels", "predictions", "idle"),
+    [
+        (LABELS % 2, np.zeros(300, int), True),
+        (LABELS % 2, np.arange(300) // 2 % 2, True),
+        (LABELS % 2, LABELS % 2, False),
+        (np.arange(300) < 30, np.arange(300) < 20, False),
+        (np.zeros(300, int), np.zeros(300, int), False),  # nothing was to be learned
+        (np.arange(4) % 2, np.arange(4) % 2, False),  # all right, though few
+        (np.empty(0, int), np.empty(0, int), False),
+    ],
+)
+def test_a_network_that_is_right_no_more_often_than_a_constant_is_noticed(
+    labels, predictions, idle
+):
+    found = find_idle(labels.astype(int), predictions.astype(int), ("no", "yes", "else"))
+    assert (found is not None) == idle
+
+
+def test_what_is_said_of_a_network_that_has_learned_nothing():
+    assert find_idle(LABELS, np.ones(300, int), ("no", "yes", "else")) == (
+        "the network is right on 0.333 of the labelled sequences, the class no alone on 0.333"
     )

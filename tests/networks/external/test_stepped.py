@@ -10,6 +10,7 @@ from lisor.automata.languages import LANGUAGES
 from lisor.clustering.clustering import cluster
 from lisor.errors import ModelError
 from lisor.networks import hidden_states
+from lisor.networks.external import stepped
 from lisor.networks.external.adapt import adapt
 from lisor.sequences import Sequences
 from tests.conftest import random_network
@@ -70,6 +71,31 @@ def test_a_hand_written_cell_becomes_an_exact_automaton():
     automaton = lisor.extract(Counter(), ["", *WORDS])
     assert LANGUAGES["000"].equals(automaton)
     assert automaton.n_states == 4
+
+
+class Counted(Machine):
+    """Counts the steps and scores that are asked for."""
+
+    asked = 0
+
+    def step(self, state, symbol):
+        self.asked += 1
+        return super().step(state, symbol)
+
+    def scores(self, state):
+        self.asked += 1
+        return super().scores(state)
+
+
+def test_a_step_that_was_taken_is_remembered(monkeypatch):
+    machine = Counted(lambda h, c: (h, c))
+    network = adapt(machine, "01")
+    predictions, asked = network.predict(SEQUENCES), machine.asked
+    np.testing.assert_array_equal(network.predict(SEQUENCES), predictions)
+    assert machine.asked == asked
+    monkeypatch.setattr(stepped, "MAX_REMEMBERED", 0)
+    np.testing.assert_array_equal(network.predict(SEQUENCES), predictions)
+    assert machine.asked > asked
 
 
 class Tally(Counter):
@@ -352,8 +378,7 @@ class Grown(Table):
         (Wide(), "expected states of at most 65,536 numbers from Wide, got 100,000"),
         (Grown(), "expected finitely many states of Grown that compare equal"),
         (Counter, "got Counter, a class: call it first"),
-        (lambda word: word.count("b") % 2 == 1, "a function: automata are read off states, not off "
-                                                "predictions alone"),
+        (lambda word: word.count("b") % 2 == 1, "a function, which has no hidden states"),
     ],
 )  # fmt: skip
 def test_what_a_machine_of_ones_own_does_wrong_is_one_line_with_the_reason(machine, reason):

@@ -55,6 +55,38 @@ def test_a_bidirectional_layer_is_run_at_once():
     assert "gru" not in {node.operator for node in recording.nodes.values()}
 
 
+@pytest.mark.parametrize(
+    ("sizes", "options"),
+    [
+        ((3, 5, 3), {"padding": 2}),
+        ((3, 5, 1), {"bias": False}),
+        ((4, 4, 2), {"groups": 4, "dilation": 2, "padding": 2}),
+    ],
+)
+def test_a_convolution_run_step_by_step_puts_out_what_it_does_at_once(sizes, options):
+    torch.manual_seed(0)
+    layer, read = nn.Conv1d(*sizes, **options), torch.randn(2, sizes[0], 6)
+    recording = Recording()
+    with torch.no_grad():
+        torch.testing.assert_close(recording.run(lambda: layer(read)), layer(read))
+    padding = layer.padding[0]
+    windows = [node for node in recording.nodes.values() if node.operator == "conv1d"]
+    assert len(windows) == 6 + 2 * padding
+    length = 1 + layer.dilation[0] * (sizes[2] - 1)
+    torch.testing.assert_close(windows[5 + padding].value, read[..., -length:])
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_attention_is_run_as_what_it_is_made_of(causal):
+    torch.manual_seed(0)
+    query, keys, values = torch.randn(3, 2, 4, 5).unbind()
+    attend = nn.functional.scaled_dot_product_attention
+    recording = Recording()
+    result = recording.run(lambda: attend(query, keys, values, is_causal=causal))
+    torch.testing.assert_close(result, attend(query, keys, values, is_causal=causal))
+    assert any("softmax" in node.operator for node in recording.nodes.values())
+
+
 def call(read: torch.Tensor, buffer: torch.Tensor) -> torch.Tensor:
     """Views, a tensor handed on as it is, and one written in place."""
     first = read * 2
