@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
@@ -28,10 +29,17 @@ def prefect_server() -> Iterator[None]:
 
 @pytest.fixture
 def no_home(prefect_server: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the store would be: there is none."""
+    """Where the store would be: there is none.
+
+    A command that would put another program in the place of this process fails instead."""
     store = tmp_path / "store"
     monkeypatch.setenv("LISOR_HOME", str(store))
+    monkeypatch.setattr(os, "execv", _refuse_to_become)
     return store
+
+
+def _refuse_to_become(path: str, arguments: list[str]) -> NoReturn:
+    pytest.fail(f"this process would have become {arguments}")
 
 
 @pytest.fixture

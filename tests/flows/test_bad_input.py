@@ -48,7 +48,6 @@ COMMANDS = {
     "an age below zero": (["store", "gc", "--older-than", "-1"], "--older-than"),
     "a port that is no number": (["ui", "--port", "http"], "--port"),
     "a port out of range": (["ui", "--port", "70000"], "--port"),
-    "nothing to show": (["ui"], "no run to show"),
     "a run that is not there": (["track", "tiny"], "(none yet), got 'tiny'"),
     "a run to forget that is not there": (["store", "gc", "--forget", "../tiny"], "got '../tiny'"),
     "a report where a file is": ([*run(), "--out", "words.txt"], "words.txt is a file"),
@@ -810,6 +809,11 @@ def test_a_stray_file_is_no_artifact(lisor: Lisor, finished: Path) -> None:
     assert (
         lisor("store", "gc", "--older-than", "0", "--delete")[1] == "0 artifacts, 0.0 MB deleted\n"
     )
+
+
+def test_before_the_first_run_there_is_nothing_to_show(command_line: Lisor, no_home: Path) -> None:
+    assert_one_line(*command_line("ui"), "no run to show")
+    assert not no_home.exists()
 
 
 def test_an_empty_home_is_none(
