@@ -318,16 +318,24 @@ def explain(
     ] = None,
     cell: Annotated[str | None, typer.Option(help="Which cell's network [the first].")] = None,
     trial: Annotated[int, typer.Option(help="Which of its trials.")] = 0,
+    explained: Annotated[
+        str | None,
+        typer.Option(
+            "--for",
+            help="What the symbols speak for: a class, or the name of a number [what is most "
+            "likely, or the first number].",
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="An .html file [explanations/ beside the report].")
     ] = None,
 ) -> None:
-    """Explain one sequence step by step: states of the automaton, class probabilities of the
-    network, and attributions."""
-    running.check_unicode(sequence, dataset, cell, out)
+    """Explain one sequence step by step: states of the automaton, what the network predicts, and
+    attributions."""
+    running.check_unicode(sequence, dataset, cell, explained, out)
     from lisor_flows.explain import explain as explain_sequence
 
-    explain_sequence(run, sequence, row, position, dataset, cell, trial, out)
+    explain_sequence(run, sequence, row, position, dataset, cell, trial, explained, out)
 
 
 @app.command()
@@ -411,12 +419,13 @@ def ui(
 
     store = open_store()
     uri = tracking_uri(store.home)
+    is_own = uses_own_database(store.home)
+    if is_own and not (store.home / DATABASE).exists() and not registered():
+        raise ConfigError(
+            f"there is no run to show in {store.home}; run first: lisor run quickstart"
+        )
     _check_free(port)
-    if uses_own_database(store.home):
-        if not (store.home / DATABASE).exists() and not registered():
-            raise ConfigError(
-                f"there is no run to show in {store.home}; run first: lisor run quickstart"
-            )
+    if is_own:
         from lisor_tasks.tracking import own_database
 
         print_warnings()

@@ -30,6 +30,7 @@ def explain(
     dataset: str | None,
     cell: str | None,
     trial: int,
+    what: str | None,
     out: Path | None,
 ) -> None:
     """Print the steps of raw input, or of a row of the test split, and write a page of them with
@@ -37,7 +38,7 @@ def explain(
 
     Raises:
         ConfigError: none or both are given, or the run has no such network.
-        DataError: no network of them reads it."""
+        DataError: no network of them reads it, or predicts `what` is explained."""
     if (sequence is None) == (row is None):
         raise ConfigError(
             "give either --sequence with a text, a word of a language, symbols or a series of "
@@ -57,10 +58,11 @@ def explain(
         title = sequence
         network, given = _first_reader(networks, sequence)
     named = title if position is None else f"{title} after step {position}"
+    named = named if what is None else f"{named}: {what}"
     name = f"{network.label}-{hashlib.sha256(named.encode()).hexdigest()[:8]}"
     if out is not None:
         check_writable(out)
-    explained = explain_sequence(network, record.artifacts.results, given, position)
+    explained = explain_sequence(network, record.artifacts.results, given, position, what)
     steps, classes = explained.steps, explained.classes
     about = f"The run {record.name}: {network.dataset}, {network.cell}, trial {network.trial}."
     page = sequence_page.render(

@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from lisor.data.dataset import Split
-from lisor.explain.score import labels_of_steps
+from lisor.explain.groups import group_steps
 from lisor.networks.batches import Inputs, length_batches
 from lisor.networks.network import Network
 from lisor.networks.trained import TrainedModel
@@ -37,7 +37,8 @@ class Activations:
 
     `units` and `gate_values` are histograms of `BINS` bins for each of `classes`, the most frequent
     ones; that of a gate is over all its units. A step belongs to the class of its sequence, or
-    where there is a label after each symbol, to that one. `unit_means` and `gate_means` are means
+    where there is a label after each symbol, to that one; where numbers are predicted, classes are
+    thirds of the first of them. `unit_means` and `gate_means` are means
     at each step over the sequences of a class, NaN where no sequence is that long. `closed` and
     `open` are shares of all steps. `moves` is the mean of |h_t - h_(t-1)|. `bound` is the largest
     |h|, and at least 1: without a tanh a unit may exceed 1."""
@@ -75,16 +76,17 @@ def activations(network: Network, split: Split, units: Sequence[int] | None = No
     """The activations of a network on the sequences of a split: of some of its units, or of all."""
     numbers = np.arange(network.units) if units is None else np.asarray(units, np.int64)
     gates = network.network.cell.gates if isinstance(network, TrainedModel) else ()
-    step_labels = labels_of_steps(split)
-    shown = np.argsort(-np.bincount(step_labels, minlength=len(network.classes)), kind="stable")
+    groups = group_steps(split, network.classes)
+    step_labels = groups.of_steps
+    shown = np.argsort(-np.bincount(step_labels, minlength=len(groups.names)), kind="stable")
     shown = np.sort(shown[:MAX_CLASSES])
-    index = np.full(len(network.classes), -1)
+    index = np.full(len(groups.names), -1)
     index[shown] = np.arange(len(shown))
     classes, size = len(shown), len(numbers)
     longest = int(split.sequences.lengths.max(initial=0))
     sums = Activations(
         gates=gates,
-        classes=tuple(network.classes[label] for label in shown),
+        classes=tuple(groups.names[label] for label in shown),
         bound=_bound(network, split, numbers),
         units=np.zeros((classes, size, BINS), np.int64),
         gate_values=np.zeros((len(gates), classes, BINS), np.int64),

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from lisor.errors import ModelError
 from lisor.explain.attributions import Attributions
-from lisor.explain.score import probabilities_after
+from lisor.explain.score import predictions_after, score_of
 from lisor.networks.attention import AttentionRecurrent
 from lisor.networks.network import Network
 from lisor.networks.trained import TrainedModel
@@ -30,7 +30,7 @@ def attention(network: Network, sequences: Sequences) -> Attributions:
         method=ATTENTION,
         sequences=sequences,
         values=np.concatenate([np.empty(0, np.float32), *network.attention(sequences)]),
-        explained=probabilities_after(network, sequences).argmax(axis=1).astype(np.int32),
+        explained=score_of(network.target).explained(predictions_after(network, sequences)),
     )
 
 

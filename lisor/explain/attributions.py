@@ -1,6 +1,7 @@
 """Attributions of a network's prediction to the symbols of a sequence, and how they are judged.
 
-What is attributed is a margin: the logit of the predicted class less the mean of the others.
+What is attributed is a score: of a class the margin, its logit less the mean of the others, or a
+number that is predicted.
 
 Shapes: N sequences, P symbols of all of them together, T steps, F shares of a sequence, E steps
 before the end."""
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from lisor.explain.score import probabilities_after
+from lisor.explain.score import predictions_after, score_of
 from lisor.networks.network import Network
 from lisor.sequences import Sequences
 
@@ -22,10 +23,10 @@ MIN_COUNT = 10
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Attributions:
-    """The attribution of each of P symbols to the class `explained` of its sequence.
+    """The attribution of each of P symbols to the class, or number, `explained` of its sequence.
 
     `completeness_errors` are those of integrated gradients: the distance of the sum of a
-    sequence's attributions from its margin (less that of zero vectors), as a share of it."""
+    sequence's attributions from its score (less that of zero vectors), as a share of it."""
 
     method: str
     sequences: Sequences
@@ -48,21 +49,23 @@ def removal_curve(
     *,
     kept: bool,
 ) -> Float[np.ndarray, "F N"]:
-    """The probability of the class explained when a share of each sequence's symbols is removed, or
-    if `kept`, when these alone are kept: the highest attributions first.
+    """What is left of each prediction (`Score.left`) when a share of its sequence's symbols is
+    removed, or if `kept`, when these alone are kept: the highest attributions first.
 
     The deletion and insertion curves of Petsiuk et al. (2018), of symbols in place of pixels."""
-    sequences, scores = attributions.sequences, attributions.values
+    score, sequences = score_of(network.target), attributions.sequences
+    weights = np.abs(attributions.values) if score.by_size else attributions.values
     ranks = [
-        np.argsort(np.argsort(-row_scores, kind="stable"))
-        for row_scores in by_sequence(sequences, scores)
+        np.argsort(np.argsort(-row_weights, kind="stable"))
+        for row_weights in by_sequence(sequences, weights)
     ]
+    whole = predictions_after(network, sequences)
     curves = np.empty((len(shares), len(sequences)))
     for index, share in enumerate(shares):
         first = [(rank < round(share * len(rank))) == kept for rank in ranks]
         shortened = sequences.keep(np.concatenate([np.empty(0, bool), *first]))
-        probabilities = probabilities_after(network, shortened)
-        curves[index] = probabilities[np.arange(len(sequences)), attributions.explained]
+        after = predictions_after(network, shortened)
+        curves[index] = score.left(whole, after, attributions.explained)
     return curves
 
 

@@ -23,7 +23,7 @@ from lisor.explain.examples import Example
 from lisor.explain.gradients import CLOSE, GRADIENTS, attribute
 from lisor.explain.parameters import Parameter, parameter_gradients
 from lisor.explain.removal import affordable, remove
-from lisor.explain.score import draw_positions, probabilities_after
+from lisor.explain.score import draw_positions, predictions_after, score_of
 from lisor.explain.steps import Steps, differentiable, read_steps
 from lisor.explain.units import Unit, units
 from lisor.networks.hidden_states import Points
@@ -32,7 +32,7 @@ from lisor.networks.trained import TrainedModel
 from lisor.randomness import stream
 from lisor.sequences import Sequences
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the JSON written by `Explanation.to_json`."""
 
 MAX_SEQUENCES = 1000
@@ -52,11 +52,12 @@ MAX_BACK = 60
 class Judged:
     """The quality of a method of attribution on a network.
 
-    `deletion` and `insertion` are mean probabilities at `SHARES`. `gain` is the area between the
-    deletion curves of a random order and of the method, mean over sequences, with its 95 %
-    confidence interval ± `gain_width`, of so many `sequences`. `close` is the share of sequences
-    whose completeness error is at most `CLOSE`, for integrated gradients alone. `reach` holds
-    quartiles."""
+    `deletion` and `insertion` are means at `SHARES` of what is left of a prediction: the
+    probability of its class, or for numbers less the distance, in standard deviations. `gain` is
+    the area between the deletion curves of a random order and of the method, mean over sequences,
+    with its 95 % confidence interval ± `gain_width`, of so many `sequences`. `close` is the share
+    of sequences whose completeness error is at most `CLOSE`, for integrated gradients alone.
+    `reach` holds quartiles."""
 
     method: str
     deletion: tuple[float, ...]
@@ -99,7 +100,7 @@ class Explanation:
     absent: tuple[str, ...]
 
     def to_json(self) -> str:
-        """The explanation as JSON text of schema 2."""
+        """The explanation as JSON text of schema 3."""
         return json.dumps({"schema": SCHEMA, **asdict(self)}, ensure_ascii=False)
 
     @classmethod
@@ -194,7 +195,7 @@ def _show(
             automaton,
             test.sequences.select(row),
             read=example.read,
-            label=int(test.labels[at]),
+            label=test.labels[at].tolist(),
         ),
     )
 
@@ -204,7 +205,7 @@ def _random_curves(
 ) -> Float[np.ndarray, "F N"]:
     """The curve of each sequence when symbols are removed, or kept, in random order: the mean of
     `RANDOM_DRAWS`."""
-    explained = probabilities_after(network, sequences).argmax(axis=1)
+    explained = score_of(network.target).explained(predictions_after(network, sequences))
     draws = [
         removal_curve(
             network,

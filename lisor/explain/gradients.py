@@ -1,4 +1,4 @@
-"""Attributions by gradients (Captum): of the margin of a prediction by what stands at each step.
+"""Attributions by gradients (Captum): of the score of a prediction by what stands at each step.
 
 Shapes: B sequences of a batch, T steps, W numbers of the vector of a step."""
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lisor.errors import DataError
 from lisor.explain.attributions import Attributions
-from lisor.explain.score import margin, probabilities_after
+from lisor.explain.score import Score, predictions_after, score_of
 from lisor.networks.batches import Inputs, equal_batches
 from lisor.networks.network import Differentiable, Network
 from lisor.sequences import Sequences
@@ -30,9 +30,15 @@ MAX_SYMBOLS = 1 << 14
 
 
 def attribute(
-    network: Network, through: Differentiable, sequences: Sequences, method: str
+    network: Network,
+    through: Differentiable,
+    sequences: Sequences,
+    method: str,
+    *,
+    explained: Int[np.ndarray, " N"] | None = None,
 ) -> Attributions:
-    """Attributions by one of the `GRADIENTS`, `through` which they go, on the vectors of the steps.
+    """Attributions by one of the `GRADIENTS`, `through` which they go, on the vectors of the steps;
+    unless it is given which class or number is `explained`, it is the score's choice.
 
     "saliency": the sum over a vector of |gradient| (Simonyan et al., 2014).
     "input-x-gradient": the product with the vector (Shrikumar et al., 2016).
@@ -46,13 +52,15 @@ def attribute(
         raise DataError(f"expected one of {', '.join(GRADIENTS)}, got {method!r}")
     values = np.zeros(len(sequences.symbols), np.float32)
     errors = np.zeros(len(sequences))
-    explained = probabilities_after(network, sequences).argmax(axis=1).astype(np.int32)
+    score = score_of(network.target)
+    if explained is None:
+        explained = score.explained(predictions_after(network, sequences))
     rest, steps = np.arange(len(sequences)), MIN_STEPS
     while len(rest) and steps <= MAX_STEPS:
         for index, read in equal_batches(sequences.select(rest), network.device, MAX_SYMBOLS):
             rows = rest[index]
-            classes = torch.from_numpy(explained[rows].astype(np.int64)).to(network.device)
-            batch, errors[rows] = _attribute(through, read, classes, method, steps)
+            indices = torch.from_numpy(explained[rows].astype(np.int64)).to(network.device)
+            batch, errors[rows] = _attribute(through, score, read, indices, method, steps)
             at = sequences.offsets[rows][:, None] + np.arange(batch.shape[1])
             values[at] = batch
         rest, steps = rest[errors[rest] > CLOSE], 2 * steps
@@ -66,18 +74,23 @@ def attribute(
 
 
 def _attribute(
-    through: Differentiable, read: Inputs, classes: Int[Tensor, " B"], method: str, steps: int
+    through: Differentiable,
+    score: Score,
+    read: Inputs,
+    explained: Int[Tensor, " B"],
+    method: str,
+    steps: int,
 ) -> tuple[Float[np.ndarray, "B T"], Float[np.ndarray, " B"]]:
     """The attributions of a batch, and the completeness error of each sequence."""
 
-    def score(
-        vectors: Float[Tensor, "B T W"], words: Shaped[Tensor, "B T ..."], classes: Tensor
+    def score_through(
+        vectors: Float[Tensor, "B T W"], words: Shaped[Tensor, "B T ..."], explained: Tensor
     ) -> Float[Tensor, " B"]:
-        return margin(through.scores(words[None], vectors), classes)
+        return score.through(through.scores(words[None], vectors), explained)
 
-    vectors, others = through.vectors(read), (read[0], classes)
+    vectors, others = through.vectors(read), (read[0], explained)
     if method == "integrated-gradients":
-        values, deltas = IntegratedGradients(score).attribute(
+        values, deltas = IntegratedGradients(score_through).attribute(
             vectors,
             additional_forward_args=others,
             n_steps=steps,
@@ -87,10 +100,17 @@ def _attribute(
         )
         with torch.no_grad():
             zeros = torch.zeros_like(vectors)
-            whole = (score(vectors, *others) - score(zeros, *others)).abs().cpu().numpy()
+            whole = (
+                (score_through(vectors, *others) - score_through(zeros, *others))
+                .abs()
+                .cpu()
+                .numpy()
+            )
         errors = deltas.detach().abs().cpu().numpy() / np.maximum(whole, 1e-6)
     else:
         gradient = Saliency if method == "saliency" else InputXGradient
-        values = gradient(score).attribute(vectors.requires_grad_(), additional_forward_args=others)
+        values = gradient(score_through).attribute(
+            vectors.requires_grad_(), additional_forward_args=others
+        )
         errors = np.zeros(len(vectors))
     return values.detach().sum(dim=-1).cpu().numpy(), errors

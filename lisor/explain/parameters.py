@@ -28,7 +28,8 @@ class Parameter:
     """One parameter of so many numbers.
 
     `quantiles` are those of its gradient over sequences, at `QUANTILES`: of the root mean square
-    over its numbers, of the mean cross-entropy of a sequence. `unmoved` is the share of its numbers
+    over its numbers, of the mean loss of a sequence: the cross-entropy, or of numbers the squared
+    error. `unmoved` is the share of its numbers
     whose gradient is 0 in each sequence."""
 
     name: str
@@ -50,7 +51,8 @@ def parameter_gradients(
         words = split.sequences.select(np.array([row]))
         read = torch.from_numpy(words.padded())[None].to(network.device)
         labels = split.labels[split.positions.of_sequences(np.array([row]))]
-        by_position = torch.from_numpy(labels.astype(np.int64))[None].to(network.device)
+        known = labels if labels.ndim > 1 else labels.astype(np.int64)
+        by_position = torch.from_numpy(known)[None].to(network.device)
         for name, gradient in through.parameter_gradients(read, by_position).items():
             size = float(gradient.double().square().mean().sqrt())
             sizes.setdefault(name, []).append(size)

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Int
 
 from lisor.explain.attributions import Attributions
-from lisor.explain.score import margins, probabilities_after
+from lisor.explain.score import predictions_after, score_of
 from lisor.networks.network import Network
 from lisor.sequences import Sequences
 
@@ -28,19 +28,23 @@ def affordable(sequences: Sequences) -> Sequences:
     return sequences.select(np.arange(min(count, len(sequences))))
 
 
-def remove(network: Network, sequences: Sequences) -> Attributions:
-    """The margin of each prediction less that without the symbol (Li, Monroe & Jurafsky, 2016,
-    "Understanding neural networks through representation erasure")."""
-    whole = probabilities_after(network, sequences)
-    explained = whole.argmax(axis=1).astype(np.int32)
-    before = margins(whole, explained)
+def remove(
+    network: Network, sequences: Sequences, *, explained: Int[np.ndarray, " N"] | None = None
+) -> Attributions:
+    """The score of each prediction less that without the symbol (Li, Monroe & Jurafsky, 2016,
+    "Understanding neural networks through representation erasure"); unless it is given which class
+    or number is `explained`, it is the score's choice."""
+    score, whole = score_of(network.target), predictions_after(network, sequences)
+    if explained is None:
+        explained = score.explained(whole)
+    before = score.of(whole, explained)
     values = np.zeros(len(sequences.symbols), np.float32)
     for rows in _batches(sequences.lengths):
         lengths = sequences.lengths[rows]
-        without = probabilities_after(network, _without_each(sequences.select(rows)))
-        classes, margin = np.repeat(explained[rows], lengths), np.repeat(before[rows], lengths)
+        without = predictions_after(network, _without_each(sequences.select(rows)))
+        after = score.of(without, np.repeat(explained[rows], lengths))
         first, last = sequences.offsets[rows[0]], sequences.offsets[rows[-1] + 1]
-        values[first:last] = margin - margins(without, classes)
+        values[first:last] = np.repeat(before[rows], lengths) - after
     return Attributions(method=REMOVAL, sequences=sequences, values=values, explained=explained)
 
 

@@ -1,6 +1,6 @@
-"""One sequence, step by step: the automaton's states, class probabilities, attributions.
+"""One sequence, step by step: the automaton's states, what is predicted, attributions.
 
-Shapes: T steps, C classes, E steps that are read where a prediction is explained."""
+Shapes: T steps, E steps that are read where a prediction is explained."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lisor.errors import DataError, ModelError
 from lisor.explain.attention import attention_matrix
 from lisor.explain.gradients import attribute
 from lisor.explain.removal import remove
-from lisor.explain.score import probabilities_within
+from lisor.explain.score import predictions_within
 from lisor.networks.network import Differentiable, Network
 from lisor.networks.trained import TrainedModel
 from lisor.registry import TARGETS
@@ -29,29 +29,31 @@ METHOD = "integrated-gradients"
 class Steps:
     """What a network and an automaton do at each step of a sequence of T symbols.
 
-    What is explained is the prediction after `read` symbols: `explained` is the class predicted
-    there, and `attributions` are those of the symbols read, by `method`. `states` and `outputs` are
-    the automaton's, `predictions` the network's most likely classes, `probabilities` what the
-    network gives to the class explained: T+1 of each, the start first. `automaton_probabilities`
-    are the same of an automaton that has some. `attention` is the weight of each symbol read where
-    attention pools the states, `looks` a row of weights for each step where it attends to earlier
-    ones; else None. `known` says which symbols the network knows. `label` is the true class there
-    if there is one. `target` is the kind of what is predicted."""
+    What is explained is the prediction after `read` symbols: `explained` is the class, or which of
+    the numbers, and `attributions` are those of the symbols read, by `method`. `states` are the
+    automaton's, `network_values` what the network gives to the class explained, or the number: T+1
+    of each, the start first, as are `outputs`, the automaton's classes, and `predictions`, the
+    network's most likely ones, which are empty where numbers are predicted. `automaton_values` are
+    those of an automaton with probabilities or numbers; of numbers it has none at the start.
+    `attention` is the weight of each symbol read where attention pools the states, `looks` a row of
+    weights for each step where it attends to earlier ones; else None. `known` says which symbols
+    the network knows. `label` is what is true there, the class or the number, if that is known.
+    `target` is the kind of what is predicted."""
 
     symbols: tuple[str, ...]
     known: tuple[bool, ...]
     states: tuple[int, ...]
     outputs: tuple[int, ...]
     predictions: tuple[int, ...]
-    probabilities: tuple[float, ...]
+    network_values: tuple[float, ...]
     attributions: tuple[float, ...]
     method: str
     explained: int
     target: str
-    automaton_probabilities: tuple[float, ...] | None = None
+    automaton_values: tuple[float | None, ...] | None = None
     attention: tuple[float, ...] | None = None
     looks: tuple[tuple[float, ...], ...] | None = None
-    label: int | None = None
+    label: int | float | None = None
 
     @property
     def read(self) -> int:
@@ -59,9 +61,9 @@ class Steps:
         return len(self.attributions)
 
     @property
-    def probability(self) -> float:
-        """What the network gives to the class explained, where it is."""
-        return self.probabilities[self.read]
+    def value(self) -> float:
+        """What the network gives to what is explained, where it is."""
+        return self.network_values[self.read]
 
 
 def read_raw(alphabet: Alphabet, raw: str) -> tuple[list[str], Sequences]:
@@ -116,12 +118,15 @@ def read_steps(
     *,
     read: int | None = None,
     names: Sequence[str] | None = None,
-    label: int | None = None,
+    label: Sequence[float] | int | None = None,
+    explained: int | None = None,
 ) -> Steps:
     """The steps of a single sequence; the prediction after `read` symbols, by default all, is
     explained, by gradients that go `through` the network if there are any, else by removal.
 
-    `names` are its symbols as they were written, by default the alphabet's.
+    `names` are its symbols as they were written, by default the alphabet's, `label` the class or
+    the numbers that are true there. It is the score of the class, or number, `explained` that is
+    attributed, by default of the most likely class, or the first number.
 
     Raises:
         DataError: there is no such position."""
@@ -129,13 +134,14 @@ def read_steps(
     count = check_position(network.target, len(codes), read)
     prefix = sequence.cut(np.zeros(1, np.int64), np.array([count]))
     states = [automaton.start, *automaton.trace(sequence).tolist()]
+    chosen = None if explained is None else np.array([explained], np.int32)
     if through is None:
-        attributions = remove(network, prefix)
+        attributions = remove(network, prefix, explained=chosen)
     else:
-        attributions = attribute(network, through, prefix, METHOD)
-    probabilities = probabilities_within(network, sequence)
+        attributions = attribute(network, through, prefix, METHOD, explained=chosen)
+    predicted = predictions_within(network, sequence)
     explained = int(attributions.explained[0])
-    shares = automaton.probabilities
+    is_numeric = TARGETS[network.target].is_numeric
     looks = None
     if isinstance(network, TrainedModel) and network.attends:
         looks = tuple(map(tuple, attention_matrix(network, prefix).tolist()))
@@ -143,20 +149,33 @@ def read_steps(
         symbols=tuple(network.alphabet[code] for code in codes) if names is None else tuple(names),
         known=tuple(code != network.alphabet.unknown for code in codes.tolist()),
         states=tuple(states),
-        outputs=tuple(automaton.outputs[states].tolist()),
-        predictions=tuple(probabilities.argmax(axis=1).tolist()),
-        probabilities=tuple(probabilities[:, explained].tolist()),
+        outputs=() if is_numeric else tuple(automaton.outputs[states].tolist()),
+        predictions=() if is_numeric else tuple(predicted.argmax(axis=1).tolist()),
+        network_values=tuple(predicted[:, explained].tolist()),
         attributions=tuple(attributions.values.tolist()),
         method=attributions.method,
         explained=explained,
         target=network.target,
-        automaton_probabilities=None
-        if shares is None
-        else tuple(shares[states, explained].tolist()),
+        automaton_values=_automaton_values(automaton, sequence, states, explained),
         attention=_attention(network, prefix),
         looks=looks,
-        label=label,
+        label=label[explained] if isinstance(label, Sequence) else label,
     )
+
+
+def _automaton_values(
+    automaton: Automaton, sequence: Sequences, states: list[int], explained: int
+) -> tuple[float | None, ...] | None:
+    """The probability of what is explained, or the number, at the start and after each symbol."""
+    if automaton.probabilities is not None:
+        return tuple(automaton.probabilities[states, explained].tolist())
+    if automaton.values is None:
+        return None
+    if TARGETS[automaton.target].predicts_once:
+        lengths = 1 + np.arange(len(sequence.symbols))
+        sequence = sequence.cut(np.zeros_like(lengths), lengths)
+    numbers = automaton.numbers_at(sequence, automaton.trace(sequence))
+    return (None, *numbers[:, explained].tolist())
 
 
 def _attention(network: Network, prefix: Sequences) -> tuple[float, ...] | None:

@@ -1,17 +1,20 @@
-"""What each hidden unit of a network does: its associations, extreme contexts, accuracy and group.
+"""What each hidden unit of a network does: its associations, extreme contexts, what it predicts
+alone, and its group.
 
-Shapes: P steps, N sequences, H hidden units, K steps that a tree is fitted to."""
+Shapes: P steps, N sequences, H hidden units, K steps that a tree is fitted to, M that it is tested
+on, C numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from sklearn.cluster import AgglomerativeClustering
-from sklearn.tree import DecisionTreeClassifier
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from lisor.alphabet import Alphabet
 from lisor.automata.automaton import Automaton
@@ -24,6 +27,7 @@ from lisor.explain.associations import (
     associations_of_ends,
     associations_of_steps,
 )
+from lisor.explain.groups import group_steps
 from lisor.explain.score import labels_of_steps
 from lisor.networks.batches import length_batches
 from lisor.networks.hidden_states import Points
@@ -71,9 +75,10 @@ class Unit:
 
     `group` numbers the units that correlate, `moves` is the mean |h_t - h_(t-1)|. `highest` and
     `lowest` are the contexts of its extreme values, each ending with the symbol just read.
-    `associations` are those that the permutation test supports. `alone` is the accuracy on the test
-    split of a decision tree on the unit's value at each position, one leaf for each class.
-    `sentence` puts the associations in words. `verdict` is the evidence on a person's `note`."""
+    `associations` are those that the permutation test supports. `alone` is how well a decision tree
+    on the unit's value predicts at each position of the test split: its accuracy, of one leaf for
+    each class, or where numbers are predicted R² for the first of them, of `MAX_LEAVES`. `sentence`
+    puts the associations in words. `verdict` is the evidence on a person's `note`."""
 
     number: int
     group: int
@@ -113,7 +118,8 @@ def units(
     state, changes = state[:, numbers], changes[:, numbers]
     validation, ends = dataset.splits["validation"], sequences.offsets[1:] - 1
     read = validation.sequences.offsets[points.sequence[:stop]] + points.step[:stop] - 1
-    labels = labels_of_steps(validation)[read]
+    grouped = group_steps(validation, dataset.classes)
+    of_steps, count = grouped.of_steps[read], len(grouped.names)
     predicts_once = TARGETS[network.target].predicts_once
     states = tuple(str(number) for number in range(automaton.n_states))
     kind_seed = partial(stream_seed, seed, "links")
@@ -131,22 +137,18 @@ def units(
             ),
         ),
         "class": (
-            dataset.classes,
-            associations_of_ends(
-                labels[ends], state[ends], len(dataset.classes), seed=kind_seed("class")
-            )
+            grouped.names,
+            associations_of_ends(of_steps[ends], state[ends], count, seed=kind_seed("class"))
             if predicts_once
-            else associations_of_steps(
-                labels, state, len(dataset.classes), seed=kind_seed("class")
-            ),
+            else associations_of_steps(of_steps, state, count, seed=kind_seed("class")),
         ),
     }
     groups = _groups(state)
     moves = np.abs(changes).mean(axis=0)
     fitted = ends if predicts_once else np.arange(stop)
-    alone = _accuracy_alone(
+    alone = _predicts_alone(
         state[fitted],
-        labels[fitted],
+        labels_of_steps(validation)[read][fitted],
         network,
         numbers,
         dataset.splits["test"],
@@ -166,11 +168,11 @@ def units(
             lowest=_contexts(order, sequences, dataset.alphabet),
             associations=associations,
             alone=float(alone[at]),
-            sentence=_sentence(associations, float(alone[at]), network.target),
+            sentence=_sentence(associations, float(alone[at]), network),
             note=note,
             verdict=None
             if note is None
-            else judge(note, dataset.classes, partial(_find, by_kind, at)),
+            else judge(note, grouped.names, partial(_find, by_kind, at)),
         )
 
     return tuple(describe(at) for at in range(len(numbers)))
@@ -211,9 +213,8 @@ def _association(
     )
 
 
-def _sentence(associations: Sequence[Association], alone: float, target: str) -> str | None:
+def _sentence(associations: Sequence[Association], alone: float, network: Network) -> str | None:
     """The associations of a unit in words, or None if there are none."""
-    kind_of_target = TARGETS[target]
     parts = []
     for kind, most in NAMED.items():
         for direction in DIRECTIONS[kind]:
@@ -228,17 +229,29 @@ def _sentence(associations: Sequence[Association], alone: float, target: str) ->
                 plural = "s" if len(names) > 1 else ""
                 parts.append(f"{direction} in state{plural} {' and '.join(names)}")
             elif names:
-                if kind_of_target.predicts_once:
-                    where, share = f"at the end of {names[0]} ones", "classifies"
-                elif kind_of_target.is_distribution:
-                    where, share = f"before “{names[0]}”", "predicts"
-                else:
-                    where, share = f"where the label is {names[0]}", "predicts"
-                parts.append(
-                    f"{direction} {where}; alone it {share} {alone:.0%} of the test set correctly"
-                )
+                parts.append(f"{direction} {_where(names[0], network)}; {_alone(alone, network)}")
     text = "; ".join(parts)
     return f"{text[0].upper()}{text[1:]}." if text else None
+
+
+def _where(name: str, network: Network) -> str:
+    """Where sequences are of a class, or steps in a third of the numbers."""
+    target = TARGETS[network.target]
+    if target.is_numeric:
+        where = "at the end where" if target.predicts_once else "where"
+        return f"{where} {network.classes[0]} is {name}"
+    if target.predicts_once:
+        return f"at the end of {name} ones"
+    return f"before “{name}”" if target.is_distribution else f"where the label is {name}"
+
+
+def _alone(alone: float, network: Network) -> str:
+    """What a unit predicts alone."""
+    target = TARGETS[network.target]
+    if target.is_numeric:
+        return f"alone it predicts {network.classes[0]} of the test set with R² {alone:.2f}"
+    does = "classifies" if target.predicts_once else "predicts"
+    return f"alone it {does} {alone:.0%} of the test set correctly"
 
 
 def _contexts(
@@ -275,16 +288,16 @@ def _groups(state: Float[np.ndarray, "P H"]) -> Int[np.ndarray, " H"]:
     return np.asarray(np.argsort(np.argsort(first))[groups])
 
 
-def _accuracy_alone(
+def _predicts_alone(
     values: Float[np.ndarray, "K H"],
-    labels: Int[np.ndarray, " K"],
+    labels: Shaped[np.ndarray, "K *C"],
     network: Network,
     numbers: Int[np.ndarray, " H"],
     test: Split,
     seed: int,
 ) -> Float[np.ndarray, " H"]:
     """The accuracy at the positions of the test split of a decision tree on each unit's value
-    there, of one leaf for each class."""
+    there, of one leaf for each class; or R² for the first number, of `MAX_LEAVES` leaves."""
     target = TARGETS[network.target]
     if not target.predicts_once:
         count = int(np.searchsorted(test.sequences.offsets[1:], MAX_STEPS, side="right"))
@@ -294,11 +307,16 @@ def _accuracy_alone(
         states = network.forward_pass(read, lengths).states[0][None]
         at_positions = target.take(states, lengths)[0].cpu().numpy()[..., numbers]
         test.positions.fill(tested, rows, at_positions)
-    leaves = min(MAX_LEAVES, max(2, len(network.classes)))
-    tree = DecisionTreeClassifier(max_leaf_nodes=leaves, random_state=seed)
+    true: Shaped[np.ndarray, " M"] = test.labels
+    tree: Any = DecisionTreeClassifier(
+        max_leaf_nodes=min(MAX_LEAVES, max(2, len(network.classes))), random_state=seed
+    )
+    if target.is_numeric:
+        labels, true = labels[:, 0], test.labels[:, 0]
+        tree = DecisionTreeRegressor(max_leaf_nodes=MAX_LEAVES, random_state=seed)
     return np.array(
         [
-            (tree.fit(trained, labels).predict(column) == test.labels).mean()
+            tree.fit(trained, labels).score(column, true)
             for trained, column in zip(values.T[..., None], tested.T[..., None], strict=True)
         ]
     )

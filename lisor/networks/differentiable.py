@@ -9,16 +9,15 @@ from collections.abc import Mapping
 from copy import deepcopy
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Shaped
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from lisor.networks.batches import Inputs
 from lisor.networks.classifier import Classifier
 
 
 class DifferentiableClassifier:
-    """A classifier of one trial (R = 1); the vector of a step is its word vector, or what the
+    """A network of one trial (R = 1); the vector of a step is its word vector, or what the
     network reads in place of one."""
 
     def __init__(self, network: Classifier) -> None:
@@ -30,22 +29,24 @@ class DifferentiableClassifier:
         return self._network.by_step(read)[0].transpose(0, 1)
 
     def scores(self, read: Inputs, vectors: Float[Tensor, "B T W"]) -> Float[Tensor, "B C"]:
-        """The logits after the last step."""
+        """The logits after the last step, or the numbers."""
         batch, steps = vectors.shape[:2]
         lengths = torch.full((1, batch), steps, device=vectors.device)
         logits: Tensor = self._network.read_out_vectors(vectors.transpose(0, 1)[None], lengths)[0]
         return logits
 
     def parameter_gradients(
-        self, read: Inputs, labels: Int[Tensor, "B L"]
+        self, read: Inputs, labels: Shaped[Tensor, "B L *C"]
     ) -> Mapping[str, Float[Tensor, "..."]]:
-        """The gradient of the mean cross-entropy over all positions, by parameter."""
+        """The gradient of the mean loss over all positions, by parameter."""
         batch, steps = read.shape[1:3]
         lengths = torch.full((1, batch), steps, device=read.device)
-        logits = self._trainable(read, lengths)[0].flatten(0, 1)
+        outputs = self._trainable(read, lengths)
         parameters = dict(self._trainable.named_parameters())
         gradients = torch.autograd.grad(
-            cross_entropy(logits, labels.flatten()), [*parameters.values()], allow_unused=True
+            self._trainable.losses(outputs, labels[None]).mean(),
+            [*parameters.values()],
+            allow_unused=True,
         )
         return {
             name: torch.zeros_like(value[0]) if gradient is None else gradient[0]

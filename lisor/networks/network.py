@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from lisor.alphabet import Alphabet
@@ -152,14 +152,14 @@ class Differentiable(Protocol):
         """The vector of each step."""
 
     def scores(self, read: Inputs, vectors: Float[Tensor, "B T W"]) -> Float[Tensor, "B C"]:
-        """The unnormalised log-probability of each class after the last step, where the vectors of
-        the steps are these."""
+        """The unnormalised log-probability of each class after the last step, or the numbers, where
+        the vectors of the steps are these."""
 
     def parameter_gradients(
-        self, read: Inputs, labels: Int[Tensor, "B L"]
+        self, read: Inputs, labels: Shaped[Tensor, "B L *C"]
     ) -> Mapping[str, Float[Tensor, "..."]]:
-        """The gradient of the mean cross-entropy over all positions, by the name of each
-        parameter."""
+        """The gradient of the mean loss over all positions, the cross-entropy or of numbers the
+        squared error, by the name of each parameter."""
 
 
 def check_finite(what: str, numbers: Float[np.ndarray, "..."]) -> None:

@@ -14,6 +14,7 @@ from lisor.automata.drawing import printable
 from lisor.explain.activations import BINS, Activations
 from lisor.explain.explanation import SHARES, Explanation
 from lisor.explain.steps import Steps
+from lisor.registry import TARGETS
 from lisor.report.figures import CELL_COLORS, NETWORK, STYLE, finish, grid_of_panels
 
 MIN_GRADIENT = 1e-12
@@ -50,9 +51,10 @@ def reach(explanations: Mapping[str, Explanation]) -> str:
     return finish(figure, row[0])
 
 
-def deletion(explanations: Mapping[str, Explanation]) -> str:
+def deletion(explanations: Mapping[str, Explanation], left: str, target: str) -> str:
     """The deletion curves (above) and insertion curves (below) of each method and of a random
-    order."""
+    order: of `left`, a probability, or where numbers are predicted a distance."""
+    factor = -1 if TARGETS[target].is_numeric else 1
     figure, grid = grid_of_panels(2, len(explanations))
     for column, (cell, explanation) in enumerate(explanations.items()):
         for row, curve, random in (
@@ -65,17 +67,24 @@ def deletion(explanations: Mapping[str, Explanation]) -> str:
             ):
                 axes.plot(
                     SHARES,
-                    getattr(judged, curve),
+                    factor * np.array(getattr(judged, curve)),
                     color=color,
                     linestyle=style,
                     label=judged.method,
                 )
-            axes.plot(SHARES, random, color=NETWORK, linewidth=2.5, alpha=0.6, label="random order")
-            axes.set_ylim(0, 1.02)
+            axes.plot(
+                SHARES,
+                factor * np.array(random),
+                color=NETWORK,
+                linewidth=2.5,
+                alpha=0.6,
+                label="random order",
+            )
+            axes.set_ylim(0, 1.02 if factor == 1 else None)
         grid[0][column].set_title(cell)
         grid[1][column].set_xlabel("share of the symbols")
-    grid[0][0].set_ylabel("left out")
-    grid[1][0].set_ylabel("kept alone")
+    grid[0][0].set_ylabel(f"{left}: left out")
+    grid[1][0].set_ylabel(f"{left}: kept alone")
     return finish(figure, max(grid[1], key=lambda axes: len(axes.lines)))
 
 

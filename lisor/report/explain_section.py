@@ -13,6 +13,7 @@ from lisor.explain.parameters import MAX_DRAWN
 from lisor.explain.units import ALIKE, Unit
 from lisor.registry import TARGETS
 from lisor.report import explain_figures, traces
+from lisor.report.explain_wording import Wording, wording_of
 from lisor.report.findings import Explained, Findings
 from lisor.report.page import Block, Detail, Gallery, Line, Picture, Section, Table, Trace, Traces
 
@@ -35,18 +36,17 @@ def explain_sections(
         network.cell: selected(network) for network in networks if network.explained is not None
     }
     explanations = {cell: each.explanation for cell, each in explained.items()}
+    words = wording_of(dataset.target)
     blocks: list[Block] = [
         _examples(name, dataset, explained, automata),
         *_attention(name, explained),
         *_absent(name, explained),
-        _methods(name, explained),
+        _methods(name, explained, words),
         Picture(
             name=f"{name}-deletion",
             title="Leaving symbols out",
-            caption="The probability of a network's prediction when the symbols of the highest "
-            "attribution are left out (above: the faster it falls, the better) and when they "
-            "alone are kept (below: the faster it rises, the better).",
-            svg=explain_figures.deletion(explanations),
+            caption=words.deletion,
+            svg=explain_figures.deletion(explanations, words.left, dataset.target),
         ),
         Picture(
             name=f"{name}-reach",
@@ -57,8 +57,8 @@ def explain_sections(
             svg=explain_figures.reach(explanations),
         ),
         *_parameters(name, explanations),
-        *_activations(name, explained),
-        *(_units(name, cell, each.explanation.units) for cell, each in explained.items()),
+        *_activations(name, explained, words),
+        *(_units(name, cell, each.explanation.units, words) for cell, each in explained.items()),
     ]
     yield Section(
         title=f"{title}: why this answer?",
@@ -136,9 +136,7 @@ def _examples(
     first = next(iter(explained.values())).explanation.examples
     shown, once = [], TARGETS[dataset.target].predicts_once
     for index, example in enumerate(first):
-        true = (
-            dataset.classes[example.steps.label] if example.steps.label is not None else "unknown"
-        )
+        true = _true(example, dataset)
         where = "" if once else f" after step {example.steps.read}"
         lines: list[Line] = []
         details: list[Detail] = []
@@ -154,6 +152,7 @@ def _examples(
                 details=tuple(details),
             )
         )
+    words = wording_of(dataset.target)
     kinds = "predictions" if not once else "texts" if dataset.is_text else "sequences"
     caveat = ""
     if TARGETS[dataset.target].is_distribution:
@@ -163,19 +162,30 @@ def _examples(
         )
     return Traces(
         title="Single sequences",
-        caption=f"Test {kinds} chosen by the mean probabilities of the networks: the surest right "
-        "predictions, the surest wrong ones, and the uncertain ones, where the two most probable "
-        "classes are nearest to each other. Each cell with its prediction and its probability. "
+        caption=f"Test {kinds} chosen {words.chosen}. Each cell with {words.shown}. "
         f"Colors are attributions to that prediction ({_methods_of(first)}), or attention; the "
         "largest number of a line has the strongest color. Hold the pointer over a symbol for its "
         f"number and the automaton's states.{caveat}",
+        colors=words.colors,
         traces=tuple(shown),
     )
 
 
+def _true(example: Shown, dataset: Dataset) -> str:
+    """What is true of an example: its class, or the number."""
+    label = example.steps.label
+    if label is None:
+        return "unknown"
+    if TARGETS[dataset.target].is_numeric:
+        return traces.shown(label, example.steps)
+    return dataset.classes[int(label)]
+
+
 def _methods_of(examples: Sequence[Shown]) -> str:
     """By which methods examples are explained."""
-    return " and ".join(dict.fromkeys(traces.METHODS[each.steps.method] for each in examples))
+    return " and ".join(
+        dict.fromkeys(wording_of(each.steps.target).methods[each.steps.method] for each in examples)
+    )
 
 
 def _attention(name: str, explained: dict[str, Explained]) -> Iterator[Gallery]:
@@ -207,7 +217,7 @@ def _attention(name: str, explained: dict[str, Explained]) -> Iterator[Gallery]:
         )
 
 
-def _methods(name: str, explained: dict[str, Explained]) -> Table:
+def _methods(name: str, explained: dict[str, Explained], words: Wording) -> Table:
     rows = []
     for cell, each in explained.items():
         for judged in each.explanation.methods:
@@ -227,13 +237,12 @@ def _methods(name: str, explained: dict[str, Explained]) -> Table:
     return Table(
         name=f"{name}-attribution-methods",
         title="How good are the attributions?",
-        caption="Symbols are left out, those of the highest attribution first: the gain is the "
-        "area between the network's probability then and when symbols are left out at random "
+        caption=f"Symbols are left out, {words.judged} "
         "(mean over test sequences, 95 % interval). A method that does not beat a random order "
         "explains nothing. Then the rank correlation of |attribution| with the steps at which the "
         "selected automaton changes its state, beside that of shuffled attributions (two standard "
         "deviations), and of integrated gradients the share of sequences whose attributions add "
-        "up to the network's margin within 1 %.",
+        f"up to the network's {words.complete} within 1 %.",
         headings=(
             "cell",
             "method",
@@ -254,13 +263,15 @@ def _with_width(value: float, width: float, digits: int) -> str:
     return shown if math.isnan(width) else f"{shown} ± {width:.{digits}f}"
 
 
-def _activations(name: str, explained: dict[str, Explained]) -> Iterator[Picture | Table]:
+def _activations(
+    name: str, explained: dict[str, Explained], words: Wording
+) -> Iterator[Picture | Table]:
     by_cell = {cell: each.activations for cell, each in explained.items()}
     yield Picture(
         name=f"{name}-unit-means",
         title="Hidden units over the steps",
-        caption="The mean of each hidden unit after so many symbols, by the true class: where the "
-        "classes differ, a unit distinguishes them.",
+        caption=f"The mean of each hidden unit after so many symbols, by {words.by_class}: where "
+        "they differ, a unit distinguishes them.",
         svg=explain_figures.unit_means(by_cell),
     )
     yield Picture(
@@ -276,9 +287,10 @@ def _activations(name: str, explained: dict[str, Explained]) -> Iterator[Picture
     yield Picture(
         name=f"{name}-gates",
         title="Gates",
-        caption="Where gates stand, over all units and steps, and their mean at each step, by the "
-        "true class. An update gate of 1 keeps the state of a gru but renews that of a mingru; a "
-        "forget gate of 1 keeps the cell of an lstm or sru but renews the state of an mgu.",
+        caption="Where gates stand, over all units and steps, and their mean at each step, by "
+        f"{words.by_class}. An update gate of 1 keeps the state of a gru but renews that of a "
+        "mingru; a forget gate of 1 keeps the cell of an lstm or sru but renews the state of an "
+        "mgu.",
         svg=explain_figures.gates(gated),
     )
     yield Table(
@@ -303,7 +315,7 @@ def _activations(name: str, explained: dict[str, Explained]) -> Iterator[Picture
     )
 
 
-def _units(name: str, cell: str, units: Sequence[Unit]) -> Table:
+def _units(name: str, cell: str, units: Sequence[Unit], words: Wording) -> Table:
     units = sorted(units, key=lambda unit: -unit.moves)
     noted = any(unit.note is not None for unit in units)
     return Table(
@@ -312,9 +324,9 @@ def _units(name: str, cell: str, units: Sequence[Unit]) -> Table:
         caption="Those that move most from step to step first. A sentence says only what a "
         f"permutation test supports ({DRAWS} arrangements, p < {LEVEL:.3f} after correction for "
         "all units and symbols together); a unit without one has none. r is the correlation of "
-        "its last value with the class it is highest for, alone the share of the test set that "
-        "this unit alone classifies correctly. Units of one group correlate, on the average by "
-        f"{ALIKE} or more. The contexts are those of its highest and lowest values in validation, "
+        f"its last value with {words.highest}, alone {words.alone}. Units of one group "
+        f"correlate, on the average by {ALIKE} or more. The contexts are those of its highest and "
+        "lowest values in validation, "
         "the symbol just read last.",
         headings=(
             "unit", "group", "moves", "what it does", "r", "alone", "highest", "lowest", "states",
@@ -327,7 +339,7 @@ def _units(name: str, cell: str, units: Sequence[Unit]) -> Table:
                 f"{unit.moves:.3f}",
                 unit.sentence or "–",
                 _class_correlation(unit),
-                f"{unit.alone:.0%}",
+                words.write_alone(unit.alone),
                 " | ".join(unit.highest),
                 " | ".join(unit.lowest),
                 _state_correlations(unit),

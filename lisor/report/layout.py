@@ -137,8 +137,9 @@ PAGE = """<!doctype html>
 </div>
 {% elif block is traces %}
 <p class="caption">{{ block.caption }}</p>
-<p class="legend caption"><span class="for-3">strongly for</span> <span class="for-1">for</span> the network's answer,
-<span class="against-1">against</span> <span class="against-3">strongly against</span> it
+<p class="legend caption"><span class="for-3">strongly {{ block.colors.more }}</span>
+<span class="for-1">{{ block.colors.more }}</span> {{ block.colors.what }},
+<span class="against-1">{{ block.colors.less }}</span> <span class="against-3">strongly {{ block.colors.less }}</span> it
 {%- if block.looks %}; <span class="look-1">looked at</span> <span class="look-3">closely</span>{% endif %}</p>
 {% for trace in block.traces %}
 <div class="trace">{% if trace.title %}<div class="title">{{ trace.title }}</div>{% endif %}

@@ -108,11 +108,21 @@ class Trace:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Colors:
+    """What colors mean: symbols above 0 are `more`, those below `less`, of `what`."""
+
+    more: str
+    less: str
+    what: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Traces:
     """Sequences that are shown one after the other."""
 
     title: str
     caption: str
+    colors: Colors
     traces: tuple[Trace, ...]
     folded: bool = False
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from lisor.automata.automaton import Automaton
 from lisor.explain.steps import Steps
 from lisor.report import explain_figures, page, traces
+from lisor.report.explain_wording import wording_of
 
 
 def render(
@@ -27,8 +28,9 @@ def render(
     colored = page.Traces(
         title="Attributions",
         caption=f"The attribution of each symbol for or against the prediction of {cell} "
-        f"({traces.METHODS[steps.method]}): the largest has the strongest color. Hold the pointer "
-        "over a symbol for its number.",
+        f"({wording_of(steps.target).methods[steps.method]}): the largest has the strongest "
+        "color. Hold the pointer over a symbol for its number.",
+        colors=wording_of(steps.target).colors,
         traces=(page.Trace(title="", lines=traces.lines(cell, steps, classes)),),
     )
     blocks: list[page.Block] = [colored]

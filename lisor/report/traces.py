@@ -9,25 +9,21 @@ import numpy as np
 
 from lisor.automata import drawing
 from lisor.automata.automaton import Automaton
-from lisor.explain.removal import REMOVAL
 from lisor.explain.steps import Steps
 from lisor.registry import TARGETS
+from lisor.report.explain_wording import wording_of
 from lisor.report.page import Detail, Line, Picture, Table, Word
 
 MAX_DRAWN = 24
 """States up to which an automaton over letters is drawn whole, the path in red; else the path
 alone."""
 
-METHODS = {
-    "integrated-gradients": "integrated gradients, in units of the logit",
-    REMOVAL: "how far its logit falls without the symbol",
-}
-"""What an attribution by each method is."""
+MINUS = "\N{MINUS SIGN}"
 
 
 def lines(label: str, steps: Steps, classes: Sequence[str]) -> tuple[Line, ...]:
     """The sequence colored by attribution, and for a network with attention also by that."""
-    predicted = f"{classes[steps.explained]} {steps.probability:.2f}"
+    predicted = f"{classes[steps.explained]} {shown(steps.value, steps)}"
     colored = [_line(f"{label}: {predicted}", steps, steps.attributions, classes)]
     if steps.attention is not None:
         colored.append(_line(f"{label}: attention", steps, steps.attention, classes, looks=True))
@@ -40,15 +36,24 @@ def lines(label: str, steps: Steps, classes: Sequence[str]) -> tuple[Line, ...]:
 
 def verdict(label: str, steps: Steps, classes: Sequence[str]) -> str:
     """The predictions of the network and of its automaton, as a sentence."""
-    predicted = f"{classes[steps.explained]} (probability {steps.probability:.2f})"
+    name, target = classes[steps.explained], TARGETS[steps.target]
+    by_automaton = steps.automaton_values[steps.read] if steps.automaton_values else None
+    after = "" if target.predicts_once else f"after step {steps.read} "
+    if target.is_numeric:
+        true = "" if steps.label is None else f" Truly it is {shown(steps.label, steps)}."
+        by_network = _capital(f"{after}{label} predicts {name} = {shown(steps.value, steps)}")
+        return f"{by_network}, its automaton {shown(by_automaton, steps)}.{true}"
+    predicted = f"{name} (probability {steps.value:.2f})"
+    if steps.predictions[steps.read] != steps.explained:
+        likely = classes[steps.predictions[steps.read]]
+        predicted = f"{likely}, and gives {name} the probability {steps.value:.2f}"
     automaton = classes[steps.outputs[steps.read]]
-    true = "" if steps.label is None else f" Truly it is {classes[steps.label]}."
-    if TARGETS[steps.target].predicts_once:
+    true = "" if steps.label is None else f" Truly it is {classes[int(steps.label)]}."
+    if target.predicts_once:
         return f"{label} answers {predicted}, its automaton {automaton}.{true}"
-    if steps.automaton_probabilities is not None:
-        shares = steps.automaton_probabilities
-        automaton = f"gives it the probability {shares[steps.read]:.2f}"
-    return f"After step {steps.read} {label} predicts {predicted}, its automaton {automaton}.{true}"
+    if by_automaton is not None:
+        automaton = f"gives it the probability {by_automaton:.2f}"
+    return f"{_capital(f'{after}{label}')} predicts {predicted}, its automaton {automaton}.{true}"
 
 
 def detail(
@@ -63,20 +68,22 @@ def detail(
 
 def steps_table(name: str, steps: Steps, classes: Sequence[str]) -> Table:
     """The steps of a sequence, a row for each symbol: the automaton's state and output, the
-    network's probability, the attribution."""
-    likely, target = classes[steps.explained], TARGETS[steps.target]
-    headings = ["step", "symbol", "state", "automaton says"]
-    explained = "its prediction at the end"
-    if not target.predicts_once:
-        headings.append("network says")
-        explained = f"its prediction after step {steps.read}"
-    if steps.automaton_probabilities is not None:
-        headings.append(f"automaton: {likely}")
-    headings += [f"network: {likely}", "attribution"]
+    network's probability or number, the attribution."""
+    name_explained, target = classes[steps.explained], TARGETS[steps.target]
+    words = wording_of(steps.target)
+    headings = ["step", "symbol", "state"]
+    if not target.is_numeric:
+        headings.append("automaton says")
+        if not target.predicts_once:
+            headings.append("network says")
+    if steps.automaton_values is not None:
+        headings.append(f"automaton: {name_explained}")
+    headings += [f"network: {name_explained}", "attribution"]
+    where = "at the end" if target.predicts_once else f"after step {steps.read}"
     caption = (
-        "After each symbol: the state of the automaton and its output, the network's probability "
-        f"of {likely}, {explained}, and the symbol's attribution to that "
-        f"({METHODS[steps.method]}; below 0 it speaks against it)."
+        "After each symbol: the state of the automaton and its output, "
+        f"{words.given} {name_explained}, and the symbol's attribution to that {where} "
+        f"({words.methods[steps.method]}; {words.unlike})."
     )
     if steps.attention is not None:
         headings.append("attention")
@@ -99,17 +106,19 @@ def _row(number: int, steps: Steps, classes: Sequence[str]) -> tuple[str, ...]:
     if number:
         symbol = steps.symbols[number - 1]
         symbol = symbol if steps.known[number - 1] else f"{symbol} (unknown)"
-    says = [classes[steps.outputs[number]]]
-    if not target.predicts_once:
-        says.append(classes[steps.predictions[number]])
-    if steps.automaton_probabilities is not None:
-        says.append(f"{steps.automaton_probabilities[number]:.2f}")
-    says.append(f"{steps.probabilities[number]:.2f}")
+    says = []
+    if not target.is_numeric:
+        says.append(classes[steps.outputs[number]])
+        if not target.predicts_once:
+            says.append(classes[steps.predictions[number]])
+    if steps.automaton_values is not None:
+        says.append(shown(steps.automaton_values[number], steps))
+    says.append(shown(steps.network_values[number], steps))
     if number == 0 and not target.reads_empty:
         says = [""] * len(says)
     row = [str(number), symbol, str(steps.states[number]), *says]
     is_read = 1 <= number <= steps.read
-    row.append(signed(steps.attributions[number - 1], 2) if is_read else "")
+    row.append(_attribution(steps.attributions[number - 1], steps) if is_read else "")
     if steps.attention is not None:
         row.append(f"{steps.attention[number - 1]:.2f}" if is_read else "")
     if steps.looks is not None:
@@ -121,7 +130,7 @@ def path_picture(name: str, steps: Steps, automaton: Automaton) -> Picture:
     """The path of a sequence on the automaton, as far as it is read where a prediction is
     explained: on all of it where it is small, else what the path visits."""
     accepting = ""
-    if len(automaton.classes) == 2 and automaton.probabilities is None:
+    if len(automaton.classes) == 2 and TARGETS[automaton.target].names_classes:
         accepting = f" A double circle answers {automaton.classes[1]}."
     symbols, states = steps.symbols[: steps.read], steps.states[: steps.read + 1]
     is_known = all(symbol in automaton.alphabet for symbol in symbols)
@@ -156,13 +165,31 @@ def _line(
     words = []
     for number, (symbol, value) in enumerate(zip(steps.symbols, values, strict=False)):
         before, after = steps.states[number : number + 2]
-        sure = steps.probabilities[number + 1]
-        hint = (
-            f"{signed(value, 2)}; state {before} → {after}; {classes[steps.explained]} {sure:.2f} "
-            "after it"
-        )
+        given = f"{classes[steps.explained]} {shown(steps.network_values[number + 1], steps)}"
+        size = signed(value, 2) if looks else _attribution(value, steps)
+        hint = f"{size}; state {before} → {after}; {given} after it"
         words.append(Word(text=symbol, level=round(3 * value / largest), hint=hint))
     return Line(label=label, words=tuple(words), looks=looks)
+
+
+def shown(value: float | None, steps: Steps) -> str:
+    """A probability with two decimals, a number with four digits; nothing where there is none."""
+    if value is None:
+        return ""
+    text = f"{value:.4g}" if TARGETS[steps.target].is_numeric else f"{value:.2f}"
+    return text.replace("-", MINUS) if "e" not in text else text
+
+
+def _attribution(value: float, steps: Steps) -> str:
+    """An attribution with + or −: two decimals of a logit, three digits of a number."""
+    if not TARGETS[steps.target].is_numeric or math.isnan(value):
+        return signed(value, 2)
+    return f"{value:+.3g}".replace("-", MINUS) if value else "0"
+
+
+def _capital(text: str) -> str:
+    """The text as a sentence begins, unless it begins with a name."""
+    return f"{text[0].upper()}{text[1:]}" if text.startswith("after ") else text
 
 
 def _most_looked(steps: Steps, number: int) -> str:
@@ -182,4 +209,4 @@ def _looked_at(looks: Sequence[Sequence[float]]) -> list[float]:
 
 def signed(value: float, digits: int) -> str:
     """A number with + or a real minus, neither before zero; a dash for NaN."""
-    return "–" if math.isnan(value) else f"{value:+z.{digits}f}".replace("-", "\N{MINUS SIGN}")
+    return "–" if math.isnan(value) else f"{value:+z.{digits}f}".replace("-", MINUS)

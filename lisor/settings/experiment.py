@@ -104,11 +104,6 @@ class Study(Sections):
                 "models.build, or take them out"
             )
         kind = TARGETS[dataset.known_target]
-        if self.explain.enabled and kind.is_numeric:
-            raise ConfigError(
-                "explain is for networks that name classes or predict the next symbol: turn it off "
-                "for dataset.target number"
-            )
         self._check_rules(kind)
         if self.detects_anomalies:
             self._check_scores()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lisor.errors import DataError
+from lisor.errors import DataError, one_line, show
 from lisor.registry import TARGETS
 from lisor.sequences import Sequences
 from lisor.settings.explain import ExplainSettings
@@ -23,6 +23,9 @@ from lisor_tasks.networks import NetworkRef, read_about, read_network
 if TYPE_CHECKING:
     from lisor.automata.automaton import Automaton
     from lisor.explain.steps import Steps
+
+SHOWN = 200
+"""Characters of a message that names classes."""
 
 EXPLANATION, ACTIVATIONS = "explanation.json", "activations.npz"
 
@@ -50,12 +53,12 @@ def explain_network(
     from lisor.networks.hidden_states import HiddenStates
 
     model, data = read_network(network), read_dataset(dataset)
-    probabilities = [
+    predictions = [
         HiddenStates(folder=open_artifact(ref)).predictions()["test"].probabilities
         for ref in company
     ]
     examples = choose_examples(
-        data.splits["test"], probabilities, settings.examples, seed=settings.seed
+        data.splits["test"], predictions, settings.examples, seed=settings.seed
     )
     explanation = explain(
         model,
@@ -74,11 +77,11 @@ def explain_network(
 @dataclass(frozen=True, kw_only=True)
 class Input:
     """A sequence that a network reads: its symbols as they were written, and where it is a row of
-    the test split, the label at each of its positions."""
+    the test split, the label, or the numbers, at each of its positions."""
 
     names: tuple[str, ...]
     sequence: Sequences
-    labels: tuple[int, ...] | None = None
+    labels: tuple[int | list[float], ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,21 +133,27 @@ def read_row(network: NetworkArtifacts, row: int) -> Input:
 
 
 def explain_sequence(
-    network: NetworkArtifacts, results: Ref, given: Input, position: int | None
+    network: NetworkArtifacts,
+    results: Ref,
+    given: Input,
+    position: int | None,
+    explained: str | None,
 ) -> ExplainedSequence:
     """The steps of a sequence through a network and its selected automaton; the prediction after
-    `position` symbols is explained, by default the last.
+    `position` symbols is explained, by default the last, as far as it is for the class `explained`,
+    or the number of that name.
 
     Raises:
-        DataError: the network predicts nothing there, or numbers."""
+        DataError: the network predicts nothing there, or nothing of that name."""
     from lisor.explain.steps import check_position, differentiable, read_steps
     from lisor.targets.positions import Positions
 
     model = read_network(NetworkRef(model=network.model, made_by=network.made_by))
-    if TARGETS[model.target].is_numeric:
+    if explained is not None and explained not in model.classes:
+        what = "numbers" if TARGETS[model.target].is_numeric else "classes"
         raise DataError(
-            f"expected a network that names classes or predicts the next symbol, got "
-            f"{network.label}, which predicts numbers; see what it predicts in the report"
+            f"expected one of the {what} of {network.label}, "
+            f"{one_line(', '.join(model.classes), SHOWN)}, got {show(explained)}"
         )
     read = check_position(model.target, len(given.names), position)
     label = None
@@ -156,7 +165,14 @@ def explain_sequence(
     through, without = differentiable(model)
     return ExplainedSequence(
         steps=read_steps(
-            model, through, automaton, given.sequence, read=read, names=given.names, label=label
+            model,
+            through,
+            automaton,
+            given.sequence,
+            read=read,
+            names=given.names,
+            label=label,
+            explained=None if explained is None else model.classes.index(explained),
         ),
         automaton=automaton,
         classes=model.classes,

@@ -3,11 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
+import torch
 
 from lisor.automata.automaton import Automaton
 from lisor.automata.pdfa import make_pdfa
 from lisor.explain.attributions import Attributions, by_sequence
 from lisor.networks.trained import TrainedModel
+from lisor.registry import TARGETS
 
 
 def values_of(attributions: Attributions, row: int) -> np.ndarray:
@@ -16,10 +18,16 @@ def values_of(attributions: Attributions, row: int) -> np.ndarray:
 
 
 def with_target(model: TrainedModel, target: str) -> TrainedModel:
-    """The same weights, read out at the positions of another target."""
+    """The same weights, read out at the positions of another target; numbers in a unit."""
+    units = {}
+    if TARGETS[target].is_numeric:
+        units = {
+            "means": 3 + torch.arange(len(model.classes), dtype=torch.float32),
+            "deviations": torch.full((len(model.classes),), 2.0),
+        }
     return TrainedModel(
         architecture=replace(model.architecture, target=target),
-        weights=model.weights,
+        weights={**model.weights, **units},
         alphabet=model.alphabet,
         classes=(*model.alphabet, "<end>") if target == "next" else model.classes,
         seed=0,
@@ -35,12 +43,16 @@ def machine(model: TrainedModel) -> Automaton:
     if model.target == "next":
         shares = np.arange(1.0, 2 * classes + 1).reshape(2, classes)
         return make_pdfa(model.alphabet, transitions, shares / shares.sum(axis=1, keepdims=True))
+    values = None
+    if TARGETS[model.target].is_numeric:
+        values = np.arange(2.0 * symbols * classes).reshape(2, symbols, classes)
     return Automaton(
         alphabet=model.alphabet,
         classes=model.classes,
         transitions=transitions,
-        outputs=np.array([0, 1]),
+        outputs=np.zeros(2, int) if values is not None else np.array([0, 1]),
         target=model.target,
+        values=values,
     )
 
 

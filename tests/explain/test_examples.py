@@ -55,3 +55,15 @@ def test_an_example_of_many_predictions_is_one_position_of_its_sequence(target: 
     for it in found:
         offset = split.positions.offsets[it.row] + it.read - (target == "step")
         assert (split.labels[offset] == mean[offset].argmax()) or it.kind != "right"
+
+
+def test_examples_of_numbers_are_close_far_off_and_extreme() -> None:
+    rows = np.flatnonzero(WORDS.lengths)[:6]
+    words = WORDS.select(rows)
+    true = np.arange(6.0)[:, None]
+    errors = np.array([0.1, 0.0, 3.0, 0.2, -2.0, 9.0])[:, None]
+    split = Split(sequences=words, labels=true, target="regression")
+    found = choose_examples(split, [true + errors], 4)
+    assert [(it.row, it.kind) for it in found] == [
+        (1, "close"), (0, "close"), (5, "far"), (4, "extreme"),
+    ]  # fmt: skip

@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 
 from lisor.explain import removal
 from lisor.explain.removal import affordable, remove
-from lisor.explain.score import margins, probabilities_after
+from lisor.explain.score import predictions_after, score_of
 from lisor.networks.external.stepped import SteppedNetwork
+from lisor.registry import TARGETS
 from lisor.sequences import Sequences
 from tests.conftest import random_network
 from tests.explain.conftest import Counter, values_of, with_target
@@ -14,23 +15,23 @@ from tests.explain.conftest import Counter, values_of, with_target
 WORDS = st.lists(st.lists(st.integers(0, 2), max_size=5), min_size=1, max_size=4)
 
 
-@pytest.mark.parametrize("target", ["class", "step", "next"])
+@pytest.mark.parametrize("target", TARGETS)
 @settings(max_examples=20)
 @given(words=WORDS)
-def test_a_symbol_counts_by_what_the_margin_loses_without_it(
+def test_a_symbol_counts_by_what_the_score_loses_without_it(
     target: str, words: list[list[int]]
 ) -> None:
     network = with_target(random_network(symbols=3, classes=4), target)
-    sequences = Sequences.from_lists(words)
+    sequences, score = Sequences.from_lists(words), score_of(target)
     found = remove(network, sequences)
     for row, word in enumerate(words):
         answer = found.explained[row : row + 1]
-        whole = probabilities_after(network, Sequences.from_lists([word]))
-        assert answer[0] == whole[0].argmax()
+        whole = predictions_after(network, Sequences.from_lists([word]))
+        assert answer[0] == (0 if TARGETS[target].is_numeric else whole[0].argmax())
         for at, value in enumerate(values_of(found, row)):
             without = Sequences.from_lists([word[:at] + word[at + 1 :]])
-            left = margins(probabilities_after(network, without), answer)
-            assert value == pytest.approx(margins(whole, answer)[0] - left[0], abs=1e-4)
+            left = score.of(predictions_after(network, without), answer)
+            assert value == pytest.approx(score.of(whole, answer)[0] - left[0], abs=1e-4)
 
 
 def test_batches_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

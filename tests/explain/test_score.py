@@ -8,11 +8,11 @@ from lisor.data.dataset import Split
 from lisor.explain.score import (
     draw_positions,
     labels_of_steps,
-    margin,
-    margins,
-    probabilities_after,
-    probabilities_within,
+    predictions_after,
+    predictions_within,
+    score_of,
 )
+from lisor.registry import TARGETS
 from lisor.sequences import Sequences
 from tests.conftest import random_network
 from tests.explain.conftest import with_target
@@ -21,24 +21,35 @@ WORD = st.lists(st.integers(0, 2), max_size=6)
 
 
 @pytest.mark.parametrize("cell", ["gru", "mean-lstm", "attention-recurrent"])
-@pytest.mark.parametrize("target", ["class", "step", "next"])
+@pytest.mark.parametrize("target", TARGETS)
 @settings(max_examples=20)
 @given(word=WORD)
 def test_what_is_predicted_within_a_sequence_is_what_is_after_its_prefixes(
     cell: str, target: str, word: list[int]
 ) -> None:
     network = with_target(random_network(cell, symbols=3, classes=4), target)
-    within = probabilities_within(network, Sequences.from_lists([word]))
+    within = predictions_within(network, Sequences.from_lists([word]))
     prefixes = Sequences.from_lists([word[:length] for length in range(len(word) + 1)])
-    np.testing.assert_allclose(within, probabilities_after(network, prefixes), atol=1e-6)
+    np.testing.assert_allclose(within, predictions_after(network, prefixes), atol=1e-6)
 
 
 def test_both_margins_are_the_same() -> None:
     logits = torch.randn(5, 4, dtype=torch.float64)
-    classes = torch.tensor([0, 1, 2, 3, 0])
-    expected = margin(logits, classes).numpy()
-    assert margins(logits.softmax(dim=1).numpy(), classes.numpy()) == pytest.approx(expected)
-    assert np.isfinite(margins(np.array([[0.0, 1.0]]), np.array([0]))).all()
+    classes, score = torch.tensor([0, 1, 2, 3, 0]), score_of("class")
+    expected = score.through(logits, classes).numpy()
+    assert score.of(logits.softmax(dim=1).numpy(), classes.numpy()) == pytest.approx(expected)
+    assert np.isfinite(score.of(np.array([[0.0, 1.0]]), np.array([0]))).all()
+
+
+def test_of_numbers_the_first_is_explained_and_what_is_left_falls_with_the_distance() -> None:
+    score = score_of("number")
+    whole = np.array([[1.0, 9.0], [3.0, 9.0]], np.float32)  # a deviation of 1
+    explained = score.explained(whole)
+    assert explained.tolist() == [0, 0]
+    assert score.through(torch.from_numpy(whole), torch.tensor([0, 1])).tolist() == [1, 9]
+    assert score.left(whole, whole, explained).tolist() == [0, 0]
+    assert score.left(whole, whole + 2, explained).tolist() == [-2, -2]
+    assert score.left(whole[:1], whole[:1] + 2, explained[:1]).tolist() == [-2]
 
 
 def test_a_step_has_the_label_of_its_sequence_or_the_one_after_it() -> None:

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ from lisor.networks.trained import TrainedModel
 from lisor.quantizer import Quantizer
 from lisor.registry import network_names
 from lisor.sequences import Sequences
+from lisor.targets.positions import Positions
 from lisor.tokenizer import TOKENIZER
 from tests.conftest import random_network
 from tests.explain.conftest import Counter, machine, with_target
@@ -44,7 +46,7 @@ def test_steps_are_those_of_every_prefix(cell: str, automaton: Automaton, word: 
     )
     prefixes = Sequences.from_lists([word[:length] for length in range(len(word) + 1)])
     probabilities = model.predict(prefixes)
-    np.testing.assert_allclose(found.probabilities, probabilities[:, found.explained], atol=1e-5)
+    np.testing.assert_allclose(found.network_values, probabilities[:, found.explained], atol=1e-5)
     assert list(found.predictions) == probabilities.argmax(axis=1).tolist()
     assert list(found.states) == automaton.run(prefixes).tolist()
     assert list(found.outputs) == automaton.classify(prefixes).tolist()
@@ -110,7 +112,7 @@ def test_a_series_is_read_as_the_quantizer_reads_it_with_its_numbers() -> None:
     assert sequence.numbers is not None
 
 
-@pytest.mark.parametrize("target", ["step", "next"])
+@pytest.mark.parametrize("target", ["step", "next", "number"])
 @pytest.mark.parametrize("cell", ["gru", "attention-lstm", "attention-recurrent"])
 def test_one_position_is_explained_as_the_sequence_up_to_it(cell: str, target: str) -> None:
     model = with_target(random_network(cell, symbols=3, classes=4), target)
@@ -121,9 +123,9 @@ def test_one_position_is_explained_as_the_sequence_up_to_it(cell: str, target: s
     assert within.read == 3
     np.testing.assert_allclose(within.attributions, alone.attributions, atol=1e-5)
     assert (within.explained, within.attention) == (alone.explained, alone.attention)
-    np.testing.assert_allclose(within.probabilities[:4], alone.probabilities, atol=1e-6)
-    assert len(within.probabilities) == len(within.states) == 6
-    assert (within.automaton_probabilities is not None) == (target == "next")
+    np.testing.assert_allclose(within.network_values[:4], alone.network_values, atol=1e-6)
+    assert len(within.network_values) == len(within.states) == 6
+    assert (within.automaton_values is not None) == (target != "step")
 
 
 @pytest.mark.parametrize(
@@ -150,3 +152,42 @@ def test_a_network_without_gradients_says_why_and_is_explained_by_removal() -> N
     found = read_steps(counter, None, automaton, Sequences.from_lists([[1, 0, 0, 0, 1]]))
     assert found.method == "removal"
     assert [value > 0 for value in found.attributions] == [False, True, True, True, False]
+
+
+@pytest.mark.parametrize("target", ["number", "regression"])
+def test_steps_of_numbers_are_those_of_the_network_and_of_its_automaton(target: str) -> None:
+    model = with_target(random_network(symbols=3, classes=2), target)
+    automaton = machine(model)
+    word = Sequences.from_lists([[0, 2, 1, 1, 0]])
+    found = read_steps(
+        model, model.differentiable(), automaton, word, label=(4.0, 7.0), explained=1
+    )
+    prefixes = Sequences.from_lists([word[0][:length].tolist() for length in range(1, 6)])
+    ends = Positions.of(prefixes, target).offsets[1:] - 1
+    expected = model.predict(prefixes)[ends, 1]
+    np.testing.assert_allclose(found.network_values[1:], expected, atol=1e-5)
+    assert found.automaton_values is not None
+    numbers = automaton.numbers_at(prefixes, automaton.trace(prefixes))[ends, 1]
+    assert found.automaton_values == (None, *numbers.tolist())
+    assert (found.explained, found.label) == (1, 7.0)
+    assert (found.outputs, found.predictions) == ((), ())
+    vectors = sum(found.attributions)
+    through = model.differentiable()
+    read = torch.from_numpy(word.padded())[None]
+    zero = through.scores(read, torch.zeros_like(through.vectors(read)))[0, 1]
+    assert vectors == pytest.approx(found.value - float(zero), abs=0.01 * abs(vectors) + 1e-4)
+
+
+@pytest.mark.parametrize("target", ["class", "step", "next"])
+def test_another_class_than_the_most_likely_one_is_explained_where_it_is_asked_for(
+    target: str,
+) -> None:
+    model = with_target(random_network(symbols=3, classes=4), target)
+    word = Sequences.from_lists([[0, 2, 1, 1, 0]])
+    through = model.differentiable()
+    likely = read_steps(model, through, machine(model), word)
+    other = read_steps(model, None, machine(model), word, explained=(likely.explained + 1) % 4)
+    assert other.explained != likely.explained
+    assert other.predictions == likely.predictions
+    assert other.value < likely.value
+    assert other.attributions != likely.attributions

@@ -14,7 +14,7 @@ from lisor_flows.pipeline import lisor_pipeline
 
 def asked(run: str = "tiny", **changes: Any) -> None:
     """`lisor explain` with these options."""
-    options = ("sequence", "row", "position", "dataset", "cell", "out")
+    options = ("sequence", "row", "position", "dataset", "cell", "what", "out")
     explain(run, **{**dict.fromkeys(options), "trial": 0, **changes})
 
 

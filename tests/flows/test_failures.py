@@ -41,6 +41,7 @@ def explain_first(**changes: Any) -> None:
             "dataset": None,
             "cell": None,
             "trial": 0,
+            "what": None,
             "out": None,
             **changes,
         },

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("home")
 
 
 def test_a_run_of_forecasts_has_its_figures_everywhere(
-    home: Path, tiny: dict[str, Any], tmp_path: Path
+    home: Path, tiny: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     time = np.arange(400)
     path = tmp_path / "waves.csv"
@@ -27,6 +27,7 @@ def test_a_run_of_forecasts_has_its_figures_everywhere(
     ]
     tiny["clustering"] = {"methods": ["kmeans"], "k": [2, 4]}
     tiny["extraction"] = {"rules": ["dynamics", "closed-loop"]}
+    tiny["explain"] = {"enabled": True, "examples": 3}
     with pytest.warns(match="read as one series of 400 steps"):
         summary = lisor_pipeline(tiny)
     folder = Path(summary["out"])
@@ -43,5 +44,14 @@ def test_a_run_of_forecasts_has_its_figures_everywhere(
     assert summary["headline"][0]["accuracy"] is None
     runs = [run for run in mlflow_runs(home) if "selected.r2" in run.data.metrics]
     assert len(runs) == 1
-    with pytest.raises(DataError, match="which predicts numbers; see what it predicts"):
-        explain(str(folder), None, 1, None, None, None, 0, None)
+    assert summary["unexplained"] == []
+    assert "why this answer?" in page
+    assert "where height in 2 steps is " in page  # a third of it, in which units are high
+    assert "How far a network's prediction moves" in page
+    explain(str(folder), None, 1, None, None, None, 0, None, None)
+    first = capsys.readouterr().out
+    assert "predicts height in 2 steps =" in first
+    explain(str(folder), None, 1, 4, None, None, 0, "width in 2 steps", None)
+    assert "After step 4 gru predicts width in 2 steps =" in capsys.readouterr().out
+    with pytest.raises(DataError, match=r"expected one of the numbers of .*, got 'depth'"):
+        explain(str(folder), None, 1, 4, None, None, 0, "depth", None)

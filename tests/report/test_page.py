@@ -11,7 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lisor.report import layout, page
-from lisor.report.page import Detail, Gallery, Line, Picture, Section, Table, Trace, Traces, Word
+from lisor.report.page import (
+    Colors,
+    Detail,
+    Gallery,
+    Line,
+    Picture,
+    Section,
+    Table,
+    Trace,
+    Traces,
+    Word,
+)
 from lisor.spreadsheets import original
 
 SVG = "<?xml version='1.0'?><!DOCTYPE svg><svg><text>drawn</text></svg>"
@@ -91,7 +102,10 @@ def test_the_page_escapes_every_text() -> None:
     )
     detail = Detail(title=bad(), blocks=(bad_picture(), replace(tabled, name=bad())))
     traces = Traces(
-        title=bad(), caption=bad(), traces=(Trace(title=bad(), lines=(line,), details=(detail,)),)
+        title=bad(),
+        caption=bad(),
+        colors=Colors(more=bad(), less=bad(), what=bad()),
+        traces=(Trace(title=bad(), lines=(line,), details=(detail,)),),
     )
     section = Section(
         title=bad(),
@@ -138,7 +152,12 @@ def test_words_are_colored_by_their_level_and_looks_by_their_own_color() -> None
     words = tuple(Word(text=f"w{level}", level=level, hint="") for level in levels)
     lines = (Line(label="counts", words=words), Line(label="looks", words=words[2:], looks=True))
     html = render(
-        Traces(title="title", caption="caption", traces=(Trace(title="title", lines=lines),))
+        Traces(
+            title="title",
+            caption="caption",
+            colors=Colors(more="for", less="against", what="it"),
+            traces=(Trace(title="title", lines=lines),),
+        )
     )
     found = re.findall(r'<span class="([\w-]*)" title="">(.*?)</span>', html)
     assert found == [

@@ -6,6 +6,7 @@ from lisor.explain.steps import Steps, read_steps
 from lisor.report import sequence_page, traces
 from lisor.sequences import Sequences
 from tests.conftest import random_network
+from tests.explain.conftest import machine, with_target
 
 CLASSES = ("reject", "accept")
 
@@ -72,3 +73,28 @@ def test_a_small_automaton_is_drawn_whole_and_of_a_large_one_what_is_visited() -
     assert small.svg.count('class="node"') == 5
     large = traces.path_picture("name", steps(states=60), table(60))
     assert large.svg.count('class="node"') == 4
+
+
+@pytest.mark.parametrize("target", ["number", "regression"])
+def test_numbers_are_shown_beside_those_of_the_automaton(target: str) -> None:
+    model = with_target(random_network(), target)
+    automaton, word = machine(model), Sequences.from_lists([[1, 0, 1, 1]])
+    found = read_steps(model, None, automaton, word, label=(3.5, 0.0))
+    shown = traces.steps_table("name", found, ("load", "heat"))
+    assert shown.headings[2:] == ("state", "automaton: load", "network: load", "attribution")
+    assert {len(row) for row in shown.rows} == {6}
+    assert shown.rows[0][3:] == ("", "", "")
+    assert shown.rows[-1][3] == f"{found.automaton_values[-1]:.4g}"
+    verdict = traces.verdict("gru", found, ("load", "heat"))
+    assert f"predicts load = {found.value:.4g}, its automaton" in verdict
+    assert verdict.endswith("Truly it is 3.5.")
+    assert verdict.startswith("After step 4 gru" if target == "number" else "gru predicts")
+
+
+def test_another_class_is_named_beside_what_is_predicted() -> None:
+    model = random_network()
+    word = Sequences.from_lists([[1, 0, 1, 1]])
+    likely = read_steps(model, None, table(3), word).explained
+    found = read_steps(model, None, table(3), word, explained=1 - likely)
+    told = f"gru answers {CLASSES[likely]}, and gives {CLASSES[1 - likely]} the probability"
+    assert traces.verdict("gru", found, CLASSES).startswith(told)

@@ -4,8 +4,8 @@ Gradients end where symbols become numbers: at the rows of a table of vectors th
 up, at one-hot vectors, at numbers that symbols are turned into. Which of them belongs to which step
 is found by calls with other symbols.
 
-Shapes: B sequences of a batch, T steps, W numbers of the vector of a step, D of a row, C classes,
-L positions."""
+Shapes: B sequences of a batch, T steps, W numbers of the vector of a step, D of a row, C classes or
+numbers, L positions, E symbols before each sequence."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 from torch.nn.functional import embedding, nll_loss, one_hot
 from torch.overrides import TorchFunctionMode
@@ -111,7 +111,8 @@ class Slot:
 
 
 class DifferentiableModule:
-    """A module, called as its `layout` says, whose outputs are read as classes by `reading`.
+    """A module, called as its `layout` says with the symbols `begun` before each sequence, whose
+    outputs are read by `reading`.
 
     The vector of a step is all that the module made of its symbol, side by side.
 
@@ -119,10 +120,16 @@ class DifferentiableModule:
         ModelError: no gradients go back to its symbols; why."""
 
     def __init__(
-        self, module: nn.Module, name: str, symbols: int, layout: Layout, reading: Reading
+        self,
+        module: nn.Module,
+        name: str,
+        symbols: int,
+        layout: Layout,
+        reading: Reading,
+        begun: Int[Tensor, " E"],
     ) -> None:
         self._module, self._name, self._symbols = module, name, symbols
-        self._layout, self._reading = layout, reading
+        self._layout, self._reading, self._begun = layout, reading, begun
         self._slots = lru_cache(MAX_LENGTHS)(self._find_slots)
         self._sizes: dict[int, list[torch.Size]] = {}
         self._check()
@@ -132,8 +139,8 @@ class DifferentiableModule:
         return torch.cat([self._vectors(words)[:count] for words, count in _in_calls(read[0])])
 
     def scores(self, read: Inputs, vectors: Float[Tensor, "B T W"]) -> Float[Tensor, "B C"]:
-        """The log-probability of each class after the last step, where the vectors of the steps
-        are these."""
+        """The log-probability of each class after the last step, or the numbers, where the vectors
+        of the steps are these."""
         parts = vectors.split(ROWS)
         scores = [
             self._scores(words, _filled(part))[:count]
@@ -142,24 +149,32 @@ class DifferentiableModule:
         return torch.cat(scores)
 
     def parameter_gradients(
-        self, read: Inputs, labels: Int[Tensor, "B L"]
+        self, read: Inputs, labels: Shaped[Tensor, "B L *C"]
     ) -> Mapping[str, Float[Tensor, "..."]]:
-        """The gradient of the mean cross-entropy over all positions, by parameter."""
+        """The gradient of the mean loss over the positions at which the module has outputs, by
+        parameter."""
         words = read[0] if read.shape[1] > 1 else read[0].expand(2, -1)
         with _trainable(self._module) as parameters:
-            outputs = self._layout(words)[: read.shape[1]]
-            scores = self._reading.log_probabilities(outputs)
-            loss = nll_loss(scores.reshape(-1, scores.shape[-1]), labels.flatten())
+            outputs = self._reading.through(self._outputs(words)[: read.shape[1]])
+            count = min(outputs.shape[1], labels.shape[1])
+            outputs, known = outputs[:, -count:].flatten(0, 1), labels[:, -count:].flatten(0, 1)
+            is_class = not known.is_floating_point()
+            loss = nll_loss(outputs, known) if is_class else (outputs - known).square().mean()
             gradients = torch.autograd.grad(loss, [*parameters.values()], allow_unused=True)
         return {
             name: torch.zeros_like(value) if gradient is None else gradient
             for (name, value), gradient in zip(parameters.items(), gradients, strict=True)
         }
 
+    def _outputs(self, words: Int[Tensor, "B T"]) -> Float[Tensor, "B L C"]:
+        """The outputs after each symbol, or after the last one alone."""
+        outputs = self._layout(torch.cat([self._begun.expand(len(words), -1), words], dim=1))
+        return outputs if self._layout.is_per_step else outputs[:, None]
+
     def _vectors(self, words: Int[Tensor, "B T"]) -> Float[Tensor, "B T W"]:
         mode = Lookups()
         with torch.no_grad(), mode:
-            self._layout.last(words)
+            self._outputs(words)
         slots = self._slots(words.shape[1])
         vectors = torch.zeros(*words.shape, max(slot.end for slot in slots))
         for slot in slots:
@@ -180,8 +195,8 @@ class DifferentiableModule:
             return rows
 
         with Lookups(replace):
-            outputs = self._layout.last(words)
-        return self._reading.log_probabilities(outputs)
+            outputs = self._outputs(words)[:, -1]
+        return self._reading.through(outputs)
 
     def _find_slots(self, steps: int) -> list[Slot]:
         """The rows that belong to the steps of sequences of one length.
@@ -248,7 +263,7 @@ class DifferentiableModule:
             ModelError: it is not as much as for other words."""
         mode = Lookups()
         with torch.no_grad(), mode:
-            self._layout.last(words)
+            self._outputs(words)
         sizes = [one.rows.shape for one in mode.noted]
         if self._sizes.setdefault(words.shape[1], sizes) != sizes:
             raise ModelError("which symbols it looks up depends on the symbols")
@@ -264,7 +279,7 @@ class DifferentiableModule:
             vectors = self.vectors(words[None]).requires_grad_()
             scores = self.scores(words[None], vectors)
             with torch.no_grad():
-                expected = self._reading.log_probabilities(self._layout.last(words))
+                expected = self._reading.through(self._outputs(words)[:, -1])
             if not torch.allclose(scores, expected, rtol=CLOSE, atol=CLOSE):
                 raise ModelError("its outputs do not follow from what it looks up")
             if not scores.requires_grad:

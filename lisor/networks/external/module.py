@@ -150,14 +150,14 @@ class ModuleNetwork(Adapter):
         """The module as gradients go back through it.
 
         Raises:
-            ModelError: none go back to its symbols, why, or it predicts no classes."""
-        if not TARGETS[self.target].names_classes:
-            raise ModelError(
-                f"{self.name} predicts {TARGETS[self.target].predicted}: gradients go back from "
-                "the classes of external networks alone"
-            )
+            ModelError: none go back to its symbols; why."""
         return DifferentiableModule(
-            self._module, self.name, len(self.alphabet), self._layout, self._reading
+            self._module,
+            self.name,
+            len(self.alphabet),
+            self._layout,
+            self._reading,
+            self._begun,
         )
 
     def attention(self, sequences: Sequences) -> list[Float[np.ndarray, " T"]]:

@@ -74,6 +74,7 @@ class Reading:
 
     classes: tuple[str, ...]
     convert: Callable[[Tensor], Tensor]
+    is_numeric: bool = False
 
     def __call__(self, raw: Outputs) -> Float[np.ndarray, "N C"]:
         """The probability of each class, or the numbers."""
@@ -83,9 +84,11 @@ class Reading:
         check_finite("answers", read)
         return read
 
-    def log_probabilities(self, raw: Float[Tensor, "*N W"]) -> Float[Tensor, "*N C"]:
-        """The logarithm of the probability of each class, through which gradients go back."""
-        return self.convert(raw.double()).clamp_min(MIN_PROBABILITY).log()
+    def through(self, raw: Float[Tensor, "*N W"]) -> Float[Tensor, "*N C"]:
+        """The logarithm of the probability of each class, or the numbers, through which gradients
+        go back."""
+        read = self.convert(raw.double())
+        return read if self.is_numeric else read.clamp_min(MIN_PROBABILITY).log()
 
 
 def make_reading(
@@ -113,7 +116,8 @@ def make_reading(
     kind, width = TARGETS[target], seen.shape[1]
     if kind.is_numeric:
         usual = (NUMBER,) if width == 1 else tuple(map(str, range(width)))
-        return Reading(classes=_named(classes, usual, "numbers"), convert=lambda raw: raw)
+        names = _named(classes, usual, "numbers")
+        return Reading(classes=names, convert=lambda raw: raw, is_numeric=True)
     raw = np.concatenate([seen, extreme])
     if kind.is_distribution:
         return _next_reading(raw, tuple(alphabet), end)

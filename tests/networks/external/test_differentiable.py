@@ -4,16 +4,18 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from lisor.errors import ModelError
 from lisor.networks.external.differentiable import ROWS, DifferentiableModule
 from lisor.networks.external.layout import Layout
 from lisor.networks.external.module import ModuleNetwork
-from lisor.networks.external.reading import make_reading
+from lisor.networks.external.reading import Meaning, make_reading
 from lisor.networks.external.stepped import SteppedNetwork
 from lisor.sequences import Sequences
 from tests.explain.conftest import Counter
 from tests.networks.external.catalogue import MODULES, MORE, AttentionPooling, Entry
+from tests.networks.external.test_meanings import CharacterModel, Sum
 from tests.plain import Acceptor
 
 HIDDEN = ("jit-scripted", "quantised")
@@ -131,7 +133,9 @@ def test_other_modules_are_refused_with_the_reason(kind: type[nn.Module], why: s
     seen = np.array([[-1.0], [1.0]], np.float32)
     reading = make_reading("class", seen, seen, alphabet="01", classes=None, end=None)
     with pytest.raises(ModelError, match=why):
-        DifferentiableModule(module, "it", 2, Layout(module, 2, None), reading)
+        DifferentiableModule(
+            module, "it", 2, Layout(module, 2, None), reading, torch.tensor([], dtype=torch.long)
+        )
 
 
 def test_an_object_has_no_gradients_and_no_attention() -> None:
@@ -156,3 +160,47 @@ def test_attention_over_steps_is_read_off_the_states() -> None:
             assert found.size == 0
     with pytest.raises(ModelError, match="does not weigh its steps"):
         ModuleNetwork(Acceptor().eval(), ("0", "1")).attention(words)
+
+
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("begin", [None, "<s>"])
+def test_gradients_go_back_from_what_comes_next_past_the_symbol_in_front(
+    begin: str | None, last: bool
+) -> None:
+    torch.manual_seed(0)
+    module = CharacterModel(4, 5, last=last).eval()
+    network = ModuleNetwork(
+        module, ("a", "b", "c", "<s>"), None, Meaning(target="next", begin=begin)
+    )
+    through = network.differentiable()
+    words = torch.randint(3, (5, 6), generator=torch.Generator().manual_seed(0))
+    vectors = through.vectors(words[None]).requires_grad_()
+    torch.testing.assert_close(vectors.detach(), module.embedding(words).detach())
+    scores = through.scores(words[None], vectors)
+    sequences = Sequences.from_lists(words.numpy())
+    after = network.predict(sequences).reshape(5, 7, 5)[:, -1]
+    np.testing.assert_allclose(scores.detach().exp(), after, atol=1e-5)
+    labels = torch.randint(5, (5, 7), generator=torch.Generator().manual_seed(1))
+    found = through.parameter_gradients(words[None], labels)["linear.bias"]
+    front = torch.full((5, 1 if begin else 0), 3)
+    outputs = module(torch.cat([front, words], dim=1)).reshape(5, -1, 5)
+    known = labels[:, -outputs.shape[1] :]
+    loss = cross_entropy(outputs.flatten(0, 1), known.flatten())
+    torch.testing.assert_close(found, torch.autograd.grad(loss, module.linear.bias)[0])
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_gradients_go_back_from_numbers(last: bool) -> None:
+    torch.manual_seed(0)
+    module = Sum(last=last).eval()
+    meaning = Meaning(target="regression" if last else "number")
+    through = ModuleNetwork(module, ("0", "1"), None, meaning).differentiable()
+    words = torch.randint(2, (5, 6), generator=torch.Generator().manual_seed(0))
+    vectors = through.vectors(words[None]).requires_grad_()
+    scores = through.scores(words[None], vectors)
+    outputs = module(words).reshape(5, -1, 1)
+    torch.testing.assert_close(scores.float(), outputs[:, -1])
+    labels = torch.ones(outputs.shape, dtype=torch.float64)
+    found = through.parameter_gradients(words[None], labels)["linear.bias"]
+    loss = (outputs - 1).square().mean()
+    torch.testing.assert_close(found, torch.autograd.grad(loss, module.linear.bias)[0])
