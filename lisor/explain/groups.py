@@ -33,13 +33,9 @@ def group_steps(split: Split, classes: Sequence[str]) -> Groups:
     if not TARGETS[split.target].is_numeric:
         return Groups(names=tuple(classes), of_steps=labels)
     numbers = labels[:, 0]
-    edges = np.unique(np.quantile(numbers, THIRDS)) if len(numbers) else np.zeros(1)
+    edges = np.unique(np.quantile(numbers, THIRDS)) if len(numbers) else np.zeros(0)
+    edges = edges[edges < numbers.max(initial=-np.inf)]
     shown = [f"{edge:.3g}".replace("-", "\N{MINUS SIGN}") for edge in edges]
-    return Groups(
-        names=(
-            f"up to {shown[0]}",
-            *(f"{low} to {high}" for low, high in pairwise(shown)),
-            f"over {shown[-1]}",
-        ),
-        of_steps=np.searchsorted(edges, numbers),
-    )
+    names = [f"{low} to {high}" for low, high in pairwise(shown)]
+    names = [f"up to {shown[0]}", *names, f"over {shown[-1]}"] if shown else ["the same"]
+    return Groups(names=tuple(names), of_steps=np.searchsorted(edges, numbers))

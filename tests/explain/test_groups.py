@@ -24,5 +24,5 @@ def test_steps_are_grouped_by_thirds_of_the_first_number() -> None:
 def test_a_number_that_never_changes_has_no_thirds() -> None:
     split = Split(sequences=WORDS, labels=np.full((2, 1), 7.0), target="regression")
     groups = group_steps(split, ("load",))
-    assert groups.names == ("up to 7", "over 7")
+    assert groups.names == ("the same",)
     assert groups.of_steps.tolist() == [0] * 6

@@ -6,11 +6,12 @@ import pytest
 import torch
 
 from lisor.automata.automaton import Automaton
-from lisor.data.dataset import Dataset
+from lisor.data.dataset import Dataset, Split
 from lisor.explain.units import units
 from lisor.networks.classifier import Architecture, Classifier
 from lisor.networks.hidden_states import HiddenStates, collect
 from lisor.networks.trained import TrainedModel
+from tests.explain.conftest import with_target
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +79,25 @@ def test_a_unit_that_follows_one_symbol_is_told_by_it_and_a_still_one_by_nothing
     assert still.verdict is not None
     assert still.verdict.startswith("“0”: no evidence")
     assert down.verdict is None
+
+
+def test_a_unit_that_follows_a_number_is_high_in_a_third_of_it_and_predicts_it_alone(
+    counter: TrainedModel, words: Dataset
+) -> None:
+    splits = {}
+    for name, split in words.splits.items():
+        read = split.select(np.flatnonzero(split.sequences.lengths > 0)).sequences
+        loads = 5.0 + read.symbols[:, None]
+        splits[name] = Split(sequences=read, labels=loads, target="number")
+    dataset = replace(words, splits=MappingProxyType(splits), classes=("load",), language=None)
+    numeric = with_target(replace(counter, classes=("load", "heat")), "number")
+    validation = dataset.splits["validation"].sequences
+    up, down, _ = units(numeric, dataset, collect(numeric, validation), LAST_ONE, {}, seed=0)
+    assert up.sentence is not None
+    assert down.sentence is not None
+    assert "high where load is up to 5; alone it predicts load of the test set" in up.sentence
+    assert "high where load is over 5; alone" in down.sentence
+    assert up.alone == pytest.approx(1, abs=0.01)
 
 
 def test_a_trained_network_has_sentences_and_the_same_seed_says_the_same(

@@ -46,8 +46,7 @@ def test_a_run_of_forecasts_has_its_figures_everywhere(
     assert len(runs) == 1
     assert summary["unexplained"] == []
     assert "why this answer?" in page
-    assert "where height in 2 steps is " in page  # a third of it, in which units are high
-    assert "How far a network's prediction moves" in page
+    assert "prediction moves, in standard deviations" in page
     explain(str(folder), None, 1, None, None, None, 0, None, None)
     first = capsys.readouterr().out
     assert "predicts height in 2 steps =" in first
