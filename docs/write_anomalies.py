@@ -166,8 +166,7 @@ def _alarms(report: Path) -> Iterator[str]:
     yield "| --- | --- | --- | --- | --- | --- |"
     for alarm, _ in zip(detector.alarms(test.sequences), range(ALARMS), strict=False):
         anomalous = test.anomalous is not None and test.anomalous[alarm.sequence]
-        likely = ", ".join(f"{symbol} {share:.3f}" for symbol, share in alarm.expected)
-        likely, came = (text.replace("<", "\\<") for text in (likely, alarm.came))
+        likely, came = (text.replace("<", "\\<") for text in (alarm.expectation, alarm.came))
         yield (
             f"| {'anomaly' if anomalous else 'normal'} | {alarm.step} | {alarm.state} | {likely} | "
             f"{came} | {alarm.probability:.2g} |"

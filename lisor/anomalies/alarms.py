@@ -34,7 +34,7 @@ def as_table(detector: Detector, sequences: Sequences) -> pa.Table:
             fields |= {
                 "step": alarm.step,
                 "state": alarm.state,
-                "expected": ", ".join(f"{symbol} {share:.3f}" for symbol, share in alarm.expected),
+                "expected": alarm.expectation,
                 "came": alarm.came,
                 "probability": alarm.probability,
             }

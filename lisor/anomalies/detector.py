@@ -48,6 +48,11 @@ class Alarm:
     came: str
     probability: float
 
+    @property
+    def expectation(self) -> str:
+        """The expected events with their probabilities, in words."""
+        return ", ".join(f"{symbol} {share:.3f}" for symbol, share in self.expected)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Detector:

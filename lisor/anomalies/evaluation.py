@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
+from lisor.anomalies.detections import NETWORK, NGRAM
 from lisor.anomalies.score import Score, is_above, threshold_of
 from lisor.automata.automaton import Automaton
 from lisor.automata.distributions import Distributions
@@ -23,9 +24,6 @@ from lisor.registry import SCORES
 
 TEST_SETS = ("test", "unseen")
 """The splits with anomalies: all test sequences, and those that training did not have."""
-
-NETWORK, NGRAM = "network", "-gram"
-"""What detectors without an automaton are called; that of n-grams begins with their order."""
 
 BIGRAM = 2
 """The order of an n-gram that every automaton with a state for each last symbol can be."""

@@ -21,6 +21,11 @@ class Measures:
     caption: str
 
     @property
+    def automaton_name(self) -> str:
+        """What a person calls how well the automaton predicts."""
+        return self.automaton.replace("r2", "R²")
+
+    @property
     def columns(self) -> tuple[str, str, str]:
         """The three columns, as tables show them."""
         return (self.network, self.automaton, self.agreement)

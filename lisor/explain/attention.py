@@ -26,11 +26,14 @@ def attention(network: Network, sequences: Sequences) -> Attributions:
 
     Raises:
         ModelError: the network does not pool all its hidden states."""
+    weights = network.attention(sequences)
+    whole = predictions_after(network, sequences)
     return Attributions(
         method=ATTENTION,
         sequences=sequences,
-        values=np.concatenate([np.empty(0, np.float32), *network.attention(sequences)]),
-        explained=score_of(network.target).explained(predictions_after(network, sequences)),
+        values=np.concatenate([np.empty(0, np.float32), *weights]),
+        explained=score_of(network.target).explained(whole),
+        whole=whole,
     )
 
 

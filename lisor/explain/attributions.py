@@ -3,8 +3,8 @@
 What is attributed is a score: of a class the margin, its logit less the mean of the others, or a
 number that is predicted.
 
-Shapes: N sequences, P symbols of all of them together, T steps, F shares of a sequence, E steps
-before the end."""
+Shapes: N sequences, P symbols of all of them together, C classes or numbers, T steps, F shares of a
+sequence, E steps before the end."""
 
 from __future__ import annotations
 
@@ -25,13 +25,15 @@ MIN_COUNT = 10
 class Attributions:
     """The attribution of each of P symbols to the class, or number, `explained` of its sequence.
 
-    `completeness_errors` are those of integrated gradients: the distance of the sum of a
-    sequence's attributions from its score (less that of zero vectors), as a share of it."""
+    `whole` are the network's predictions on the whole sequences. `completeness_errors` are those of
+    integrated gradients: the distance of the sum of a sequence's attributions from its score (less
+    that of zero vectors), as a share of it."""
 
     method: str
     sequences: Sequences
     values: Float[np.ndarray, " P"]
     explained: Int[np.ndarray, " N"]
+    whole: Float[np.ndarray, "N C"]
     completeness_errors: Float[np.ndarray, " N"] | None = None
 
 
@@ -59,13 +61,12 @@ def removal_curve(
         np.argsort(np.argsort(-row_weights, kind="stable"))
         for row_weights in by_sequence(sequences, weights)
     ]
-    whole = predictions_after(network, sequences)
     curves = np.empty((len(shares), len(sequences)))
     for index, share in enumerate(shares):
         first = [(rank < round(share * len(rank))) == kept for rank in ranks]
         shortened = sequences.keep(np.concatenate([np.empty(0, bool), *first]))
         after = predictions_after(network, shortened)
-        curves[index] = score.left(whole, after, attributions.explained)
+        curves[index] = score.left(attributions.whole, after, attributions.explained)
     return curves
 
 

@@ -1,6 +1,6 @@
 """The explanation of one trained network beside its automaton.
 
-Shapes: N sequences, F shares of a sequence, E steps before the end."""
+Shapes: N sequences, C classes or numbers, F shares of a sequence, E steps before the end."""
 
 from __future__ import annotations
 
@@ -149,8 +149,9 @@ def explain(
             absent.append(f"Attention: {network.name} does not weigh its steps by attention.")
     if not isinstance(network, TrainedModel):
         absent.append("Gates: only those of networks that were trained here are known.")
+    whole = predictions_after(network, sequences)
     deleted, inserted = (
-        _random_curves(network, sequences, kept=kept, seed=seed) for kept in (False, True)
+        _random_curves(network, sequences, whole, kept=kept, seed=seed) for kept in (False, True)
     )
     described = units(network, dataset, points, automaton, notes, seed=seed)
     if len(described) < network.units:
@@ -201,11 +202,16 @@ def _show(
 
 
 def _random_curves(
-    network: Network, sequences: Sequences, *, kept: bool, seed: int
+    network: Network,
+    sequences: Sequences,
+    whole: Float[np.ndarray, "N C"],
+    *,
+    kept: bool,
+    seed: int,
 ) -> Float[np.ndarray, "F N"]:
-    """The curve of each sequence when symbols are removed, or kept, in random order: the mean of
-    `RANDOM_DRAWS`."""
-    explained = score_of(network.target).explained(predictions_after(network, sequences))
+    """The curve of each sequence, with these predictions on the whole of it, when symbols are
+    removed, or kept, in random order: the mean of `RANDOM_DRAWS`."""
+    explained = score_of(network.target).explained(whole)
     draws = [
         removal_curve(
             network,
@@ -214,6 +220,7 @@ def _random_curves(
                 sequences=sequences,
                 values=stream(seed, "random curves", draw).random(len(sequences.symbols)),
                 explained=explained,
+                whole=whole,
             ),
             np.array(SHARES),
             kept=kept,

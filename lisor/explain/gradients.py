@@ -52,9 +52,9 @@ def attribute(
         raise DataError(f"expected one of {', '.join(GRADIENTS)}, got {method!r}")
     values = np.zeros(len(sequences.symbols), np.float32)
     errors = np.zeros(len(sequences))
-    score = score_of(network.target)
+    score, whole = score_of(network.target), predictions_after(network, sequences)
     if explained is None:
-        explained = score.explained(predictions_after(network, sequences))
+        explained = score.explained(whole)
     rest, steps = np.arange(len(sequences)), MIN_STEPS
     while len(rest) and steps <= MAX_STEPS:
         for index, read in equal_batches(sequences.select(rest), network.device, MAX_SYMBOLS):
@@ -69,6 +69,7 @@ def attribute(
         sequences=sequences,
         values=values,
         explained=explained,
+        whole=whole,
         completeness_errors=errors if method == "integrated-gradients" else None,
     )
 

@@ -15,6 +15,7 @@ import torch
 
 from lisor.data.dataset import Split
 from lisor.networks.network import Differentiable, Network
+from lisor.networks.training import known_labels
 from lisor.randomness import stream
 
 MAX_DRAWN = 100
@@ -45,15 +46,14 @@ def parameter_gradients(
     no sequence has a symbol."""
     rows = np.flatnonzero(split.sequences.lengths > 0)
     drawn = stream(seed, "gradients by parameter").permutation(rows)[:MAX_DRAWN]
-    sizes: dict[str, list[float]] = {}
+    labels, sizes = known_labels(split), dict[str, list[float]]()
     moved: dict[str, torch.Tensor] = {}
     for row in drawn:
         words = split.sequences.select(np.array([row]))
         read = torch.from_numpy(words.padded())[None].to(network.device)
-        labels = split.labels[split.positions.of_sequences(np.array([row]))]
-        known = labels if labels.ndim > 1 else labels.astype(np.int64)
-        by_position = torch.from_numpy(known)[None].to(network.device)
-        for name, gradient in through.parameter_gradients(read, by_position).items():
+        by_position = labels[split.positions.of_sequences(np.array([row]))]
+        known = torch.from_numpy(by_position)[None].to(network.device)
+        for name, gradient in through.parameter_gradients(read, known).items():
             size = float(gradient.double().square().mean().sqrt())
             sizes.setdefault(name, []).append(size)
             moves = gradient != 0

@@ -45,7 +45,9 @@ def remove(
         after = score.of(without, np.repeat(explained[rows], lengths))
         first, last = sequences.offsets[rows[0]], sequences.offsets[rows[-1] + 1]
         values[first:last] = np.repeat(before[rows], lengths) - after
-    return Attributions(method=REMOVAL, sequences=sequences, values=values, explained=explained)
+    return Attributions(
+        method=REMOVAL, sequences=sequences, values=values, explained=explained, whole=whole
+    )
 
 
 def _batches(lengths: Int[np.ndarray, " N"]) -> list[Int[np.ndarray, " B"]]:

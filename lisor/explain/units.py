@@ -114,8 +114,9 @@ def units(
     changes = np.diff(state, axis=0, prepend=0)
     begin = network.initial_state()[0][0].cpu().numpy()[:, : network.units]
     changes[starts] = state[starts] - begin
-    numbers = _shown(changes)
-    state, changes = state[:, numbers], changes[:, numbers]
+    moves = np.abs(changes).mean(axis=0)
+    numbers = np.sort(np.argsort(-moves, kind="stable")[:MAX_UNITS])
+    state, changes, moves = state[:, numbers], changes[:, numbers], moves[numbers]
     validation, ends = dataset.splits["validation"], sequences.offsets[1:] - 1
     read = validation.sequences.offsets[points.sequence[:stop]] + points.step[:stop] - 1
     grouped = group_steps(validation, dataset.classes)
@@ -144,7 +145,6 @@ def units(
         ),
     }
     groups = _groups(state)
-    moves = np.abs(changes).mean(axis=0)
     fitted = ends if predicts_once else np.arange(stop)
     alone = _predicts_alone(
         state[fitted],
@@ -176,12 +176,6 @@ def units(
         )
 
     return tuple(describe(at) for at in range(len(numbers)))
-
-
-def _shown(changes: Float[np.ndarray, "P H"]) -> Int[np.ndarray, " H"]:
-    """The numbers of all units, or of the `MAX_UNITS` that move most."""
-    moves = np.abs(changes).mean(axis=0)
-    return np.sort(np.argsort(-moves, kind="stable")[:MAX_UNITS])
 
 
 def _supported(by_kind: ByKind, number: int) -> Iterator[Association]:

@@ -44,6 +44,14 @@ def feature_map_of(
     return np.eye(sum(part.shape[1] for part in states), states[0].shape[1], dtype=np.float32)
 
 
+def center_features(
+    states: States, feature_map: Float[np.ndarray, "D F"]
+) -> Float[np.ndarray, "K F"]:
+    """The features of the centers, which stand after the initial one of the `states`."""
+    features: Float[np.ndarray, "K F"] = np.concatenate(states, axis=1)[1:] @ feature_map
+    return features
+
+
 def nearest(
     points: Float[np.ndarray, "P F"], centers: Float[np.ndarray, "K F"]
 ) -> tuple[Int[np.ndarray, " P"], Float[np.ndarray, " P"]]:
@@ -82,7 +90,7 @@ def targets(
 ) -> Int[np.ndarray, "Q S"]:
     """The state whose center is nearest to where each of the `steps` leads; a tie goes to the lower
     index."""
-    centers = np.concatenate(states, axis=1)[1:] @ feature_map
+    centers = center_features(states, feature_map)
     return np.stack([nearest(after, centers)[0] + 1 for after in stepped])
 
 
@@ -123,14 +131,13 @@ def transitions_from_members(
     if not len(points.state):
         return transitions_from_centers(model, states, clustering.metric)
     feature_map = feature_map_of(states, clustering.metric)
-    centers = np.concatenate(states, axis=1)[1:] @ feature_map
-    parts = [part for part in (points.state, points.cell_state) if part is not None]
+    centers = center_features(states, feature_map)
     symbols = np.arange(len(model.alphabet))
     start = next(model.successors(tuple(part[:1] for part in states)))
     rows = [nearest(start @ feature_map, centers)[0]]
     for members in draw_members(clustering, len(symbols), stream(seed, "dithered")):
         after = np.concatenate(
-            model.advance(tuple(part[members] for part in parts), symbols), axis=1
+            model.advance(tuple(part[members] for part in points.parts()), symbols), axis=1
         )
         rows.append(nearest(after @ feature_map, centers)[0])
     return np.stack(rows) + 1

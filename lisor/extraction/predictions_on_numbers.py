@@ -137,5 +137,4 @@ class PredictionsOnNumbers:
         if not len(rows):
             return tuple(np.repeat(part[:1], count, axis=0) for part in self.steps.states)
         drawn = rng.choice(rows, count)
-        parts = [part for part in (points.state, points.cell_state) if part is not None]
-        return tuple(part[drawn] for part in parts)
+        return tuple(part[drawn] for part in points.parts())

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float, Int
 
-from lisor.extraction.dynamics import nearest
+from lisor.extraction.dynamics import center_features, nearest
 from lisor.extraction.numbers_read import Row
 
 if TYPE_CHECKING:
@@ -34,8 +34,7 @@ class StepsOnNumbers:
 
     @cached_property
     def _centers(self) -> Float[np.ndarray, "K F"]:
-        centers: Float[np.ndarray, "K F"] = np.concatenate(self.states, axis=1)[1:]
-        return np.asarray(centers @ self.feature_map)
+        return center_features(self.states, self.feature_map)
 
     def _after(self, states: Int[np.ndarray, " N"], numbers: Float[np.ndarray, " N"]) -> States:
         """The state after each number, read in each of the states."""

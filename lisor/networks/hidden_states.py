@@ -22,7 +22,7 @@ from lisor.blocks import InMemory
 from lisor.data.dataset import Dataset, Split
 from lisor.errors import SchemaError
 from lisor.networks.batches import Inputs, length_batches
-from lisor.networks.network import Network, check_finite
+from lisor.networks.network import Network, States, check_finite
 from lisor.registry import TARGETS
 from lisor.sequences import Sequences
 from lisor.targets.positions import Positions
@@ -68,6 +68,10 @@ class Points:
     def cell_states(self) -> Float[np.ndarray, "P H"] | None:
         """The cell states alone; None but for an LSTM or SRU."""
         return self.cell_state
+
+    def parts(self) -> States:
+        """The parts of the states: h, and for an LSTM or SRU c."""
+        return (self.state,) if self.cell_state is None else (self.state, self.cell_state)
 
     def positions(self) -> tuple[Int[np.ndarray, " P"], Int[np.ndarray, " P"]]:
         """The sequence and the step of each point."""

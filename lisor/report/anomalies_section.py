@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import pandas as pd
 
+from lisor.anomalies.detections import of_automaton
 from lisor.anomalies.detector import Detector
 from lisor.automata.automaton import Automaton
 from lisor.data.dataset import Dataset
@@ -39,9 +40,7 @@ def detections_of(network: Findings, rows: pd.DataFrame) -> pd.DataFrame:
     table = network.detections
     if table is None:
         return pd.DataFrame()
-    method, rule, k = network.rows(rows[rows["selected"]])[["method", "rule", "k"]].iloc[0]
-    here = (table["detector"] == method) & (table["rule"] == rule) & (table["k"] == int(k))
-    return table[here.fillna(value=False)]
+    return of_automaton(table, network.rows(rows[rows["selected"]]).iloc[0])
 
 
 def detectors(network: Findings, rows: pd.DataFrame, automaton: Automaton) -> Iterator[Detector]:
@@ -135,7 +134,7 @@ def _alarms(name: str, dataset: Dataset, kinds: Iterator[Detector]) -> Iterator[
                         "anomaly" if is_anomaly else "normal",
                         str(alarm.step),
                         str(alarm.state),
-                        ", ".join(f"{symbol} {share:.3f}" for symbol, share in alarm.expected),
+                        alarm.expectation,
                         alarm.came,
                         f"{alarm.probability:.2g}",
                     )

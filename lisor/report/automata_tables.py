@@ -99,7 +99,7 @@ def chosen_table(rows: pd.DataFrame, name: str) -> page.Table:
     network, automaton, agreement = measures.columns
     figures = {
         network: "network",
-        automaton: automaton.replace("r2", "R²"),
+        automaton: measures.automaton_name,
         agreement: measures.agreement_name,
     }
     more = {"exact": "exact"} if measures is CLASSES else {}

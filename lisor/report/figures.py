@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from lisor.anomalies.evaluation import NETWORK as NETWORK_DETECTOR
+from lisor.anomalies.detections import NETWORK as NETWORK_DETECTOR
 from lisor.automata.drawing import printable
 from lisor.evaluation.measures import DISTRIBUTIONS, measures_of
 from lisor.report.embedding import Embedding
@@ -74,7 +74,7 @@ def _draw_quality(axes: Axes, panel: pd.DataFrame) -> None:
         axes.set_axis_off()
         return
     measures = measures_of(panel["target"].iloc[0])
-    measure = measures.automaton.replace("r2", "R²")
+    measure = measures.automaton_name
     columns = [(measures.automaton, measure, ACCURACY, "-")]
     if measures is not DISTRIBUTIONS:
         columns.append((measures.agreement, measures.agreement_name, FIDELITY, "--"))

@@ -16,6 +16,7 @@ import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, ViewType
 
+from lisor.anomalies.detections import NETWORK, of_automaton
 from lisor.evaluation.measures import COLUMNS, measures_of
 from lisor.report.tables import summarize
 from lisor_tasks.anomalies import read_detections
@@ -239,23 +240,19 @@ def _explained(explanation: Mapping[str, Any]) -> list[Metric]:
 def _detected(detections: pd.DataFrame, rows: pd.DataFrame) -> list[Metric]:
     """Of each score, how well the selected automaton detects anomalies of the test set, and the F1
     of its network."""
-    selected, table = rows[rows["selected"]].iloc[0], detections[detections["test_set"] == "test"]
-    metrics = []
-    for row in table.to_dict("records"):
-        name = f"anomalies.{row['score']}"
-        if row["detector"] == "network":
-            metrics.append(_metric(f"{name}.rnn_f1", row["f1"]))
-        elif all(row[column] == selected[of] for column, of in _VARIANT.items()):
-            metrics += [
-                _metric(f"{name}.{rate}", row[rate])
-                for rate in ("f1", "precision", "recall", "false_alarms")
-                if not math.isnan(row[rate])
-            ]
-    return metrics
-
-
-_VARIANT = {"detector": "method", "rule": "rule", "k": "k"}
-"""The columns of detections that name an automaton, and those of results."""
+    test = detections[detections["test_set"] == "test"]
+    by_network = test[test["detector"] == NETWORK]
+    by_automaton = of_automaton(test, rows[rows["selected"]].iloc[0])
+    metrics = [
+        _metric(f"anomalies.{row['score']}.rnn_f1", row["f1"])
+        for row in by_network.to_dict("records")
+    ]
+    return metrics + [
+        _metric(f"anomalies.{row['score']}.{rate}", row[rate])
+        for row in by_automaton.to_dict("records")
+        for rate in ("f1", "precision", "recall", "false_alarms")
+        if not math.isnan(row[rate])
+    ]
 
 
 def _selected_figures(rows: pd.DataFrame) -> list[Metric]:

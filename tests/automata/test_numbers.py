@@ -1,7 +1,6 @@
 """Mealy machines of numbers: what they predict, and what files hold of them."""
 
 import math
-import subprocess
 from dataclasses import replace
 
 import numpy as np
@@ -11,13 +10,13 @@ from hypothesis import strategies as st
 
 from lisor.automata.automaton import Automaton
 from lisor.automata.drawing import to_dot, to_svg
-from lisor.automata.formats.c_code import to_c
 from lisor.automata.formats.onnx_model import to_onnx
 from lisor.automata.formats.python_code import to_python
 from lisor.automata.formats.reading import read_automaton
 from lisor.automata.formats.writing import WITHOUT_NUMBERS, export
 from lisor.errors import AutomatonError
 from lisor.sequences import Sequences
+from tests.automata.c_program import run_c
 from tests.strategies import automata, ragged_sequences
 
 # Any number that a person would write; equal texts are equal numbers.
@@ -119,18 +118,14 @@ def test_a_python_module_gives_the_numbers(automaton, words):
 
 
 def test_a_c_file_gives_the_numbers(tmp_path):
-    (tmp_path / "automaton.c").write_text(to_c(machine()))
-    (tmp_path / "main.c").write_text(
-        '#include <stdio.h>\n#include "automaton.c"\n'
+    printed = run_c(
+        tmp_path,
+        machine(),
+        "#include <stdio.h>\n"
         "int main(void) { int word[] = {0, 0}, bad[] = {7};\n"
         'printf("%.17g %.17g %d %d", *predict(word, 1), *predict(word, 2), '
-        "predict(bad, 1) == NULL, predict(word, 0) == NULL); return 0; }\n"
+        "predict(bad, 1) == NULL, predict(word, 0) == NULL); return 0; }\n",
     )
-    program = tmp_path / "program"
-    subprocess.run(
-        ["cc", "-std=c99", "-Wall", "-Werror", tmp_path / "main.c", "-o", program], check=True
-    )
-    printed = subprocess.run([program], check=True, capture_output=True, text=True).stdout
     assert [float(text) for text in printed.split()] == [1.5, 3.25, 1, 1]
 
 

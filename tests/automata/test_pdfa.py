@@ -1,5 +1,4 @@
 import json
-import subprocess
 from dataclasses import replace
 from itertools import product
 
@@ -15,7 +14,6 @@ from lisor.automata.distributions import (
     perplexity,
     sequence_log_probabilities,
 )
-from lisor.automata.formats.c_code import to_c
 from lisor.automata.formats.onnx_model import to_onnx
 from lisor.automata.formats.python_code import to_python
 from lisor.automata.formats.reading import read_automaton
@@ -26,6 +24,7 @@ from lisor.automata.regex import compile_regex
 from lisor.errors import AutomatonError
 from lisor.sequences import Sequences
 from lisor.targets.next import END, following
+from tests.automata.c_program import run_c
 from tests.strategies import ragged_sequences
 
 
@@ -161,18 +160,14 @@ def test_a_python_module_gives_the_distributions(automaton, words):
 
 def test_a_c_file_gives_the_distributions(tmp_path):
     automaton = make_pdfa("ab", [[1, 0], [0, 1]], [[0.6, 0.1, 0.3], [0.7, 0.2, 0.1]])
-    (tmp_path / "automaton.c").write_text(to_c(automaton))
-    (tmp_path / "main.c").write_text(
-        '#include <stdio.h>\n#include "automaton.c"\n'
+    printed = run_c(
+        tmp_path,
+        automaton,
+        "#include <stdio.h>\n"
         "int main(void) { int word[] = {0}; const double *p = distribution(word, 1);\n"
         'int bad[] = {7}; printf("%.17g %.17g %.17g %d", p[0], p[1], p[2], '
-        "distribution(bad, 1) == NULL); return 0; }\n"
+        "distribution(bad, 1) == NULL); return 0; }\n",
     )
-    program = tmp_path / "program"
-    subprocess.run(
-        ["cc", "-std=c99", "-Wall", "-Werror", tmp_path / "main.c", "-o", program], check=True
-    )
-    printed = subprocess.run([program], check=True, capture_output=True, text=True).stdout
     assert [float(text) for text in printed.split()] == [0.7, 0.2, 0.1, 1]
 
 

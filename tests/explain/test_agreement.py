@@ -26,7 +26,13 @@ TOGGLE = Automaton(
 def attributions(some: list[list[int]], values: np.ndarray) -> Attributions:
     sequences = Sequences.from_lists(some)
     none = np.zeros(len(some), np.int32)
-    return Attributions(method="saliency", sequences=sequences, values=values, explained=none)
+    return Attributions(
+        method="saliency",
+        sequences=sequences,
+        values=values,
+        explained=none,
+        whole=np.zeros((len(some), 2)),
+    )
 
 
 def drawn(some: list[list[int]], seed: int) -> Attributions:

@@ -37,17 +37,16 @@ class ClosedLoop(Rule):
 
     def extract(self, view: View) -> Extraction:
         """The automaton of the best round."""
-        from lisor.extraction.dynamics import feature_map_of, nearest
+        from lisor.extraction.dynamics import center_features, feature_map_of, nearest
         from lisor.extraction.transitions import means_after
 
         if not len(view.points.symbol):
             automaton = view.automaton(view.center_transitions, view.outputs)
             return view.extraction(self.name, automaton)
         feature_map = feature_map_of(view.states, view.clustering.metric)
-        centers = np.concatenate(view.states, axis=1)[1:] @ feature_map
+        centers = center_features(view.states, feature_map)
         points = view.points
-        parts = [part for part in (points.state, points.cell_state) if part is not None]
-        features = np.concatenate(parts, axis=1) @ feature_map
+        features = np.concatenate(points.parts(), axis=1) @ feature_map
         transitions = view.center_transitions
         best, least, tried = None, np.inf, set[bytes]()
         for _ in range(ROUNDS):

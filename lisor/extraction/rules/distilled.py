@@ -102,19 +102,13 @@ def _agreement(automaton: Automaton, words: Sequences, predictions: Int[np.ndarr
     return float((automaton.classify(words) == predictions).mean())
 
 
-def _whole(points: Points) -> Float[np.ndarray, "P D"]:
-    if points.cell_state is None:
-        return points.state
-    return np.concatenate([points.state, points.cell_state], axis=1)
-
-
 def _directions(
     points: Points, metric: Float[np.ndarray, "D F"] | None
 ) -> Float[np.ndarray, "A D"]:
     """How hidden states change, on average, along each principal direction of their features.
 
     A row is the change that comes with one standard deviation along the direction."""
-    whole = _whole(points)
+    whole = np.concatenate(points.parts(), axis=1)
     whole = whole - whole.mean(axis=0)
     features = whole[:, : points.state.shape[1]] if metric is None else whole @ metric
     values, vectors = np.linalg.eigh(np.cov(features, rowvar=False).reshape(features.shape[1], -1))
@@ -162,7 +156,7 @@ class _Table:
             view=view,
             initial=whole[0],
             centers=whole[1:],
-            states=_whole(view.points),
+            states=np.concatenate(view.points.parts(), axis=1),
             members=members,
             moves=np.zeros_like(whole[1:]),
             feature_map=feature_map,

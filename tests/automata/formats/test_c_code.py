@@ -1,4 +1,3 @@
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,19 +10,9 @@ from lisor.automata.automaton import Automaton
 from lisor.automata.formats.c_code import to_c
 from lisor.errors import AutomatonError
 from lisor.sequences import Sequences
+from tests.automata.c_program import run_c
 from tests.automata.formats.conftest import ODD_NAMES, large_automaton, many_words
 from tests.strategies import automata, odd_alphabets
-
-STRICT = (
-    "-std=c99",
-    "-Wall",
-    "-Wextra",
-    "-Werror",
-    "-pedantic",
-    "-Wconversion",
-    "-Wmissing-prototypes",
-    "-Wtrigraphs",
-)
 
 # Writes all names in hexadecimal, then state and class of each word, and last what encode makes of
 # each argument.
@@ -62,16 +51,9 @@ int main(int count, char **given)
 def compile_and_run(
     folder: Path, automaton: Automaton, words: Sequences, *texts: bytes
 ) -> list[str]:
-    """The lines that PROGRAM writes; the compiler may warn of nothing."""
-    (folder / "automaton.c").write_text(to_c(automaton) + PROGRAM, encoding="ascii")
-    subprocess.run(
-        ["gcc", *STRICT, "-O1", "automaton.c", "-o", "automaton"], cwd=folder, check=True
-    )
+    """The lines that PROGRAM writes."""
     given = "\n".join(" ".join(map(str, [len(word), *word])) for word in words)
-    done = subprocess.run(
-        [folder / "automaton", *texts], input=given, capture_output=True, text=True, check=True
-    )
-    return done.stdout.splitlines()
+    return run_c(folder, automaton, PROGRAM, given=given, arguments=texts).splitlines()
 
 
 def answers(automaton: Automaton, words: Sequences) -> list[str]:
@@ -137,16 +119,8 @@ def test_a_number_that_no_symbol_has_is_answered_by_minus_one(tmp_path):
     ends_in_1 = Automaton(
         alphabet=("0", "1"), classes=("n", "y"), transitions=[[0, 1], [0, 1]], outputs=[0, 1]
     )
-    (tmp_path / "automaton.c").write_text(to_c(ends_in_1) + PROGRAM)
-    subprocess.run(["gcc", *STRICT, "automaton.c", "-o", "automaton"], cwd=tmp_path, check=True)
-    done = subprocess.run(
-        [tmp_path / "automaton"],
-        input="1 2\n2 1 -1\n1 1\n",
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.splitlines()[4:] == ["-1 -1", "-1 -1", "1 1"]
+    printed = run_c(tmp_path, ends_in_1, PROGRAM, given="1 2\n2 1 -1\n1 1\n")
+    assert printed.splitlines()[4:] == ["-1 -1", "-1 -1", "1 1"]
 
 
 @pytest.mark.parametrize("name", ["\0", "a\0b", "\ud800"])
