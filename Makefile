@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: setup run test test-slow check bench results faithful taggers pautomac anomalies domains translation speech choice external mips numbers real-languages explain ui readme tutorial docs screenshots audit scaling \
+.PHONY: setup run test test-slow check bench results faithful predictive taggers pautomac anomalies domains translation speech choice external mips numbers real-languages explain ui readme tutorial docs screenshots audit scaling \
   architecture settings \
   demo-schedule demo-dask demo-ray
 
@@ -65,6 +65,10 @@ results: setup
 # Writes docs/faithful.md; IMDB=path/to/imdb.parquet and TREC=path/to/trec.parquet add those texts.
 faithful: setup
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m docs.write_faithful "$(IMDB)" "$(TREC)"
+
+# Writes docs/predictive.md.
+predictive: setup
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m docs.write_predictive
 
 # Writes docs/taggers.md from TAGS=path/to/tags.parquet and VECTORS=path/to/glove.txt.gz.
 taggers: setup

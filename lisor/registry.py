@@ -60,6 +60,7 @@ METHODS = Registry(
         "kmeans-x": "lisor.clustering.features.kmeans_x:KMeansX",
         "decision-aware": "lisor.clustering.features.decision_aware:DecisionAware",
         "sensitivity": "lisor.clustering.features.sensitivity:Sensitivity",
+        "predictive": "lisor.clustering.features.predictive:Predictive",
     }
 )
 """How hidden states are clustered; see `lisor.clustering.method.Method`."""

@@ -3,11 +3,12 @@
 A method is added by one file and one line of `lisor.registry.METHODS`. Settings load its file to
 ask for its facts, so that nothing heavy is imported at the top of it.
 
-Shapes: P points, D numbers of a state, F features of a point."""
+Shapes: P points, N states, D numbers of a state, F features of a point."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from lisor.networks.hidden_states import HiddenStates, Points
     from lisor.networks.network import Network
 
+    FeatureMap = Callable[[Float[np.ndarray, "N D"]], Float[np.ndarray, "N F"]]
+    """What whole states (h, and for an LSTM or SRU h and c) are compared by."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Features:
@@ -29,12 +33,14 @@ class Features:
 
     `points` are the hidden states themselves, read in blocks or with their positions, or an array
     of something that was made of them; then a cluster's center is the mean of its members' hidden
-    states. `metric` is the matrix R where states s are compared as s·R, which assigning a state to
-    its nearest center needs later on."""
+    states, or with `medoids` those of the member whose features are nearest to the mean of all
+    features, so that it is a state that the network has. `metric` is the matrix R where states s
+    are compared as s·R, which assigning a state to its nearest center needs later on."""
 
     points: Blocks | PositionedStates | Float[np.ndarray, "P F"]
     weights: Float[np.ndarray, " P"] | None = None
     metric: Float[np.ndarray, "D F"] | None = None
+    medoids: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,14 @@ class Method(ABC):
     @abstractmethod
     def features(self, states: HiddenStates | Points, network: Network | None) -> Features:
         """What k-means sees of the hidden states; `network` is there if the method needs one."""
+
+    def feature_map(
+        self, points: Points, network: Network, metric: Float[np.ndarray, "D F"] | None
+    ) -> FeatureMap:
+        """How other states are compared with the centers of clusters that this method made of
+        `points`: as s·R where there is such a metric, or else by h alone, whatever the clusters
+        were made from."""
+        return lambda whole: whole[:, : network.sizes[0]] if metric is None else whole @ metric
 
     def required(self, network: Network | None) -> Network:
         """The network, of a method that needs it.

@@ -6,6 +6,7 @@ numbers of a state, F features in which states are compared."""
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,9 +14,11 @@ from jaxtyping import Float, Int
 
 from lisor.errors import ModelError
 from lisor.randomness import stream
+from lisor.registry import METHODS
 
 if TYPE_CHECKING:
     from lisor.clustering.clustering import Clustering
+    from lisor.clustering.method import FeatureMap
     from lisor.networks.hidden_states import Points
     from lisor.networks.network import Network, States
 
@@ -24,32 +27,53 @@ def center_states(model: Network, points: Points, clustering: Clustering) -> Sta
     """The network's states for which automaton states stand: the initial one, then those of the
     centers.
 
-    For an LSTM or SRU they are h and c: a center's c is the mean of its members' c."""
+    For an LSTM or SRU they are h and c: a center's c is the mean of its members' c, or that of its
+    medoid."""
     initial = [part[0].cpu().numpy() for part in model.initial_state()]
     parts = [clustering.centers]
-    if points.cell_state is not None:
+    if clustering.medoids is not None:
+        parts = [part[clustering.medoids] for part in points.parts()]
+    elif points.cell_state is not None:
         from lisor.clustering.clustering import member_means  # loads SciPy
 
         parts.append(member_means(points.cell_state, clustering.labels, clustering.k))
     return tuple(np.concatenate([first, rest]) for first, rest in zip(initial, parts, strict=True))
 
 
-def feature_map_of(
-    states: States, metric: Float[np.ndarray, "D F"] | None
-) -> Float[np.ndarray, "D F"]:
-    """The matrix R such that states s are compared as s·R: the `metric` of the clustering, or else
-    the one that takes h alone, whatever the clusters were made from."""
-    if metric is not None:
-        return metric
-    return np.eye(sum(part.shape[1] for part in states), states[0].shape[1], dtype=np.float32)
+@dataclass(frozen=True, eq=False)
+class StateComparison:
+    """How states are compared with K centers: by the features of each, which a `feature_map`
+    makes."""
 
+    feature_map: FeatureMap
+    centers: Float[np.ndarray, "K F"]
 
-def center_features(
-    states: States, feature_map: Float[np.ndarray, "D F"]
-) -> Float[np.ndarray, "K F"]:
-    """The features of the centers, which stand after the initial one of the `states`."""
-    features: Float[np.ndarray, "K F"] = np.concatenate(states, axis=1)[1:] @ feature_map
-    return features
+    @classmethod
+    def of(cls, model: Network, points: Points, clustering: Clustering) -> StateComparison:
+        """That of the method of a clustering: with the means of the features of each cluster, or
+        else with the features of its center."""
+        method = METHODS[clustering.method](clustering.method)
+        feature_map = method.feature_map(points, model, clustering.metric)
+        centers = clustering.feature_centers
+        if centers is None:
+            states = center_states(model, points, clustering)
+            centers = feature_map(np.concatenate(states, axis=1)[1:])
+        return cls(feature_map, centers)
+
+    def with_centers(self, states: States) -> StateComparison:
+        """That with more centers: the states themselves."""
+        more = self.feature_map(np.concatenate(states, axis=1))
+        return replace(self, centers=np.concatenate([self.centers, more]))
+
+    def steps(self, model: Network, states: States) -> list[Float[np.ndarray, "S F"]]:
+        """The features of the state that the network's own step on each symbol leads to, from each
+        state."""
+        return [self.feature_map(after) for after in model.successors(states)]
+
+    def targets(self, stepped: Iterable[Float[np.ndarray, "S F"]]) -> Int[np.ndarray, "Q S"]:
+        """The state whose center is nearest to where each of the steps leads; a tie goes to the
+        lower index."""
+        return np.stack([nearest(after, self.centers)[0] + 1 for after in stepped])
 
 
 def nearest(
@@ -75,34 +99,6 @@ def nearest(
     return index, least
 
 
-def steps(
-    model: Network, states: States, feature_map: Float[np.ndarray, "D F"]
-) -> list[Float[np.ndarray, "S F"]]:
-    """The features of the state that the network's own step on each symbol leads to, from each
-    state."""
-    return [after @ feature_map for after in model.successors(states)]
-
-
-def targets(
-    stepped: Iterable[Float[np.ndarray, "S F"]],
-    states: States,
-    feature_map: Float[np.ndarray, "D F"],
-) -> Int[np.ndarray, "Q S"]:
-    """The state whose center is nearest to where each of the `steps` leads; a tie goes to the lower
-    index."""
-    centers = center_features(states, feature_map)
-    return np.stack([nearest(after, centers)[0] + 1 for after in stepped])
-
-
-def transitions_from_centers(
-    model: Network, states: States, metric: Float[np.ndarray, "D F"] | None
-) -> Int[np.ndarray, "Q S"]:
-    """The state whose center is nearest to the network's own step from each state on each symbol,
-    compared by `feature_map_of`."""
-    feature_map = feature_map_of(states, metric)
-    return targets(steps(model, states, feature_map), states, feature_map)
-
-
 def draw_members(
     clustering: Clustering, symbols: int, rng: np.random.Generator
 ) -> Int[np.ndarray, "K S"]:
@@ -118,7 +114,12 @@ def draw_members(
 
 
 def transitions_from_members(
-    model: Network, points: Points, clustering: Clustering, *, seed: int = 0
+    model: Network,
+    points: Points,
+    clustering: Clustering,
+    comparison: StateComparison,
+    *,
+    seed: int = 0,
 ) -> Int[np.ndarray, "Q S"]:
     """The state whose center is nearest to the network's own step from a random member of each
     cluster on each symbol.
@@ -129,15 +130,10 @@ def transitions_from_members(
     of the start is that from the initial state."""
     states = center_states(model, points, clustering)
     if not len(points.state):
-        return transitions_from_centers(model, states, clustering.metric)
-    feature_map = feature_map_of(states, clustering.metric)
-    centers = center_features(states, feature_map)
+        return comparison.targets(comparison.steps(model, states))
     symbols = np.arange(len(model.alphabet))
-    start = next(model.successors(tuple(part[:1] for part in states)))
-    rows = [nearest(start @ feature_map, centers)[0]]
+    after = comparison.steps(model, tuple(part[:1] for part in states))
     for members in draw_members(clustering, len(symbols), stream(seed, "dithered")):
-        after = np.concatenate(
-            model.advance(tuple(part[members] for part in points.parts()), symbols), axis=1
-        )
-        rows.append(nearest(after @ feature_map, centers)[0])
-    return np.stack(rows) + 1
+        moved = model.advance(tuple(part[members] for part in points.parts()), symbols)
+        after.append(comparison.feature_map(np.concatenate(moved, axis=1)))
+    return comparison.targets(after)

@@ -6,13 +6,12 @@ of a state, F features in which states are compared."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from lisor.extraction.dynamics import center_features, nearest
+from lisor.extraction.dynamics import StateComparison, nearest
 from lisor.extraction.numbers_read import Row
 
 if TYPE_CHECKING:
@@ -25,16 +24,12 @@ MAX_STEPS = 1 << 16
 
 @dataclass(frozen=True)
 class StepsOnNumbers:
-    """A network's steps from some of its `states`, compared by a `feature_map`, on single numbers,
+    """A network's steps from some of its `states`, by their `comparison`, on single numbers,
     standardised as the network reads them."""
 
     network: TrainedModel
     states: States
-    feature_map: Float[np.ndarray, "D F"]
-
-    @cached_property
-    def _centers(self) -> Float[np.ndarray, "K F"]:
-        return center_features(self.states, self.feature_map)
+    comparison: StateComparison
 
     def _after(self, states: Int[np.ndarray, " N"], numbers: Float[np.ndarray, " N"]) -> States:
         """The state after each number, read in each of the states."""
@@ -49,7 +44,9 @@ class StepsOnNumbers:
         for start in range(0, len(states), MAX_STEPS):
             block = slice(start, start + MAX_STEPS)
             after = np.concatenate(self._after(states[block], numbers[block]), axis=1)
-            parts.append(nearest(after @ self.feature_map, self._centers)[0] + 1)
+            parts.append(
+                nearest(self.comparison.feature_map(after), self.comparison.centers)[0] + 1
+            )
         return np.concatenate([np.empty(0, np.int64), *parts])
 
     def numbers_after(

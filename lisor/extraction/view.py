@@ -17,7 +17,7 @@ from lisor.automata.distributions import TOLERANCE, divergence
 from lisor.automata.weighted import WeightedAutomaton
 from lisor.clustering.clustering import Clustering
 from lisor.errors import AutomatonError
-from lisor.extraction.dynamics import center_states, transitions_from_centers
+from lisor.extraction.dynamics import StateComparison, center_states
 from lisor.extraction.extraction import Extraction, SearchLog
 from lisor.extraction.limits import SearchLimits
 from lisor.extraction.probes import Probes
@@ -62,6 +62,11 @@ class View:
     def states(self) -> States:
         """The network's states for which automaton states stand."""
         return center_states(self.network, self.points, self.clustering)
+
+    @cached_property
+    def comparison(self) -> StateComparison:
+        """How states are compared with the centers."""
+        return StateComparison.of(self.network, self.points, self.clustering)
 
     @cached_property
     def center_predictions(self) -> Float[np.ndarray, "Q C"]:
@@ -140,7 +145,7 @@ class View:
     def center_transitions(self) -> Int[np.ndarray, "Q S"]:
         """The state whose center is nearest to the network's own step from each state on each
         symbol."""
-        return transitions_from_centers(self.network, self.states, self.clustering.metric)
+        return self.comparison.targets(self.comparison.steps(self.network, self.states))
 
     @property
     def names_classes(self) -> bool:

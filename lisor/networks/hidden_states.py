@@ -85,12 +85,6 @@ class Points:
             symbols=self.symbol, offsets=np.append(starts, len(self.step)), numbers=self.numbers
         )
 
-    def sequences(self) -> Sequences:
-        """The sequences that left the states, in the order of their numbers; empty ones left
-        none."""
-        starts = np.flatnonzero(self.step == 1)
-        return self.in_order().select(np.argsort(self.sequence[starts], kind="stable"))
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Predictions:
@@ -239,12 +233,17 @@ class HiddenStates:
         table = self._file().read(["sequence", "step"])
         return table["sequence"].to_numpy(), table["step"].to_numpy()
 
-    def sequences(self) -> Sequences:
-        """The sequences that left the states, in the order of the points; empty ones left none."""
-        table = self._file().read(["step", "symbol"])
+    def in_order(self) -> Sequences:
+        """The sequences that left the states, in the order of the points, with what was read in
+        place of symbols; empty ones left none."""
+        file = self._file()
+        columns = ("step", "symbol", "numbers")
+        table = file.read([name for name in columns if name in file.schema_arrow.names])
         starts = np.flatnonzero(table["step"].to_numpy() == 1)
         return Sequences(
-            symbols=table["symbol"].to_numpy(), offsets=np.append(starts, table.num_rows)
+            symbols=table["symbol"].to_numpy(),
+            offsets=np.append(starts, table.num_rows),
+            numbers=_to_numpy(table["numbers"]) if "numbers" in table.column_names else None,
         )
 
     def cell_states(self) -> Float[np.ndarray, "P H"] | None:

@@ -56,9 +56,11 @@ def assert_equal(one: Clustering, two: Clustering) -> None:
     assert (one.method, one.k, one.inertia) == (two.method, two.k, two.inertia)
     np.testing.assert_array_equal(one.centers, two.centers)
     np.testing.assert_array_equal(one.labels, two.labels)
-    assert (one.metric is None) == (two.metric is None)
-    if one.metric is not None:
-        np.testing.assert_array_equal(one.metric, two.metric)
+    for name in ("metric", "medoids", "feature_centers"):
+        first, second = getattr(one, name), getattr(two, name)
+        assert (first is None) == (second is None)
+        if first is not None:
+            np.testing.assert_array_equal(first, second)
 
 
 @pytest.mark.parametrize("ks", [[5], [2, 5], range(2, 12), [9, 5, 3]])
@@ -311,9 +313,11 @@ def test_clusterings_are_read_as_they_were_written(states, tmp_path):
         assert one.centers.dtype == np.float32
 
 
-def test_each_clustering_is_read_with_its_metric_or_without(states, tmp_path):
+def test_each_clustering_is_read_with_its_metric_and_medoids_or_without(states, tmp_path):
     written = [found for way in WAYS.values() for found in group(states, [2, 5], **way)]
     written += fit(states, [3])
+    medoids, features = np.array([5, 1, 7]), np.ones((3, 2), np.float32)
+    written += [replace(written[-1], medoids=medoids, feature_centers=features)]
     clustering.write(written, tmp_path)
     for one, two in zip(clustering.read(tmp_path), written, strict=True):
         assert_equal(one, two)

@@ -7,15 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lisor.clustering.clustering import Clustering
-from lisor.extraction.dynamics import (
-    center_states,
-    transitions_from_centers,
-    transitions_from_members,
-)
+from lisor.extraction.dynamics import center_states
 from lisor.networks.hidden_states import Points
 from lisor.networks.trained import TrainedModel
 from lisor.registry import CELLS
 from tests.conftest import random_network
+from tests.extracting import transitions_from_centers, transitions_from_members
 from tests.strategies import WITH_CELL_STATE
 
 H, S = 4, 3

@@ -15,7 +15,7 @@ from lisor.automata.weighted import WeightedAutomaton
 from lisor.clustering.clustering import Clustering, cluster
 from lisor.errors import AutomatonError, SchemaError
 from lisor.extraction import extraction
-from lisor.extraction.dynamics import center_states, transitions_from_centers
+from lisor.extraction.dynamics import center_states
 from lisor.extraction.extract import extract as extract_each
 from lisor.extraction.extraction import Extraction, SearchLog
 from lisor.extraction.transitions import count_transitions, default_unseen, most_frequent
@@ -25,7 +25,7 @@ from lisor.networks.trained import TrainedModel
 from lisor.registry import CELLS, RULES
 from lisor.sequences import Sequences
 from tests.conftest import random_network
-from tests.extracting import extract
+from tests.extracting import extract, transitions_from_centers
 from tests.lived import counted_steps
 from tests.strategies import WITH_CELL_STATE, words
 

@@ -112,7 +112,7 @@ def test_the_sequences_are_those_that_were_run_in_the_order_of_the_points(
         patch.setattr(hidden_states, "MAX_POINTS", most)
         dumped = dump(random_network(), sequences, tmp_path)
     rows = dict.fromkeys(dumped.read().sequence.tolist())
-    assert [word.tolist() for word in dumped.sequences()] == [
+    assert [word.tolist() for word in dumped.in_order()] == [
         sequences[row].tolist() for row in rows
     ]
     assert len(rows) == (sequences.lengths > 0).sum()
@@ -148,7 +148,7 @@ def test_empty_sequences_leave_no_hidden_states(tmp_path, cell, words):
     points = states.read()
     assert len(points.sequence) == len(points.step) == len(points.symbol) == 0
     assert points.state.shape == states.matrix().shape == (0, 4)
-    assert len(states.sequences()) == 0
+    assert len(states.in_order()) == 0
     assert len(states.predictions()["test"].predictions) == len(WORDS)
 
 

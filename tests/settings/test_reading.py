@@ -357,7 +357,7 @@ def test_no_value_of_a_setting_crashes_the_reader(key: str, value: Any, own: boo
 def test_every_method_and_rule_may_be_asked_for_at_once() -> None:
     study = read(
         PLAIN,
-        "clustering.methods=[kmeans, kmeans-x, decision-aware, sensitivity]",
+        "clustering.methods=[kmeans, kmeans-x, decision-aware, sensitivity, predictive]",
         "extraction.rules=[majority, dynamics, dithered, weighted, merged, refined, distilled, "
         "queried, closed-loop]",
         "clustering.decision_weight=0",

@@ -1,5 +1,7 @@
 """Networks that predict numbers, and their automata."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import r2_score
 
 from lisor.clustering.clustering import cluster
+from lisor.clustering.features import predictive
 from lisor.data.dataset import Dataset, Split
 from lisor.data.series import build
 from lisor.errors import AutomatonError, ConfigError, DataError
@@ -19,7 +22,7 @@ from lisor.extraction.view import View
 from lisor.networks import hidden_states
 from lisor.networks.trained import TrainedModel
 from lisor.networks.training import train
-from lisor.registry import rules_of
+from lisor.registry import METHODS, rules_of
 from lisor.sequences import Sequences
 from lisor.settings.experiment import Experiment
 from lisor.settings.models import ModelsSettings
@@ -116,6 +119,25 @@ def test_predictions_of_numbers_come_back_from_a_dump(waves, model, tmp_path):
 
 
 # Automata
+
+
+def test_states_are_compared_by_the_numbers_after_probes_in_deviations(waves, model, view):
+    points = view.points
+    method = METHODS["predictive"]("predictive")
+    features = method.features(points, model).points
+    assert features.shape == (len(points.step), predictive.PROBES)
+    np.testing.assert_allclose(features[:, 0].std(), 1, rtol=1e-4)
+    probes = predictive._probes(points.in_order(), predictive.PROBES)
+    read = probes.select(np.ones(len(points.step), int))
+    assert read.numbers is not None
+    after = model.predict_from(points.parts(), read)
+    deviation = model.probabilities(points.state).std()
+    np.testing.assert_allclose(features[:, 1], after[:, 0] / deviation, rtol=1e-4)
+    (clustering,) = cluster(points, [20], method="predictive", network=model, seed=0)
+    (made,) = extract(replace(view, clustering=clustering), ["dynamics"])
+    test = waves.splits["test"]
+    numbers = made.automaton.numbers_at(test.sequences, made.automaton.trace(test.sequences))
+    assert r2_score(model.predict(test.sequences), numbers) > 0.9
 
 
 @pytest.mark.parametrize("rule", RULES)

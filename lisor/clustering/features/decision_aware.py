@@ -32,21 +32,30 @@ class DecisionAware(Method):
         return Features(points=with_columns(hidden, columns, self.weight))
 
 
-def as_columns(probabilities: Float[np.ndarray, "P C"], target: str) -> Float[np.ndarray, "P A"]:
+def as_columns(
+    probabilities: Float[np.ndarray, "P C"],
+    target: str,
+    deviations: Float[np.ndarray, " C"] | None = None,
+) -> Float[np.ndarray, "P A"]:
     """Class probabilities p as k-means sees them.
 
     Two classes make one column, tanh of half the logit, which is 2·p − 1; C classes make C columns
     2·p − 1, and distributions C columns √p, between which distances are Hellinger's (1909). Numbers
-    are in deviations."""
+    are in `deviations`, or else in their own."""
     if TARGETS[target].is_numeric:
-        numbers = probabilities.astype(np.float64)
-        deviations = numbers.std(axis=0)
-        deviations = np.where(deviations > 0, deviations, 1.0)
-        return np.asarray((numbers - numbers.mean(axis=0)) / deviations)
+        if deviations is None:
+            deviations = deviations_of(probabilities)
+        return np.asarray(probabilities.astype(np.float64) / deviations)
     if TARGETS[target].is_distribution:
         return np.sqrt(probabilities.astype(np.float64))
     columns = 2 * probabilities.astype(np.float64) - 1
     return columns[:, 1:] if columns.shape[1] == 2 else columns
+
+
+def deviations_of(numbers: Float[np.ndarray, "P C"]) -> Float[np.ndarray, " C"]:
+    """The standard deviation of each column, 1 where all of its numbers are alike."""
+    spread = numbers.std(axis=0, dtype=np.float64)
+    return np.where(spread > 0, spread, 1.0)
 
 
 def with_columns(

@@ -56,7 +56,7 @@ class Sensitivity(Method):
                 f"{self.name} follows gradients through a cell of lisor, and {model.name} has "
                 f"none; use kmeans"
             )
-        matrix = sensitivity(model, states.sequences())
+        matrix = sensitivity(model, states.in_order())
         hidden, cell_states = states.matrix(), states.cell_states()
         uncertain = np.ones(len(hidden))
         if not TARGETS[model.target].is_numeric:

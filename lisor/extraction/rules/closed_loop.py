@@ -37,16 +37,14 @@ class ClosedLoop(Rule):
 
     def extract(self, view: View) -> Extraction:
         """The automaton of the best round."""
-        from lisor.extraction.dynamics import center_features, feature_map_of, nearest
+        from lisor.extraction.dynamics import nearest
         from lisor.extraction.transitions import means_after
 
         if not len(view.points.symbol):
             automaton = view.automaton(view.center_transitions, view.outputs)
             return view.extraction(self.name, automaton)
-        feature_map = feature_map_of(view.states, view.clustering.metric)
-        centers = center_features(view.states, feature_map)
-        points = view.points
-        features = np.concatenate(points.parts(), axis=1) @ feature_map
+        points, comparison = view.points, view.comparison
+        features = comparison.feature_map(np.concatenate(points.parts(), axis=1))
         transitions = view.center_transitions
         best, least, tried = None, np.inf, set[bytes]()
         for _ in range(ROUNDS):
@@ -59,7 +57,9 @@ class ClosedLoop(Rule):
             means, counts = means_after(features, before, points.symbol, transitions.shape)
             seen = counts[..., 0] > 0
             transitions = transitions.copy()
-            transitions[seen] = nearest(means[seen].astype(features.dtype), centers)[0] + 1
+            transitions[seen] = (
+                nearest(means[seen].astype(features.dtype), comparison.centers)[0] + 1
+            )
             if transitions.tobytes() in tried:
                 break
         if best is None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float, Int
 
-from lisor.extraction.dynamics import draw_members, feature_map_of, nearest, steps
+from lisor.extraction.dynamics import StateComparison, draw_members, nearest
 from lisor.extraction.rule import Rule
 from lisor.randomness import stream
 from lisor.sequences import Sequences
@@ -69,7 +69,7 @@ class Distilled(Rule):
             [probes.random(WORDS // 2, rng), probes.near_misses(WORDS // 2, rng)]
         )
         predictions = network.predict(words).argmax(axis=1)
-        directions = _directions(view.points, view.clustering.metric)
+        directions = _directions(view.points, view.comparison)
         members = draw_members(view.clustering, len(network.alphabet), rng)
         begun = [_Table.of(view, drawn) for drawn in (None, members)]
         starts = [replace(table, own_start=start) for start in (False, True) for table in begun]
@@ -102,15 +102,13 @@ def _agreement(automaton: Automaton, words: Sequences, predictions: Int[np.ndarr
     return float((automaton.classify(words) == predictions).mean())
 
 
-def _directions(
-    points: Points, metric: Float[np.ndarray, "D F"] | None
-) -> Float[np.ndarray, "A D"]:
+def _directions(points: Points, comparison: StateComparison) -> Float[np.ndarray, "A D"]:
     """How hidden states change, on average, along each principal direction of their features.
 
     A row is the change that comes with one standard deviation along the direction."""
     whole = np.concatenate(points.parts(), axis=1)
-    whole = whole - whole.mean(axis=0)
-    features = whole[:, : points.state.shape[1]] if metric is None else whole @ metric
+    features = comparison.feature_map(whole)
+    whole, features = whole - whole.mean(axis=0), features - features.mean(axis=0)
     values, vectors = np.linalg.eigh(np.cov(features, rowvar=False).reshape(features.shape[1], -1))
     large = [index for index in range(len(values))[::-1] if values[index] > MIN_SHARE * values[-1]]
     kept = large[:DIRECTIONS]
@@ -134,7 +132,7 @@ class _Table:
     members: Int[np.ndarray, "K S"] | None
     moves: Float[np.ndarray, "K D"]
     """How far each center has moved."""
-    feature_map: Float[np.ndarray, "D F"]
+    comparison: StateComparison
     after: tuple[Float[np.ndarray, "S F"], ...]
     """Where the network's step from the initial state and from each of the K centers on each symbol
     leads."""
@@ -150,7 +148,6 @@ class _Table:
         """The table before any center has moved."""
         states, k = view.states, view.clustering.k
         whole = np.concatenate(states, axis=1)
-        feature_map = feature_map_of(states, view.clustering.metric)
         empty = np.zeros((k + 1, len(view.network.alphabet)), np.int64)
         table = cls(
             view=view,
@@ -159,14 +156,14 @@ class _Table:
             states=np.concatenate(view.points.parts(), axis=1),
             members=members,
             moves=np.zeros_like(whole[1:]),
-            feature_map=feature_map,
+            comparison=view.comparison,
             after=(),
             target=empty,
             distance=empty.astype(np.float32),
         )
-        after = (*steps(view.network, tuple(part[:1] for part in states), feature_map),)
+        after = (*view.comparison.steps(view.network, tuple(part[:1] for part in states)),)
         after += tuple(table._step(center) for center in range(k))
-        pairs = [nearest(row, table.centers @ feature_map) for row in after]
+        pairs = [nearest(row, view.comparison.centers) for row in after]
         target, distance = (np.stack(part) for part in zip(*pairs, strict=True))
         return replace(table, after=after, target=target, distance=distance)
 
@@ -177,7 +174,10 @@ class _Table:
         moves[center] += shift
         stepped = replace(self, centers=centers, moves=moves)._step(center)
         after = (*self.after[: center + 1], stepped, *self.after[center + 2 :])
-        compared = centers @ self.feature_map
+        one = slice(center, center + 1)
+        moved_by = self._features(centers[one]) - self._features(self.centers[one])
+        compared = self.comparison.centers.copy()
+        compared[center] += moved_by[0]
         # Compared with all centers are the steps that led to the moved center, and those from it.
         again = self.target == center
         again[center + 1] = True
@@ -190,7 +190,13 @@ class _Table:
         steps_again = np.concatenate([row[mask] for row, mask in zip(after, again, strict=True)])
         target[again], distance[again] = nearest(steps_again, compared)
         return replace(
-            self, centers=centers, moves=moves, after=after, target=target, distance=distance
+            self,
+            centers=centers,
+            moves=moves,
+            comparison=replace(self.comparison, centers=compared),
+            after=after,
+            target=target,
+            distance=distance,
         )
 
     def automaton(self) -> Automaton:
@@ -200,7 +206,7 @@ class _Table:
         if self.own_start:
             first = network.probabilities(self._parts(self.initial[None])[0]).argmax(axis=1)
             return self.view.automaton(self.target + 1, np.concatenate([first, outputs]))
-        start, _ = nearest((self.initial @ self.feature_map)[None], self.centers @ self.feature_map)
+        start, _ = nearest(self._features(self.initial[None]), self.comparison.centers)
         return self.view.automaton(self.target[1:], outputs, int(start[0]))
 
     def _step(self, center: int) -> Float[np.ndarray, "S F"]:
@@ -212,8 +218,10 @@ class _Table:
             before = self.states[self.members[center]] + self.moves[center]
             parts = network.advance(self._parts(before), np.arange(len(before)))
             after = np.concatenate(parts, axis=1)
-        stepped: Float[np.ndarray, "S F"] = after @ self.feature_map
-        return stepped
+        return self._features(after)
+
+    def _features(self, whole: Float[np.ndarray, "N D"]) -> Float[np.ndarray, "N F"]:
+        return self.comparison.feature_map(whole)
 
     def _parts(self, whole: Float[np.ndarray, "B D"]) -> tuple[Float[np.ndarray, "B H"], ...]:
         """h, and for an LSTM or SRU c."""

@@ -20,5 +20,7 @@ class Dithered(Rule):
         search."""
         from lisor.extraction.dynamics import transitions_from_members
 
-        transitions = transitions_from_members(view.network, view.points, view.clustering)
+        transitions = transitions_from_members(
+            view.network, view.points, view.clustering, view.comparison
+        )
         return view.extraction(self.name, view.automaton(transitions, view.outputs))

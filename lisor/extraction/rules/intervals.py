@@ -56,7 +56,6 @@ class Intervals(Rule):
 
         Raises:
             AutomatonError: the network reads no numbers, or several at a step."""
-        from lisor.extraction.dynamics import feature_map_of
         from lisor.extraction.steps_on_numbers import StepsOnNumbers
         from lisor.extraction.transitions import START
         from lisor.networks.trained import TrainedModel
@@ -68,9 +67,7 @@ class Intervals(Rule):
                 "numbers a network of lisor reads one at a time; use dynamics"
             )
         numbers = np.sort(read[:, 0].astype(np.float64))
-        steps = StepsOnNumbers(
-            network, view.states, feature_map_of(view.states, view.clustering.metric)
-        )
+        steps = StepsOnNumbers(network, view.states, view.comparison)
         rows = steps.rows(_grid(numbers), HALVINGS)
         blocks, kept = np.arange(len(rows)), np.arange(len(rows))
         if view.names_classes:

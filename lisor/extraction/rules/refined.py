@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float, Int
 
-from lisor.extraction.dynamics import feature_map_of, steps, targets
 from lisor.extraction.limits import Stopped
 from lisor.extraction.rule import Rule
 from lisor.randomness import stream
@@ -21,6 +20,7 @@ from lisor.targets.positions import Positions
 
 if TYPE_CHECKING:
     from lisor.automata.automaton import Automaton
+    from lisor.extraction.dynamics import StateComparison
     from lisor.extraction.extraction import Extraction
     from lisor.extraction.limits import SearchLimits
     from lisor.extraction.probes import Probes
@@ -61,19 +61,18 @@ class Refined(Rule):
         does not read the empty word, the start has the output that makes the automaton smallest."""
         from lisor.extraction.extraction import SearchLog
 
-        network, metric = view.network, view.clustering.metric
+        network, comparison = view.network, view.comparison
         probes, limits = view.words(), view.limits
         rng, states = stream(limits.seed, "refined"), view.states
-        feature_map = feature_map_of(states, metric)
         stepped: list[Float[np.ndarray, "S F"]] = []
         complete = limited = False
         tests = last = known = spent = spent_to_last = 0
         best, most = None, -1.0
         while True:
             spent += (len(states[0]) - len(stepped)) * len(network.alphabet)
-            stepped += steps(network, tuple(part[len(stepped) :] for part in states), feature_map)
+            stepped += comparison.steps(network, tuple(part[len(stepped) :] for part in states))
             outputs = network.probabilities(states[0]).argmax(axis=1)
-            automaton = view.automaton(targets(stepped, states, feature_map), outputs)
+            automaton = view.automaton(comparison.targets(stepped), outputs)
             words = Sequences.join([probes.words, draw(probes, automaton, rng)])
             try:
                 compared = compare(
@@ -103,12 +102,13 @@ class Refined(Rule):
             prefixes, predicted = compared.prefixes.select(order), compared.predicted[order]
             try:
                 fresh, read = _new_centers(
-                    network, automaton, states, prefixes, predicted, metric, room, limits
+                    network, automaton, states, prefixes, predicted, comparison, room, limits
                 )
             except Stopped:
                 break
             spent += read
             states = tuple(map(np.concatenate, zip(states, fresh, strict=True)))
+            comparison = comparison.with_centers(fresh)
         return view.extraction(
             self.name,
             best.minimized(empty=None if network.reads_empty else False),
@@ -184,7 +184,7 @@ def _new_centers(
     states: States,
     words: Sequences,
     predictions: Int[np.ndarray, " N"],
-    metric: Float[np.ndarray, "Z F"] | None,
+    comparison: StateComparison,
     room: int,
     limits: SearchLimits,
 ) -> tuple[States, int]:
@@ -211,7 +211,7 @@ def _new_centers(
         low, high = np.where(right, middle, low), np.where(right, high, middle)
     source, blamed = reached(low), reached(low + 1)
     stepped = network.advance(tuple(part[source] for part in states), words.symbols[starts + low])
-    features = stepped[0] if metric is None else np.concatenate(stepped, axis=1) @ metric
+    features = comparison.feature_map(np.concatenate(stepped, axis=1))
     blame = np.bincount(blamed, minlength=len(states[0]))
     rows = []
     for state in np.argsort(-blame, kind="stable")[:room]:

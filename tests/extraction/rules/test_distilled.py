@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lisor.alphabet import Alphabet
 from lisor.automata.automaton import Automaton
 from lisor.clustering.clustering import Clustering, cluster
-from lisor.extraction.dynamics import center_states, draw_members
+from lisor.extraction.dynamics import StateComparison, center_states, draw_members
 from lisor.extraction.probes import Probes
 from lisor.extraction.rules import distilled as module
 from lisor.extraction.view import View
@@ -201,9 +201,11 @@ def test_another_seed_makes_other_moves():
 def test_it_carries_what_the_network_knows_and_where_it_comes_from():
     model, points, clustering = lived("gru", 3, 0, metric=False)
     known = replace(model, alphabet=Alphabet(symbols=("0", "1"), unknown=1, tokenizer="words"))
-    result = search("distilled", known, points, replace(clustering, method="other"), WORDS, seed=0)
+    result = search(
+        "distilled", known, points, replace(clustering, method="kmeans-x"), WORDS, seed=0
+    )
     machine = result.automaton
-    assert (result.method, result.rule, result.k) == ("other", "distilled", K)
+    assert (result.method, result.rule, result.k) == ("kmeans-x", "distilled", K)
     assert (machine.alphabet, machine.classes) == (known.alphabet, known.classes)
 
 
@@ -327,11 +329,16 @@ def spread(size: int, deviations: list[float], seed: int, hidden: int) -> Points
     )
 
 
+def by(matrix: np.ndarray) -> StateComparison:
+    """States compared as s·R."""
+    return StateComparison(lambda whole: whole @ matrix, np.empty((0, matrix.shape[1])))
+
+
 @settings(max_examples=20)
 @given(seed=st.integers(0, 99))
 def test_without_a_metric_one_move_is_a_standard_deviation_along_a_principal_direction(seed):
     points = spread(400, [2.0, 1.0, 0.7, 0.5], seed, 4)
-    rows = module._directions(points, None)
+    rows = module._directions(points, by(np.eye(4)))
     _, values, axes = np.linalg.svd(points.state - points.state.mean(axis=0), full_matrices=False)
     expected = (values / np.sqrt(400))[:3, None] * axes[:3]
     signs = np.sign((rows * expected).sum(axis=1, keepdims=True))
@@ -342,7 +349,9 @@ def test_without_a_metric_one_move_is_a_standard_deviation_along_a_principal_dir
     ("deviations", "count"), [([1, 0.2, 0.05, 0.01], 2), ([1, 1e-3], 1), ([3, 2, 1, 1, 1], 3)]
 )
 def test_directions_of_little_variance_are_left_out(deviations, count):
-    rows = module._directions(spread(300, deviations, 0, len(deviations)), None)
+    rows = module._directions(
+        spread(300, deviations, 0, len(deviations)), by(np.eye(len(deviations)))
+    )
     assert rows.shape == (count, len(deviations))
 
 
@@ -353,9 +362,9 @@ def test_a_move_takes_along_what_changes_with_it(seed, metric, width):
     metric."""
     points, rng = spread(300, [2.0, 1.5, 1.0, 0.8, 0.6, 0.5], seed, 3), np.random.default_rng(seed)
     matrix = rng.normal(size=(6, width)).astype(np.float32) if metric else None
-    rows = module._directions(points, matrix)
     whole = np.concatenate([points.state, points.cell_state], axis=1).astype(np.float64)
     space = np.eye(6)[:, :3] if matrix is None else matrix
+    rows = module._directions(points, by(space))
     variances, axes = np.linalg.eigh(
         np.cov(whole @ space, rowvar=False).reshape(space.shape[1], -1)
     )

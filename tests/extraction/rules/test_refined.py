@@ -13,7 +13,7 @@ from lisor.automata.automaton import Automaton
 from lisor.automata.languages import LANGUAGES
 from lisor.clustering.clustering import Clustering, cluster
 from lisor.data.words import build
-from lisor.extraction.dynamics import center_states, targets, transitions_from_centers
+from lisor.extraction.dynamics import StateComparison, center_states
 from lisor.extraction.extraction import Extraction
 from lisor.extraction.limits import SearchLimits
 from lisor.extraction.probes import Probes
@@ -25,7 +25,7 @@ from lisor.registry import CELLS
 from lisor.sequences import Sequences
 from lisor.settings.models import ModelsSettings
 from lisor.settings.training import TrainingSettings
-from tests.extracting import extract, search
+from tests.extracting import compared, extract, search, transitions_from_centers
 from tests.lived import LIVED, H, K, State, counted_steps, kinds, lived, step_plainly
 
 DRAWN = 40
@@ -128,10 +128,16 @@ def test_it_carries_what_the_network_knows_and_where_it_comes_from():
     model, points, clustering = lived("gru", 3, 0, metric=False)
     known = replace(model, alphabet=Alphabet(symbols=("0", "1"), unknown=1, tokenizer="words"))
     result = search(
-        "refined", known, points, replace(clustering, method="other"), LONGER, most_states=9, seed=0
+        "refined",
+        known,
+        points,
+        replace(clustering, method="kmeans-x"),
+        LONGER,
+        most_states=9,
+        seed=0,
     )
     machine = result.automaton
-    assert (result.method, result.rule, result.k) == ("other", "refined", K)
+    assert (result.method, result.rule, result.k) == ("kmeans-x", "refined", K)
     assert (machine.alphabet, machine.classes, machine.start) == (
         known.alphabet,
         known.classes,
@@ -237,12 +243,14 @@ def test_it_ends_after_the_round_in_which_the_network_has_read_as_many_symbols_a
 def test_a_round_splits_a_quarter_of_the_states_at_most():
     sizes: list[int] = []
 
-    def targets_and_count(*arguments) -> np.ndarray:
-        sizes.append(len(arguments[1][0]))
-        return targets(*arguments)
+    targets = StateComparison.targets
+
+    def targets_and_count(comparison: StateComparison, stepped: list[np.ndarray]) -> np.ndarray:
+        sizes.append(len(comparison.centers) + 1)
+        return targets(comparison, stepped)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(refined, "targets", targets_and_count)
+        patch.setattr(StateComparison, "targets", targets_and_count)
         recorded("gru", 5, most_states=30)
     assert sizes[0] == K + 1
     grown = [(old, new - old) for old, new in pairwise(sizes)]
@@ -315,7 +323,10 @@ def test_the_blamed_place_is_one_where_the_network_turns_from_right_to_wrong(
     for row, (word, answer) in enumerate(zip(words, right, strict=True)):
         one = (words.select(np.array([row])), right[row : row + 1])
         found = np.concatenate(
-            refined._new_centers(model, machine, states, *one, matrix, 9, SearchLimits())[0], axis=1
+            refined._new_centers(
+                model, machine, states, *one, compared(model, states, matrix), 9, SearchLimits()
+            )[0],
+            axis=1,
         )
         places = places_plainly(model, machine, states, word.tolist(), answer)
         assert len(found) == 1
@@ -340,7 +351,14 @@ def test_the_most_blamed_states_are_split_at_the_hidden_state_nearest_to_the_mea
     if not len(rows):
         return
     found = refined._new_centers(
-        model, machine, states, words.select(rows), right[rows], matrix, room, SearchLimits()
+        model,
+        machine,
+        states,
+        words.select(rows),
+        right[rows],
+        compared(model, states, matrix),
+        room,
+        SearchLimits(),
     )[0]
     reached = [blamed[row][0] for row in rows]
     blame = Counter(state for state, _ in reached)
@@ -373,7 +391,9 @@ def test_a_place_is_found_by_halving():
     model, machine, states, matrix, words, right = differing("gru", 2, 3, metric=False, words=long)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TrainedModel, "predict_from", predict_from_and_note)
-        refined._new_centers(model, machine, states, words, right, matrix, 1, SearchLimits())
+        refined._new_centers(
+            model, machine, states, words, right, compared(model, states, matrix), 1, SearchLimits()
+        )
     assert len(asked) == 6
     assert all(len(suffixes) == len(words) for suffixes in asked)
 
@@ -387,7 +407,9 @@ def test_a_step_that_was_wrong_leads_to_a_new_state(cell, classes, metric, seed)
     )
     for row in range(len(words)):
         one = (words.select(np.array([row])), right[row : row + 1])
-        fresh = refined._new_centers(model, machine, states, *one, matrix, 1, SearchLimits())[0]
+        fresh = refined._new_centers(
+            model, machine, states, *one, compared(model, states, matrix), 1, SearchLimits()
+        )[0]
         more = tuple(np.concatenate(parts) for parts in zip(states, fresh, strict=True))
         assert (transitions_from_centers(model, more, matrix)[: K + 1] == K + 1).any()
 
