@@ -7,14 +7,16 @@ that have not ended."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from lisor.alphabet import Alphabet
 from lisor.automata.automaton import Automaton
+from lisor.errors import AutomatonError
 from lisor.sequences import Sequences
-from lisor.targets.next import END
+from lisor.targets.next import END, following
 
 MAX_LENGTH = 1000
 """Symbols of a sequence that is drawn, unless a bound is given."""
@@ -57,6 +59,25 @@ def uniform_pdfa(automaton: Automaton, end: float) -> Automaton:
     counts = np.maximum(going_on.sum(axis=1), 1)
     shares = np.column_stack([going_on * ((1 - ends) / counts)[:, None], ends])
     return make_pdfa(automaton.alphabet, automaton.transitions, shares, automaton.start)
+
+
+def refitted(automaton: Automaton, sequences: Sequences, *, weight: float) -> Automaton:
+    """The automaton with distributions estimated from sequences: how often each symbol, and the
+    end, followed each state, with its own distribution counted as `weight` occurrences more.
+
+    That is the mean of the posterior where the prior is a Dirichlet distribution around what was
+    read off the network (MacKay & Peto, 1995, "A hierarchical Dirichlet language model").
+
+    Raises:
+        AutomatonError: it has no probabilities, or the weight is none."""
+    if not 0 < weight < np.inf:
+        raise AutomatonError(f"expected a weight above 0, got {weight}; 1 trusts sequences most")
+    words = automaton.alphabet.reread(sequences)
+    counts = weight * automaton.distributions
+    states = automaton.prefix_states(words, automaton.trace(words))
+    np.add.at(counts, (states, following(words, len(automaton.alphabet))), 1)
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    return replace(automaton, probabilities=shares, outputs=shares.argmax(axis=1))
 
 
 def sample(

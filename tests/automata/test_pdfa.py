@@ -19,7 +19,7 @@ from lisor.automata.formats.python_code import to_python
 from lisor.automata.formats.reading import read_automaton
 from lisor.automata.formats.writing import CLASSES_ALONE, export
 from lisor.automata.languages import LANGUAGES
-from lisor.automata.pdfa import complete, make_pdfa, sample, uniform_pdfa
+from lisor.automata.pdfa import complete, make_pdfa, refitted, sample, uniform_pdfa
 from lisor.automata.regex import compile_regex
 from lisor.errors import AutomatonError
 from lisor.sequences import Sequences
@@ -274,3 +274,41 @@ def test_sequences_drawn_from_a_state_are_those_of_an_automaton_that_starts_ther
     expected = sample(moved, 5, np.random.default_rng(seed), max_length=5)
     assert drawn[0].keys() == expected[0].keys()
     assert (drawn[1] == expected[1]).all()
+
+
+@given(pdfas(), ragged_sequences(), st.floats(0.01, 1000))
+def test_refitted_distributions_count_what_followed_each_state(automaton, words, weight):
+    fitted = refitted(automaton, words, weight=weight)
+    end = len(automaton.alphabet)
+    counts = weight * automaton.distributions
+    for word in words:
+        state = automaton.start
+        for symbol in word:
+            counts[state, symbol] += 1
+            state = automaton.transitions[state, symbol]
+        counts[state, end] += 1
+    expected = counts / counts.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(fitted.distributions, expected)
+    np.testing.assert_array_equal(fitted.transitions, automaton.transitions)
+    np.testing.assert_array_equal(fitted.outputs, expected.argmax(axis=1))
+
+
+@given(pdfas(), ragged_sequences())
+def test_the_less_its_own_distributions_weigh_the_likelier_are_the_sequences(automaton, words):
+    def likelihood(one: Automaton) -> float:
+        logs = Distributions.of(one, words).log_probabilities(following(words, end))
+        return float(logs.sum())
+
+    end = len(automaton.alphabet)
+    weights = (1e-6, 1.0, 100.0, 1e9)
+    likelihoods = [likelihood(refitted(automaton, words, weight=weight)) for weight in weights]
+    assert (np.diff(likelihoods) <= 1e-6).all()
+    most = refitted(automaton, words, weight=1e9)
+    np.testing.assert_allclose(most.distributions, automaton.distributions, atol=1e-6)
+
+
+@pytest.mark.parametrize("weight", [0, -1, float("nan"), float("inf")])
+def test_a_weight_that_is_none_is_refused(weight):
+    automaton = make_pdfa(["a"], np.array([[0]]), np.array([[0.5, 0.5]]))
+    with pytest.raises(AutomatonError, match="expected a weight above 0"):
+        refitted(automaton, Sequences.from_lists([[0]]), weight=weight)
