@@ -25,7 +25,7 @@ SIZES = (8, 16, 32, 63)
 SETTINGS = (
     "models.cells=[gru, mgu, attention-gru]",
     "clustering.methods=[sensitivity, predictive]",
-    "extraction.rules=[dynamics, dithered, weighted]",
+    "extraction.rules=[dynamics, weighted]",
     "training.trials=3",
 )
 

@@ -121,7 +121,8 @@ class Network(Predictor, Protocol):
         """The probability of each class that is read out at hidden states."""
 
     def predict_from(self, states: States, sequences: Sequences) -> Float[np.ndarray, "N C"]:
-        """The probability of each class after each sequence is read from a state of its own."""
+        """The probability of each class after each sequence is read from a state of its own, or
+        after a single sequence is read from each of the states."""
 
     def differentiable(self) -> Differentiable:
         """The network as gradients go back through it.

@@ -35,6 +35,9 @@ from lisor.targets.positions import Positions
 SCHEMA = 3
 """Version of the files written by `TrainedModel.write`."""
 
+STATES_AT_ONCE = 1 << 12
+"""States from which a sequence is read at once: as many as a processor holds close by."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TrainedModel:
@@ -200,8 +203,11 @@ class TrainedModel:
     def predict_from(
         self, states: tuple[Float[np.ndarray, "N H"], ...], sequences: Sequences
     ) -> Float[np.ndarray, "N C"]:
-        """The probability of each class after each sequence is read from a state of its own."""
+        """The probability of each class after each sequence is read from a state of its own, or
+        after a single sequence is read from each of the states."""
         self._check_markov()
+        if len(sequences) == 1:
+            return self._predict_after(states, sequences)
         probabilities = np.empty((len(sequences), self.architecture.classes), np.float32)
         for rows, read, lengths in length_batches(sequences, self.device):
             before = tuple(torch.as_tensor(part[rows], device=self.device)[None] for part in states)
@@ -209,6 +215,30 @@ class TrainedModel:
                 states_after = stack_first(self.network.run(read, state=before))
                 logits = self.network.read_out(last_of(states_after, lengths))
                 probabilities[rows] = self.network.activate(logits)[0].cpu().numpy()
+        return probabilities
+
+    def _predict_after(
+        self, states: tuple[Float[np.ndarray, "N H"], ...], sequence: Sequences
+    ) -> Float[np.ndarray, "N C"]:
+        """The probability of each class after a sequence is read from each of N states: what each
+        step reads is computed once for all."""
+        network = self.network
+        probabilities = np.empty((len(states[0]), self.architecture.classes), np.float32)
+        ((_, read, _),) = length_batches(sequence, self.device)
+        with torch.inference_mode():
+            projected = [
+                network.cell.project(vectors) for vectors in network.by_step(read).unbind(dim=1)
+            ]
+            for start in range(0, len(states[0]), STATES_AT_ONCE):
+                rows = slice(start, start + STATES_AT_ONCE)
+                state = tuple(
+                    torch.tensor(part[rows], dtype=torch.float32, device=self.device)[None]
+                    for part in states
+                )
+                for step in projected:
+                    state = network.step(state, step.expand(-1, state[0].shape[1], -1))
+                logits = network.read_out(state[0])
+                probabilities[rows] = network.activate(logits)[0].cpu().numpy()
         return probabilities
 
     def probabilities(self, hidden: Float[np.ndarray, "N H"]) -> Float[np.ndarray, "N C"]:

@@ -294,6 +294,23 @@ def test_what_is_left_of_a_sequence_is_answered_alike_from_the_state_after_its_f
     np.testing.assert_allclose(rest, whole, atol=1e-6)
 
 
+@pytest.mark.parametrize("cell", CELLS)
+@settings(max_examples=15)
+@given(
+    word=st.lists(st.integers(0, S - 1), max_size=6),
+    count=st.integers(2, 9),
+    seed=st.integers(0, 9),
+)
+def test_a_single_sequence_is_read_from_each_state(cell, word, count, seed):
+    model = random_network(cell, symbols=S, hidden_size=H, seed=seed)
+    states = random_states(model, count, seed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "STATES_AT_ONCE", 4)
+        found = model.predict_from(states, Sequences.from_lists([word]))
+    expected = model.predict_from(states, Sequences.from_lists([word] * count))
+    np.testing.assert_allclose(found, expected.reshape(count, -1), atol=1e-6)
+
+
 def test_sequences_of_many_batches_are_each_read_from_their_own_state(monkeypatch):
     model = random_network("lstm", hidden_size=H)
     sequences = Sequences.from_lists([[0, 1, 1], [], [1], [0, 0, 1, 1, 0], [1, 0], []])

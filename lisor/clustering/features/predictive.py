@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from lisor.clustering.method import FeatureMap
     from lisor.networks.hidden_states import HiddenStates, Points
-    from lisor.networks.network import Network, States
+    from lisor.networks.network import Network
     from lisor.sequences import Sequences
 
 PROBES, LONGEST = 32, 8
@@ -30,9 +30,6 @@ MAX_FEATURES = 256
 
 MAX_DRAWS = 100
 """Windows that are drawn to meet as many different ones."""
-
-AT_ONCE = 1 << 14
-"""States from which a probe is read at once."""
 
 
 class Predictive(Method):
@@ -68,18 +65,15 @@ def _map(network: Network, hidden: Float[np.ndarray, "P H"], sequences: Sequence
         deviations = deviations_of(network.probabilities(hidden))
     probes = _probes(sequences, max(1, min(PROBES, MAX_FEATURES // len(network.classes))))
 
-    def predicted(states: States, probe: int) -> Float[np.ndarray, "N A"]:
-        read = probes.select(np.full(len(states[0]), probe))
-        return as_columns(network.predict_from(states, read), network.target, deviations)
-
     def features(whole: Float[np.ndarray, "N D"]) -> Float[np.ndarray, "N F"]:
-        blocks = []
-        for start in range(0, max(1, len(whole)), AT_ONCE):
-            rows = whole[start : start + AT_ONCE]
-            states = tuple(np.split(rows, np.cumsum(network.sizes)[:-1], axis=1))
-            columns = [predicted(states, probe) for probe in range(len(probes))]
-            blocks.append(np.concatenate(columns, axis=1).astype(np.float32))
-        return np.concatenate(blocks)
+        states = tuple(np.split(whole, np.cumsum(network.sizes)[:-1], axis=1))
+        predicted = (
+            network.predict_from(states, probes.select(np.array([probe])))
+            for probe in range(len(probes))
+        )
+        columns = [as_columns(after, network.target, deviations) for after in predicted]
+        beside: Float[np.ndarray, "N F"] = np.concatenate(columns, axis=1).astype(np.float32)
+        return beside
 
     return features
 

@@ -155,7 +155,10 @@ class Adapter(ABC):
         return predicted
 
     def predict_from(self, states: States, sequences: Sequences) -> Float[np.ndarray, "N C"]:
-        """The probability of each class after each sequence is read from a state of its own."""
+        """The probability of each class after each sequence is read from a state of its own, or
+        after a single sequence is read from each of the states."""
+        if len(sequences) == 1:
+            sequences = sequences.select(np.zeros(len(states[0]), int))
         probabilities = np.empty((len(sequences), len(self.classes)), np.float32)
         for rows, symbols, lengths in length_batches(sequences, self.device):
             *_, last = self._run(

@@ -375,6 +375,8 @@ def test_its_states_on_words_of_any_length_give_the_modules_own_answers(module):
     begin = tuple(np.repeat(part, 30, axis=0) for part in network.initial)
     after = network.predict_from(begin, sequences)
     np.testing.assert_allclose(after[:, -own.shape[1] :], own, atol=1e-5)
+    single = network.predict_from(begin, sequences.select(np.array([3])))
+    np.testing.assert_allclose(single, np.repeat(after[3:4], 30, axis=0), atol=1e-5)
 
 
 def test_a_probability_that_is_a_part_of_the_state_is_read_as_one():
