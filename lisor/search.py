@@ -40,6 +40,7 @@ from lisor.pipeline import Variants, call, read_block
 from lisor.randomness import stream
 from lisor.registry import LISOR_K, PAPER_RULE, TARGETS, rules_of
 from lisor.sequences import Sequences
+from lisor.settings.clustering import halves
 from lisor.targets.positions import Positions
 
 T = TypeVar("T")
@@ -52,6 +53,9 @@ MAX_DENSE = 64
 
 BY_PREDICTION = "sensitivity"
 """The method that compares hidden states by what matters to the prediction."""
+
+BY_PROBES = "predictive"
+"""The method that compares them by what is predicted after some more symbols."""
 
 BY_DISTRIBUTION = "decision-aware"
 """The method that compares them by the distributions there, too."""
@@ -158,9 +162,14 @@ class Search:
         """The minimal form of the most faithful automaton with transitions from centers.
 
         States are compared by what matters to the prediction, where the network's gradients are
-        known."""
+        known, and, at fewer sizes since it takes longer, by what is predicted after probes."""
         method = BY_PREDICTION if isinstance(self.network, TrainedModel) else LISOR_K
-        best = _best(self._read_dynamics(method), choice.TOLERANCE).automaton
+        candidates = self._read_dynamics(method)
+        if not self._is_over:
+            ks = halves(2, self._most_clusters)
+            by_probes = Variants(method=BY_PROBES, ks=ks, rules=("dynamics",))
+            candidates += self._read(self.probes, by_probes)
+        best = _best(candidates, choice.TOLERANCE).automaton
         if self._is_over:
             self._warn(best, self._given, *OVER)
         return best.minimized()

@@ -349,6 +349,42 @@ def test_what_is_returned_is_minimal(is_text):
     assert automaton == automaton.minimized()
 
 
+class Counting(Turning):
+    """Counts a modulo 3 beside numbers that grow with what was read and change no answer: k-means
+    on the states as they are sees little but these."""
+
+    def initial_state(self):
+        return (*super().initial_state(), 0.0, 0.0)
+
+    def step(self, state, symbol):
+        x, y, a, b = state
+        return (*super().step((x, y), symbol), a + 30 * (1 - symbol), b + 30 * symbol)
+
+    def is_accepting(self, state):
+        return super().is_accepting(state[:2])
+
+
+@pytest.mark.filterwarnings("ignore::lisor.errors.DataWarning")
+def test_of_text_states_are_also_compared_by_what_is_predicted_after_more_symbols():
+    network = adapt(Counting(3), "ab")
+    rng = np.random.default_rng(0)
+    words = Sequences.from_lists([rng.integers(2, size=rng.integers(5, 30)) for _ in range(60)])
+    search = Search(
+        network=network,
+        fitted=words,
+        kept=words,
+        probes=Probes(words=words, symbols=2, shortest=1, longest=30),
+        most_states=8,
+        seed=0,
+        is_text=True,
+    )
+    by_states = max(candidate.merit for candidate in search._read_dynamics("kmeans"))
+    automaton = search.automaton()
+    assert by_states < 0.9
+    assert automaton.n_states == 3
+    np.testing.assert_array_equal(automaton.classify(words), network.predict(words).argmax(axis=1))
+
+
 @pytest.fixture(scope="module")
 def waves() -> Dataset:
     """Series that rise or fall, as symbols of four levels."""

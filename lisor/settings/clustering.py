@@ -25,6 +25,15 @@ def _check_grid(k: tuple[int, int]) -> tuple[int, int]:
     return k
 
 
+def halves(first: int, last: int) -> tuple[int, ...]:
+    """The largest of a grid, half of it, and so on, the smallest first: for what costs more."""
+    ks = []
+    while last >= first:
+        ks.append(last)
+        last //= 2
+    return tuple(reversed(ks))
+
+
 class ClusteringSettings(Settings):
     """How hidden states are grouped into the states of an automaton."""
 
@@ -59,11 +68,5 @@ class ClusteringSettings(Settings):
 
     @property
     def searched(self) -> tuple[int, ...]:
-        """The numbers of clusters from which automata are searched for: the largest, half of it,
-        and so on."""
-        first, last = self.k
-        ks = []
-        while last >= first:
-            ks.append(last)
-            last //= 2
-        return tuple(reversed(ks))
+        """The numbers of clusters from which automata are searched for."""
+        return halves(*self.k)
