@@ -72,8 +72,8 @@ def _map(network: Network, hidden: Float[np.ndarray, "P H"], sequences: Sequence
             for probe in range(len(probes))
         )
         columns = [as_columns(after, network.target, deviations) for after in predicted]
-        beside: Float[np.ndarray, "N F"] = np.concatenate(columns, axis=1).astype(np.float32)
-        return beside
+        seen: Float[np.ndarray, "N F"] = np.concatenate(columns, axis=1).astype(np.float32)
+        return seen
 
     return features
 
