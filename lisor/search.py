@@ -299,15 +299,18 @@ class Search:
         return [await one for one in work]
 
     async def cluster(self, probes: Probes, variants: Variants) -> list[Clustering]:
-        """A clustering of the hidden states for each k."""
-        return cluster(
-            self._points,
-            variants.ks,
-            method=variants.method,
-            network=self._recurrent,
-            seed=self.seed,
-            threads=os.cpu_count() or 1,
-        )
+        """A clustering of the hidden states for each k up to the states that the method distinguishes."""
+        with warnings.catch_warnings():
+            # That a method distinguishes fewer is no news where several are tried.
+            warnings.simplefilter("ignore", DataWarning)
+            return cluster(
+                self._points,
+                variants.ks,
+                method=variants.method,
+                network=self._recurrent,
+                seed=self.seed,
+                threads=os.cpu_count() or 1,
+            )
 
     async def extract(
         self, probes: Probes, clusterings: list[Clustering], variants: Variants

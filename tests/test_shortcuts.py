@@ -364,7 +364,6 @@ class Counting(Turning):
         return super().is_accepting(state[:2])
 
 
-@pytest.mark.filterwarnings("ignore::lisor.errors.DataWarning")
 def test_of_text_states_are_also_compared_by_what_is_predicted_after_more_symbols():
     network = adapt(Counting(3), "ab")
     rng = np.random.default_rng(0)

@@ -152,14 +152,20 @@ class AutomatonExtractor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise DataError(
                 f"expected k up to the number of distinct states, {distinct}, got {self.k}"
             )
-        return cluster(
+        clusterings = cluster(
             points,
             [self.k],
             method=self.method,
             weight=self.weight,
             network=network,
             seed=self.random_state,
-        )[0]
+        )
+        if not clusterings:
+            raise DataError(
+                f"expected k up to the number of states that {self.method} distinguishes, which are "
+                f"fewer, got {self.k}"
+            )
+        return clusterings[0]
 
     def _count(
         self,

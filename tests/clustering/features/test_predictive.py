@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from lisor.alphabet import Alphabet
 from lisor.clustering.clustering import cluster, nearest_members, read, write
 from lisor.clustering.features import predictive
+from lisor.errors import DataError
 from lisor.extraction.dynamics import StateComparison, center_states
+from lisor.extraction.estimator import AutomatonExtractor
 from lisor.networks.external.adapt import adapt
 from lisor.networks.hidden_states import Points, collect
 from lisor.registry import CELLS, METHODS
@@ -143,3 +145,12 @@ def test_numbers_that_change_no_prediction_count_for_nothing():
     assert found.n_states == 2
     words = some_words(4)
     np.testing.assert_array_equal(found.classify(words), network.predict(words).argmax(axis=1))
+
+
+def test_an_estimator_refuses_more_clusters_than_there_are_different_predictions():
+    network = adapt(Parity(), Alphabet.of(("0", "1")))
+    points = collect(network, some_words(3))
+    lengths = points.in_order().lengths
+    estimator = AutomatonExtractor(k=3, method="predictive", network=network)
+    with pytest.raises(DataError, match="number of states that predictive distinguishes"):
+        estimator.fit(points.state, points.symbol, lengths, np.zeros(len(lengths), int))
