@@ -299,7 +299,7 @@ class Search:
         return [await one for one in work]
 
     async def cluster(self, probes: Probes, variants: Variants) -> list[Clustering]:
-        """A clustering of the hidden states for each k up to the states that the method distinguishes."""
+        """A clustering of the hidden states for each k that the method can make."""
         with warnings.catch_warnings():
             # That a method distinguishes fewer is no news where several are tried.
             warnings.simplefilter("ignore", DataWarning)

@@ -162,8 +162,8 @@ class AutomatonExtractor(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         )
         if not clusterings:
             raise DataError(
-                f"expected k up to the number of states that {self.method} distinguishes, which are "
-                f"fewer, got {self.k}"
+                f"expected k up to the number of states that {self.method} distinguishes, got "
+                f"{self.k}, which is more; lower k"
             )
         return clusterings[0]
 
