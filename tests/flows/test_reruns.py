@@ -108,8 +108,11 @@ EDITS = [
         "lisor/clustering/kernels.py",
         function="_two_nearest",
     ),
-    Edit(
-        "sensitivity", "cluster", "lisor/clustering/features/sensitivity.py", function="sensitivity"
+    Edit(  # a method says how states are compared with the centers that it made
+        "sensitivity",
+        "cluster extract search",
+        "lisor/clustering/features/sensitivity.py",
+        function="sensitivity",
     ),
     Edit(
         "the number of an automaton's start",
