@@ -69,5 +69,6 @@ def transitions_from_members(
     model: Network, points: Points, clustering: Clustering, **seed: int
 ) -> np.ndarray:
     """Where the network's own steps from members of the clusters lead."""
-    comparison = StateComparison.of(model, points, clustering)
+    states = dynamics.center_states(model, points, clustering)
+    comparison = StateComparison.of(model, points, clustering, states)
     return dynamics.transitions_from_members(model, points, clustering, comparison, **seed)

@@ -49,14 +49,15 @@ class StateComparison:
     centers: Float[np.ndarray, "K F"]
 
     @classmethod
-    def of(cls, model: Network, points: Points, clustering: Clustering) -> StateComparison:
-        """That of the method of a clustering: with the means of the features of each cluster, or
-        else with the features of its center."""
+    def of(
+        cls, model: Network, points: Points, clustering: Clustering, states: States
+    ) -> StateComparison:
+        """That of the method of a clustering, whose `center_states` are given: with the means of
+        the features of each cluster, or else with the features of its center."""
         method = METHODS[clustering.method](clustering.method)
         feature_map = method.feature_map(points, model, clustering.metric)
         centers = clustering.feature_centers
         if centers is None:
-            states = center_states(model, points, clustering)
             centers = feature_map(np.concatenate(states, axis=1)[1:])
         return cls(feature_map, centers)
 

@@ -66,7 +66,7 @@ class View:
     @cached_property
     def comparison(self) -> StateComparison:
         """How states are compared with the centers."""
-        return StateComparison.of(self.network, self.points, self.clustering)
+        return StateComparison.of(self.network, self.points, self.clustering, self.states)
 
     @cached_property
     def center_predictions(self) -> Float[np.ndarray, "Q C"]:

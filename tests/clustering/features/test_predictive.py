@@ -114,7 +114,7 @@ def test_centers_are_states_that_the_network_has(cell, tmp_path):
         features = METHOD.features(points, model).points
         means = [features[clustering.labels == c].mean(axis=0) for c in range(clustering.k)]
         np.testing.assert_allclose(clustering.feature_centers, means, atol=1e-4)
-        comparison = StateComparison.of(model, points, clustering)
+        comparison = StateComparison.of(model, points, clustering, states)
         np.testing.assert_array_equal(comparison.centers, clustering.feature_centers)
         whole = np.concatenate(points.parts(), axis=1)
         np.testing.assert_array_equal(comparison.feature_map(whole), features)
